@@ -1,0 +1,149 @@
+"""Arrivals in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Double, Uuid, bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from domains.attribution.model import (
+    AttributedTouch,
+    Attribution,
+    Source,
+    Touchpoint,
+    TouchQuery,
+    Utm,
+)
+from domains.attribution.tables import touchpoint
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
+
+_AFTER_ALL = UUID(int=2**128 - 1)
+
+_LIST = (
+    select(touchpoint)
+    .where(
+        touchpoint.c.merchant_id == bindparam("merchant_id"),
+        touchpoint.c.touchpoint_id < bindparam("before"),
+    )
+    .order_by(touchpoint.c.touchpoint_id.desc())
+    .limit(bindparam("row_limit"))
+)
+_LIST_OF_PERSON = _LIST.where(touchpoint.c.identity_group_id == bindparam("identity_group_id"))
+
+# The look-back comes in seconds: an interval of days would follow the session's summer time.
+_TOUCHES_AS_OF = (
+    text(
+        """
+        SELECT
+            EXISTS (
+                SELECT FROM touchpoint
+                WHERE touchpoint.merchant_id = asked.merchant_id
+                    AND touchpoint.identity_group_id = asked.identity_group_id
+                    AND touchpoint.arrival_time > asked.as_of - look_back.duration
+                    AND touchpoint.arrival_time <= asked.as_of
+                    AND touchpoint.referrer_group_id = asked.referrer_group_id
+            ) AS touched_by_referrer,
+            newest.touchpoint_id, newest.source, newest.utm
+        FROM make_interval(secs => :look_back_seconds) AS look_back (duration)
+        CROSS JOIN unnest(:merchant_ids, :identity_group_ids, :referrer_group_ids, :times)
+            WITH ORDINALITY
+            AS asked (merchant_id, identity_group_id, referrer_group_id, as_of, ordinal)
+        LEFT JOIN LATERAL (
+            SELECT touchpoint_id, source, utm FROM touchpoint
+            WHERE touchpoint.merchant_id = asked.merchant_id
+                AND touchpoint.identity_group_id = asked.identity_group_id
+                AND touchpoint.arrival_time > asked.as_of - look_back.duration
+                AND touchpoint.arrival_time <= asked.as_of
+            ORDER BY (source = 'referral_link') DESC, arrival_time DESC, touchpoint_id DESC
+            LIMIT 1
+        ) AS newest ON true
+        ORDER BY asked.ordinal
+        """
+    )
+    .bindparams(
+        bindparam("merchant_ids", type_=ARRAY(Uuid)),
+        bindparam("identity_group_ids", type_=ARRAY(Uuid)),
+        bindparam("referrer_group_ids", type_=ARRAY(Uuid)),
+        bindparam("times", type_=ARRAY(DateTime(timezone=True))),
+        bindparam("look_back_seconds", type_=Double),
+    )
+    .columns(utm=JSONB)
+)
+
+
+class TouchpointRepository:
+    async def list_newest(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        identity_group_id: IdentityGroupId | None,
+        before: TouchpointId | None,
+        limit: int,
+    ) -> Sequence[Touchpoint]:
+        """Up to `limit` arrivals older than one, newest first; of one person, if one is named."""
+        parameters: dict[str, object] = {
+            "merchant_id": merchant_id,
+            "before": before or _AFTER_ALL,
+            "row_limit": limit,
+        }
+        if identity_group_id is None:
+            rows = await tx.execute(_LIST, parameters)
+        else:
+            rows = await tx.execute(
+                _LIST_OF_PERSON, {**parameters, "identity_group_id": identity_group_id}
+            )
+        return [_touchpoint(row) for row in rows]
+
+    async def touches_as_of(
+        self, tx: Transaction, queries: Sequence[TouchQuery], look_back: timedelta
+    ) -> list[Attribution]:
+        """The answers, in the order of the queries."""
+        rows = await tx.execute(
+            _TOUCHES_AS_OF,
+            {
+                "merchant_ids": [query.merchant_id for query in queries],
+                "identity_group_ids": [query.identity_group_id for query in queries],
+                "referrer_group_ids": [query.referrer_group_id for query in queries],
+                "times": [query.time for query in queries],
+                "look_back_seconds": look_back.total_seconds(),
+            },
+        )
+        return [_attribution(row) for row in rows]
+
+
+def _touchpoint(row: Any) -> Touchpoint:
+    referrer = row.referrer_group_id
+    return Touchpoint(
+        touchpoint_id=TouchpointId(row.touchpoint_id),
+        merchant_id=MerchantId(row.merchant_id),
+        identity_group_id=IdentityGroupId(row.identity_group_id),
+        source=Source(row.source),
+        referrer_group_id=IdentityGroupId(referrer) if referrer is not None else None,
+        landing_url=row.landing_url,
+        utm=_utm(row.utm),
+        arrival_time=row.arrival_time,
+    )
+
+
+def _attribution(row: Any) -> Attribution:
+    if row.touchpoint_id is None:
+        return Attribution(touched_by_referrer=row.touched_by_referrer, touch=None)
+    return Attribution(
+        touched_by_referrer=row.touched_by_referrer,
+        touch=AttributedTouch(
+            touchpoint_id=TouchpointId(row.touchpoint_id),
+            source=Source(row.source),
+            utm=_utm(row.utm),
+        ),
+    )
+
+
+def _utm(kept: Mapping[str, str] | None) -> Utm | None:
+    """The parameters as kept: each under its name, absent ones left out or empty."""
+    return Utm(**kept) if kept is not None else None

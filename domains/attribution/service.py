@@ -1,0 +1,42 @@
+"""The use cases of arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from domains.attribution.model import Attribution, Touchpoint, TouchQuery
+from domains.attribution.repository import TouchpointRepository
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
+
+
+class AttributionService:
+    def __init__(self, *, touchpoints: TouchpointRepository) -> None:
+        self._touchpoints = touchpoints
+
+    async def list_touchpoints(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        identity_group_id: IdentityGroupId | None,
+        before: TouchpointId | None,
+        limit: int,
+    ) -> Sequence[Touchpoint]:
+        """Up to `limit` arrivals at a merchant, newest first, from the one before `before`.
+
+        With `identity_group_id`, only that person's.
+        """
+        return await self._touchpoints.list_newest(
+            tx, merchant_id, identity_group_id=identity_group_id, before=before, limit=limit
+        )
+
+    async def touches_as_of(
+        self, tx: Transaction, queries: Sequence[TouchQuery], look_back: timedelta
+    ) -> list[Attribution]:
+        """What brought each person, in the order of the queries. One statement.
+
+        An arrival counts from its instant on, and no longer once it is `look_back` old.
+        """
+        return await self._touchpoints.touches_as_of(tx, queries, look_back)

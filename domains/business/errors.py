@@ -1,0 +1,65 @@
+"""How business says no."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import MerchantId
+
+
+class BusinessError(DomainError):
+    domain: ClassVar[str] = "business"
+
+
+class MerchantNotFoundError(BusinessError):
+    reason = "MERCHANT_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
+
+
+class DomainTakenError(BusinessError):
+    reason = "DOMAIN_TAKEN"
+    kind = Kind.EXISTS
+
+    def __init__(self, domain_name: str) -> None:
+        super().__init__(
+            f"Another merchant has the domain {domain_name}.", domain_name=domain_name
+        )
+
+
+class DomainInvalidError(BusinessError):
+    reason = "DOMAIN_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, domain_name: str) -> None:
+        super().__init__(
+            f"{domain_name!r} is not a host name; send one like shop.example, without scheme, "
+            "port or path.",
+            field="merchant.domain",
+            domain_name=domain_name,
+        )
+
+
+class TokenAddressInvalidError(BusinessError):
+    reason = "TOKEN_ADDRESS_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, token_address: str) -> None:
+        super().__init__(
+            f"{token_address} is no address; send it in lower case or with its EIP-55 checksum.",
+            field="merchant.reward_token.token_address",
+            token_address=token_address,
+        )
+
+
+class WebhookNotFoundError(BusinessError):
+    reason = "WEBHOOK_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(
+            f"Merchant {merchant_id} has set no webhook up.", merchant_id=merchant_id
+        )

@@ -1,0 +1,107 @@
+"""What a merchant is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from domains.business.errors import DomainInvalidError, TokenAddressInvalidError
+from vocabulary.addresses import normalize_address, product_id_of
+from vocabulary.amounts import Unit, token_unit
+from vocabulary.ids import MerchantId
+
+LOOK_BACK_DEFAULT = timedelta(days=30)
+REWARD_DELAY_DEFAULT = timedelta(seconds=60)
+KEY_SUFFIX_CHARACTERS = 4
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+
+
+class AttributionModel(StrEnum):
+    """Which of several referrers is credited."""
+
+    FIRST_TOUCH = "first_touch"
+    LAST_TOUCH = "last_touch"
+
+
+class Platform(StrEnum):
+    """What a shop runs on."""
+
+    CUSTOM = "custom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardToken:
+    """The token in which a merchant pays. One whole token is worth one of `peg_currency`."""
+
+    chain_id: int
+    address: str
+    decimals: int
+    peg_currency: str
+
+    @property
+    def unit(self) -> Unit:
+        return token_unit(
+            chain_id=self.chain_id, token_address=self.address, decimals=self.decimals
+        )
+
+    def normalized(self) -> Self:
+        """The token with its address in lower case.
+
+        Raises:
+            TokenAddressInvalidError: the address is not one, or its checksum is wrong.
+        """
+        address = normalize_address(self.address)
+        if address is None:
+            raise TokenAddressInvalidError(self.address)
+        return type(self)(
+            chain_id=self.chain_id,
+            address=address,
+            decimals=self.decimals,
+            peg_currency=self.peg_currency,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merchant:
+    """A shop that pays for recommendations."""
+
+    merchant_id: MerchantId
+    name: str
+    domain: str
+    reward_token: RewardToken
+    look_back: timedelta
+    reward_delay: timedelta
+    attribution_model: AttributionModel
+    create_time: datetime
+
+    @property
+    def product_id(self) -> bytes:
+        """The 32 bytes by which older integrations know the merchant."""
+        return product_id_of(self.domain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """How a shop signs what it sends. The key is sealed; only its end can be read."""
+
+    merchant_id: MerchantId
+    platform: Platform
+    sealed_key: bytes
+    key_suffix: str
+    update_time: datetime
+
+
+def normalize_domain(text: str) -> str:
+    """The host name in lower case.
+
+    Raises:
+        DomainInvalidError: it is not a host name of two labels or more.
+    """
+    domain = text.strip().lower().rstrip(".")
+    if _HOST_NAME.fullmatch(domain) is None:
+        raise DomainInvalidError(text)
+    return domain

@@ -1,0 +1,12 @@
+"""What business asks of the outside world."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Seal(Protocol):
+    """Whoever encrypts secrets that are stored."""
+
+    def seal(self, secret: str) -> bytes:
+        """The secret, readable only with the process's key."""

@@ -1,0 +1,154 @@
+"""BusinessService, translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from domains.business.model import (
+    LOOK_BACK_DEFAULT,
+    REWARD_DELAY_DEFAULT,
+    AttributionModel,
+    Merchant,
+    Platform,
+    RewardToken,
+    Webhook,
+)
+from domains.business.service import BusinessService
+from guerdon.business.v1 import business_pb2, business_pb2_grpc
+from guerdon.type.v1 import money_pb2
+from infrastructure.database.transaction import Database
+from infrastructure.rpc.repeating import current_repeat
+from infrastructure.rpc.translating import to_timestamp
+from vocabulary.ids import MerchantId
+
+_MODELS = {
+    business_pb2.Merchant.ATTRIBUTION_MODEL_UNSPECIFIED: AttributionModel.FIRST_TOUCH,
+    business_pb2.Merchant.ATTRIBUTION_MODEL_FIRST_TOUCH: AttributionModel.FIRST_TOUCH,
+    business_pb2.Merchant.ATTRIBUTION_MODEL_LAST_TOUCH: AttributionModel.LAST_TOUCH,
+}
+_MODELS_BACK = {
+    AttributionModel.FIRST_TOUCH: business_pb2.Merchant.ATTRIBUTION_MODEL_FIRST_TOUCH,
+    AttributionModel.LAST_TOUCH: business_pb2.Merchant.ATTRIBUTION_MODEL_LAST_TOUCH,
+}
+_PLATFORMS = {business_pb2.PLATFORM_CUSTOM: Platform.CUSTOM}
+_PLATFORMS_BACK = {platform: number for number, platform in _PLATFORMS.items()}
+
+
+class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
+    def __init__(
+        self,
+        *,
+        database: Database,
+        business: BusinessService,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._business = business
+        self._clock = clock
+        self._new_id = new_id
+
+    async def CreateMerchant(
+        self, request: business_pb2.CreateMerchantRequest, context: Any
+    ) -> business_pb2.CreateMerchantResponse:
+        draft = _from_proto(
+            request.merchant, merchant_id=MerchantId(self._new_id()), now=self._clock()
+        )
+        async with self._database.transaction(repeat=current_repeat(_created)) as tx:
+            merchant = await self._business.create(tx, draft)
+            await tx.answer(merchant)
+        return _created(merchant)
+
+    async def GetMerchant(
+        self, request: business_pb2.GetMerchantRequest, context: Any
+    ) -> business_pb2.GetMerchantResponse:
+        async with self._database.single() as tx:
+            merchant = await self._business.get(tx, MerchantId(UUID(request.merchant_id)))
+        return business_pb2.GetMerchantResponse(merchant=_to_proto(merchant))
+
+    async def GetWebhook(
+        self, request: business_pb2.GetWebhookRequest, context: Any
+    ) -> business_pb2.GetWebhookResponse:
+        async with self._database.single() as tx:
+            webhook = await self._business.get_webhook(tx, MerchantId(UUID(request.merchant_id)))
+        return business_pb2.GetWebhookResponse(webhook=_webhook_to_proto(webhook))
+
+    async def UpdateWebhook(
+        self, request: business_pb2.UpdateWebhookRequest, context: Any
+    ) -> business_pb2.UpdateWebhookResponse:
+        async with self._database.transaction(repeat=current_repeat(_updated)) as tx:
+            webhook = await self._business.set_webhook(
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                platform=_PLATFORMS[request.platform],
+                signing_key=request.signing_key,
+                now=self._clock(),
+            )
+            await tx.answer(webhook)
+        return _updated(webhook)
+
+
+def _created(merchant: Merchant) -> business_pb2.CreateMerchantResponse:
+    return business_pb2.CreateMerchantResponse(merchant=_to_proto(merchant))
+
+
+def _updated(webhook: Webhook) -> business_pb2.UpdateWebhookResponse:
+    return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook))
+
+
+def _from_proto(
+    message: business_pb2.Merchant, *, merchant_id: MerchantId, now: datetime
+) -> Merchant:
+    return Merchant(
+        merchant_id=merchant_id,
+        name=message.name,
+        domain=message.domain,
+        reward_token=RewardToken(
+            chain_id=message.reward_token.chain_id,
+            address=message.reward_token.token_address,
+            decimals=message.reward_token.decimals,
+            peg_currency=message.reward_token.peg_currency,
+        ),
+        look_back=_duration(message, "look_back_duration", LOOK_BACK_DEFAULT),
+        reward_delay=_duration(message, "reward_delay_duration", REWARD_DELAY_DEFAULT),
+        attribution_model=_MODELS[message.attribution_model],
+        create_time=now,
+    )
+
+
+def _duration(message: business_pb2.Merchant, field: str, default: timedelta) -> timedelta:
+    if not message.HasField(field):  # type: ignore[arg-type]  # one of two names
+        return default
+    span: timedelta = getattr(message, field).ToTimedelta()
+    return span
+
+
+def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
+    token = merchant.reward_token
+    return business_pb2.Merchant(
+        merchant_id=str(merchant.merchant_id),
+        product_id=f"0x{merchant.product_id.hex()}",
+        name=merchant.name,
+        domain=merchant.domain,
+        reward_token=money_pb2.Token(
+            chain_id=token.chain_id,
+            token_address=token.address,
+            decimals=token.decimals,
+            peg_currency=token.peg_currency,
+        ),
+        look_back_duration=merchant.look_back,
+        reward_delay_duration=merchant.reward_delay,
+        attribution_model=_MODELS_BACK[merchant.attribution_model],
+        create_time=to_timestamp(merchant.create_time),
+    )
+
+
+def _webhook_to_proto(webhook: Webhook) -> business_pb2.Webhook:
+    return business_pb2.Webhook(
+        platform=_PLATFORMS_BACK[webhook.platform],
+        signing_key_suffix=webhook.key_suffix,
+        update_time=to_timestamp(webhook.update_time),
+    )

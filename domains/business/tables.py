@@ -1,0 +1,59 @@
+"""The tables of merchants."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Interval,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+
+from domains.business.model import AttributionModel, Platform
+from infrastructure.database.metadata import metadata
+
+merchant = Table(
+    "merchant",
+    metadata,
+    Column("merchant_id", Uuid, primary_key=True),
+    Column("product_id", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("domain", Text, nullable=False, unique=True),
+    Column("token_chain_id", BigInteger, nullable=False),
+    Column("token_address", Text, nullable=False),
+    Column("token_decimals", SmallInteger, nullable=False),
+    Column("peg_currency", Text, nullable=False),
+    Column("look_back", Interval, nullable=False),
+    Column("reward_delay", Interval, nullable=False),
+    Column("attribution_model", Text, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    CheckConstraint(
+        "attribution_model IN ({})".format(", ".join(f"'{each}'" for each in AttributionModel)),
+        name="attribution_model_known",
+    ),
+    CheckConstraint("octet_length(product_id) = 32", name="product_id_is_a_hash"),
+    CheckConstraint("look_back > interval '0'", name="look_back_positive"),
+    CheckConstraint("reward_delay >= interval '0'", name="reward_delay_not_negative"),
+)
+
+merchant_webhook = Table(
+    "merchant_webhook",
+    metadata,
+    Column("merchant_id", ForeignKey("merchant.merchant_id", ondelete="RESTRICT"), primary_key=True),
+    Column("platform", Text, nullable=False),
+    # Encrypted with the process's key: a copy of the database signs nothing.
+    Column("sealed_key", LargeBinary, nullable=False),
+    Column("key_suffix", Text, nullable=False),
+    Column("update_time", DateTime(timezone=True), nullable=False),
+    CheckConstraint(
+        "platform IN ({})".format(", ".join(f"'{each}'" for each in Platform)),
+        name="platform_known",
+    ),
+)

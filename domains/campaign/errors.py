@@ -1,0 +1,76 @@
+"""How campaign says no."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import CampaignId, MerchantId
+
+
+class CampaignError(DomainError):
+    domain: ClassVar[str] = "campaign"
+
+
+class MerchantUnknownError(CampaignError):
+    reason = "MERCHANT_UNKNOWN"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
+
+
+class CampaignNotFoundError(CampaignError):
+    reason = "CAMPAIGN_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, campaign_id: CampaignId) -> None:
+        super().__init__(
+            f"The merchant has no campaign {campaign_id}.", campaign_id=campaign_id
+        )
+
+
+class RuleInvalidError(CampaignError):
+    reason = "RULE_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}.", field=f"campaign.{path}", path=path)
+        self.path = path
+        self.problem = problem
+
+
+class TransitionInvalidError(CampaignError):
+    reason = "TRANSITION_INVALID"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, campaign_id: CampaignId, *, state: str, action: str) -> None:
+        super().__init__(
+            f"Campaign {campaign_id} is {state}; it cannot {action} from there.",
+            campaign_id=campaign_id,
+            state=state,
+            action=action,
+        )
+
+
+class BudgetMissingError(CampaignError):
+    reason = "BUDGET_MISSING"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, campaign_id: CampaignId, asset: str) -> None:
+        super().__init__(
+            f"Campaign {campaign_id} pays {asset} without a limit; give it a budget item or "
+            "declare the asset unlimited.",
+            campaign_id=campaign_id,
+            asset=asset,
+        )
+
+
+class PageTokenInvalidError(CampaignError):
+    reason = "PAGE_TOKEN_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The page token is not one of ours; leave it out to start over.", field="page_token"
+        )

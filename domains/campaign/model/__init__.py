@@ -1,0 +1,78 @@
+"""Campaigns, and the pure kernel that decides what they pay."""
+
+from __future__ import annotations
+
+from domains.campaign.model.budget import (
+    BudgetItem,
+    BudgetState,
+    BudgetWindow,
+    CalendarMonths,
+    Charge,
+    EntryKind,
+    Refused,
+    Tiles,
+    WindowKind,
+    WindowKey,
+)
+from domains.campaign.model.campaign import Campaign, CampaignState
+from domains.campaign.model.deciding import (
+    Decision,
+    EventFacts,
+    Grant,
+    Outcome,
+    PurchaseFacts,
+    RateMissingError,
+    decide,
+)
+from domains.campaign.model.rule import (
+    Asset,
+    Chaining,
+    Condition,
+    ConditionGroup,
+    FixedAmount,
+    Logic,
+    Operator,
+    PercentageAmount,
+    PercentOf,
+    Recipient,
+    RewardDefinition,
+    RewardUnits,
+    Rule,
+    Trigger,
+)
+
+__all__ = [
+    "Asset",
+    "BudgetItem",
+    "BudgetState",
+    "BudgetWindow",
+    "CalendarMonths",
+    "Campaign",
+    "CampaignState",
+    "Chaining",
+    "Charge",
+    "Condition",
+    "ConditionGroup",
+    "Decision",
+    "EntryKind",
+    "EventFacts",
+    "FixedAmount",
+    "Grant",
+    "Logic",
+    "Operator",
+    "Outcome",
+    "PercentOf",
+    "PercentageAmount",
+    "PurchaseFacts",
+    "RateMissingError",
+    "Recipient",
+    "Refused",
+    "RewardDefinition",
+    "RewardUnits",
+    "Rule",
+    "Tiles",
+    "Trigger",
+    "WindowKey",
+    "WindowKind",
+    "decide",
+]

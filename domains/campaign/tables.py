@@ -1,0 +1,125 @@
+"""The tables of campaigns, their rules and their budgets."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Interval,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from domains.campaign.model import CampaignState, EntryKind, WindowKind
+from infrastructure.database.metadata import metadata
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("campaign_id", Uuid, primary_key=True),
+    Column("merchant_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("rule_version", Integer, nullable=False),
+    Column("unlimited_assets", ARRAY(Text), nullable=False),
+    Column("start_time", DateTime(timezone=True)),
+    Column("expire_time", DateTime(timezone=True)),
+    Column("publish_time", DateTime(timezone=True)),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("update_time", DateTime(timezone=True), nullable=False),
+    CheckConstraint(
+        "state IN ({})".format(", ".join(f"'{state}'" for state in CampaignState)),
+        name="state_known",
+    ),
+    CheckConstraint(
+        "state IN ('draft', 'archived') OR publish_time IS NOT NULL", name="published_to_pay"
+    ),
+    CheckConstraint("expire_time > start_time", name="expires_after_its_start"),
+    # Serves list_campaigns() and the rules of a merchant's events.
+    Index("ix_campaign_merchant", "merchant_id", "priority", "campaign_id"),
+)
+
+campaign_rule_version = Table(
+    "campaign_rule_version",
+    metadata,
+    Column("campaign_id", ForeignKey("campaign.campaign_id", ondelete="RESTRICT"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rule", JSONB, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+)
+
+budget_item = Table(
+    "budget_item",
+    metadata,
+    Column("budget_item_id", Uuid, primary_key=True),
+    Column("campaign_id", ForeignKey("campaign.campaign_id", ondelete="RESTRICT"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    # The asset's unit when the item was made; it is never denominated anew.
+    Column("unit", Text, nullable=False),
+    Column("unit_decimals", SmallInteger, nullable=False),
+    Column("limit_base_units", Numeric(78, 0), nullable=False),
+    Column("window_kind", Text, nullable=False),
+    Column("window_duration", Interval),
+    Column("time_zone", Text),
+    UniqueConstraint("campaign_id", "label", name="uq_budget_item_label"),
+    CheckConstraint("limit_base_units > 0", name="limit_positive"),
+    CheckConstraint(
+        "window_kind IN ({})".format(", ".join(f"'{kind}'" for kind in WindowKind)),
+        name="window_kind_known",
+    ),
+    CheckConstraint(
+        "(window_kind = 'duration') = (window_duration IS NOT NULL)", name="durations_have_a_length"
+    ),
+    CheckConstraint("(window_kind = 'month') = (time_zone IS NOT NULL)", name="months_have_a_zone"),
+)
+
+budget_window = Table(
+    "budget_window",
+    metadata,
+    Column(
+        "budget_item_id", ForeignKey("budget_item.budget_item_id", ondelete="RESTRICT"),
+        primary_key=True,
+    ),
+    Column("start_time", DateTime(timezone=True), primary_key=True),
+    Column("end_time", DateTime(timezone=True), nullable=False),
+    Column("used_base_units", Numeric(78, 0), nullable=False, server_default="0"),
+    Column("refused_count", Integer, nullable=False, server_default="0"),
+    Column("refused_base_units", Numeric(78, 0), nullable=False, server_default="0"),
+    CheckConstraint("used_base_units >= 0", name="used_not_negative"),
+    CheckConstraint("start_time < end_time", name="ends_after_its_start"),
+)
+
+budget_entry = Table(
+    "budget_entry",
+    metadata,
+    # A release names the consumption that it undoes by the same reward and item; `cause_id` is
+    # the reward for a consumption and the reversal for a release.
+    Column("reward_id", Uuid, primary_key=True),
+    Column("budget_item_id", Uuid, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("cause_id", Uuid, primary_key=True),
+    Column("start_time", DateTime(timezone=True), nullable=False),
+    Column("base_units", Numeric(78, 0), nullable=False),
+    ForeignKeyConstraint(
+        ["budget_item_id", "start_time"],
+        ["budget_window.budget_item_id", "budget_window.start_time"],
+        ondelete="RESTRICT",
+    ),
+    CheckConstraint(
+        "kind IN ({})".format(", ".join(f"'{kind}'" for kind in EntryKind)), name="kind_known"
+    ),
+    CheckConstraint("base_units > 0", name="base_units_positive"),
+)

@@ -1,0 +1,112 @@
+"""IdentityService, translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.identity.errors import PageTokenInvalidError
+from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
+from domains.identity.service import IdentityService
+from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
+from infrastructure.database.transaction import Database
+from infrastructure.rpc.repeating import current_repeat
+from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
+
+_KINDS = {
+    identity_pb2.IdentityNode.KIND_CLIENT: NodeKind.CLIENT,
+    identity_pb2.IdentityNode.KIND_CUSTOMER: NodeKind.CUSTOMER,
+    identity_pb2.IdentityNode.KIND_WALLET: NodeKind.WALLET,
+}
+_KINDS_BACK = {kind: number for number, kind in _KINDS.items()}
+
+
+class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
+    def __init__(
+        self,
+        *,
+        database: Database,
+        identity: IdentityService,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._identity = identity
+        self._clock = clock
+        self._new_id = new_id
+
+    async def GetIdentityGroup(
+        self, request: identity_pb2.GetIdentityGroupRequest, context: Any
+    ) -> identity_pb2.GetIdentityGroupResponse:
+        async with self._database.single() as tx:
+            group = await self._identity.get(tx, IdentityGroupId(UUID(request.identity_group_id)))
+        return identity_pb2.GetIdentityGroupResponse(identity_group=_group_to_proto(group))
+
+    async def ResolveIdentityGroup(
+        self, request: identity_pb2.ResolveIdentityGroupRequest, context: Any
+    ) -> identity_pb2.ResolveIdentityGroupResponse:
+        merchant_id = MerchantId(UUID(request.merchant_id)) if request.merchant_id else None
+        async with self._database.single() as tx:
+            group = await self._identity.resolve(
+                tx, _KINDS[request.kind], request.value, merchant_id=merchant_id
+            )
+        return identity_pb2.ResolveIdentityGroupResponse(identity_group=_group_to_proto(group))
+
+    async def ListIdentityNodes(
+        self, request: identity_pb2.ListIdentityNodesRequest, context: Any
+    ) -> identity_pb2.ListIdentityNodesResponse:
+        start = page_start(
+            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
+        )
+        async with self._database.single() as tx:
+            nodes = await self._identity.list_nodes(
+                tx,
+                IdentityGroupId(UUID(request.identity_group_id)),
+                after=IdentityNodeId(UUID(start.after[0])) if start.after else None,
+                limit=start.limit + 1,
+            )
+        page = page_of(nodes, start, key=lambda each: (each.identity_node_id,))
+        return identity_pb2.ListIdentityNodesResponse(
+            identity_nodes=[_node_to_proto(each) for each in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ConnectWallet(
+        self, request: identity_pb2.ConnectWalletRequest, context: Any
+    ) -> identity_pb2.ConnectWalletResponse:
+        async with self._database.transaction(repeat=current_repeat(_connected)) as tx:
+            group = await self._identity.connect_wallet(
+                tx,
+                IdentityGroupId(UUID(request.identity_group_id)),
+                request.wallet_address,
+                identity_node_id=IdentityNodeId(self._new_id()),
+                now=self._clock(),
+            )
+            await tx.answer(group)
+        return _connected(group)
+
+
+def _connected(group: IdentityGroup) -> identity_pb2.ConnectWalletResponse:
+    return identity_pb2.ConnectWalletResponse(identity_group=_group_to_proto(group))
+
+
+def _group_to_proto(group: IdentityGroup) -> identity_pb2.IdentityGroup:
+    return identity_pb2.IdentityGroup(
+        identity_group_id=str(group.identity_group_id),
+        wallet_address=group.wallet or "",
+        create_time=to_timestamp(group.create_time),
+    )
+
+
+def _node_to_proto(node: IdentityNode) -> identity_pb2.IdentityNode:
+    return identity_pb2.IdentityNode(
+        identity_node_id=str(node.identity_node_id),
+        identity_group_id=str(node.identity_group_id),
+        kind=_KINDS_BACK[node.kind],
+        value=node.value,
+        merchant_id=str(node.merchant_id) if node.merchant_id is not None else "",
+        create_time=to_timestamp(node.create_time),
+    )

@@ -1,0 +1,41 @@
+"""How purchases says no."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import PurchaseId
+
+
+class PurchasesError(DomainError):
+    domain: ClassVar[str] = "purchases"
+
+
+class PurchaseNotFoundError(PurchasesError):
+    reason = "PURCHASE_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, purchase_id: PurchaseId) -> None:
+        super().__init__(
+            f"The merchant has no purchase {purchase_id}.", purchase_id=purchase_id
+        )
+
+
+class PageTokenInvalidError(PurchasesError):
+    reason = "PAGE_TOKEN_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The page token is not one of ours; leave it out to start over.", field="page_token"
+        )
+
+
+class BodyUnusableError(Exception):
+    """A delivery's body can never be applied. `field` is a path in the body; empty: all of it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field or 'the body'} {problem}")
+        self.field = field
+        self.problem = problem

@@ -1,0 +1,72 @@
+"""Signed messages of shops."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from vocabulary.ids import DeliveryId, MerchantId
+
+TRIES_MAX = 5
+KEPT = timedelta(days=90)
+_RETRY_PAUSES = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+)
+
+
+class DeliveryState(StrEnum):
+    """What became of a delivery."""
+
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One signed message of a shop, as it was received."""
+
+    delivery_id: DeliveryId
+    merchant_id: MerchantId
+    platform: str
+    event_reference: str
+    headers: dict[str, str]
+    body: bytes
+    state: DeliveryState
+    failure: str
+    try_count: int
+    receive_time: datetime
+
+
+def retry_pause(try_count: int) -> timedelta | None:
+    """How long to wait after the given number of tries; None when there is no further one."""
+    if try_count >= TRIES_MAX:
+        return None
+    return _RETRY_PAUSES[try_count - 1]
+
+
+def verifies(signature: str, *, key: str, body: bytes) -> bool:
+    """Whether `signature` is the Base64 of HMAC-SHA256 over `body`.
+
+    The key is the UTF-8 bytes of the shop's text. Compared in constant time.
+    """
+    try:
+        given = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    wanted = hmac.digest(key.encode(), body, hashlib.sha256)
+    return hmac.compare_digest(given, wanted)
+
+
+def event_reference(webhook_id: str, body: bytes) -> str:
+    """What tells a delivery apart: the sender's id for it, else the hash of its body."""
+    return webhook_id or hashlib.sha256(body).hexdigest()

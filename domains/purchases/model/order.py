@@ -1,0 +1,176 @@
+"""An order, and what an event of it changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
+
+_GUESTS = frozenset({"", "0", "null", "undefined", "guest"})
+
+
+class OrderState(StrEnum):
+    """Where an order stands. In the order in which states win at equal times."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+    @property
+    def rank(self) -> int:
+        return list(OrderState).index(self)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether the order was taken back, so that it earns nothing."""
+        return self in {OrderState.CANCELLED, OrderState.REFUNDED}
+
+
+class Link(StrEnum):
+    """What told us who the buyer is."""
+
+    CLAIM = "claim"
+    CLIENT = "client"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderItem:
+    """One line of an order. `price` is that of one, in the order's currency."""
+
+    product_reference: str
+    quantity: int
+    price: Decimal
+    name: str
+    title: str
+    image_url: str
+
+    def to_document(self) -> dict[str, object]:
+        """As it is stored. Prices are text: JSON numbers are floats to most readers."""
+        return {
+            "product_reference": self.product_reference,
+            "quantity": self.quantity,
+            "price": format(self.price, "f"),
+            "name": self.name,
+            "title": self.title,
+            "image_url": self.image_url,
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, object]) -> Self:
+        return cls(
+            product_reference=str(document["product_reference"]),
+            quantity=int(str(document["quantity"])),
+            price=Decimal(str(document["price"])),
+            name=str(document["name"]),
+            title=str(document["title"]),
+            image_url=str(document["image_url"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """What one delivery says of an order.
+
+    `customer_reference` is None for a guest, `client_id` None when the order carries none.
+    Times are never later than the delivery's receipt.
+    """
+
+    order_reference: str
+    state: OrderState
+    token: str
+    customer_reference: str | None
+    client_id: str | None
+    total: Decimal | None
+    currency: str | None
+    items: Sequence[OrderItem]
+    order_time: datetime
+    event_time: datetime
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStanding:
+    """What decides whether an event still changes an order.
+
+    A generation is one life of an order: it ends when the order is taken back, and the next
+    begins when it is confirmed anew.
+    """
+
+    state: OrderState
+    event_time: datetime
+    body_hash: bytes
+    generation: int
+    voided: bool
+
+    @classmethod
+    def first(cls, event: OrderEvent) -> Self:
+        """The standing after the first event that is heard of an order."""
+        return cls(
+            state=event.state,
+            event_time=event.event_time,
+            body_hash=event.body_hash,
+            generation=1,
+            voided=event.state.is_void,
+        )
+
+    def is_changed_by(self, event: OrderEvent) -> bool:
+        """Whether the event is newer than what is known.
+
+        At equal times the later state wins, then the higher hash, so that every order of
+        arrival ends alike. An order that was once paid does not become unpaid.
+        """
+        if event.state is OrderState.PENDING and self.state is not OrderState.PENDING:
+            return False
+        known = (self.event_time, self.state.rank, self.body_hash)
+        return (event.event_time, event.state.rank, event.body_hash) > known
+
+    def after(self, event: OrderEvent) -> Self:
+        """The standing after the event."""
+        if not self.is_changed_by(event):
+            return self
+        reborn = self.voided and event.state is OrderState.CONFIRMED
+        return replace(
+            self,
+            state=event.state,
+            event_time=event.event_time,
+            body_hash=event.body_hash,
+            generation=self.generation + 1 if reborn else self.generation,
+            voided=event.state.is_void or (self.voided and not reborn),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """An order that the shop has reported."""
+
+    purchase_id: PurchaseId
+    merchant_id: MerchantId
+    order_reference: str
+    customer_reference: str | None
+    state: OrderState
+    total: Decimal | None
+    currency: str | None
+    items: Sequence[OrderItem]
+    identity_group_id: IdentityGroupId | None
+    link: Link | None
+    generation: int
+    order_time: datetime
+    event_time: datetime
+
+
+def is_guest(customer_reference: str) -> bool:
+    """Whether a shop's customer id stands for nobody in particular."""
+    return customer_reference.strip().lower() in _GUESTS
+
+
+def token_digest(token: str) -> bytes:
+    """What is stored of an order's token: enough to recognise it, not enough to show it."""
+    return hashlib.sha256(token.encode()).digest()

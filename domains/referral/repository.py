@@ -1,0 +1,114 @@
+"""Referral links in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Integer, Uuid, bindparam, select, text
+
+from domains.referral.model import ReferralLink
+from domains.referral.tables import referral_link
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
+
+_AFTER_ALL = UUID(int=2**128 - 1)
+
+_LIST_OF_REFERRER = (
+    select(referral_link)
+    .where(
+        referral_link.c.merchant_id == bindparam("merchant_id"),
+        referral_link.c.referrer_group_id == bindparam("referrer_group_id"),
+        referral_link.c.referral_link_id < bindparam("before"),
+    )
+    .order_by(referral_link.c.referral_link_id.desc())
+    .limit(bindparam("row_limit"))
+)
+
+# A path begins with the person who is asked about, and nobody is on it twice.
+_CHAINS_AS_OF = text(
+    """
+    WITH RECURSIVE chain AS (
+        SELECT ordinal, as_of, identity_group_id, ARRAY[identity_group_id] AS path
+        FROM unnest(:identity_group_ids, :times)
+            WITH ORDINALITY AS asked (identity_group_id, as_of, ordinal)
+        UNION ALL
+        SELECT chain.ordinal, chain.as_of, link.referrer_group_id,
+            chain.path || link.referrer_group_id
+        FROM chain CROSS JOIN LATERAL (
+            SELECT referrer_group_id FROM referral_link
+            WHERE merchant_id = :merchant_id
+                AND referee_group_id = chain.identity_group_id
+                AND start_time <= chain.as_of
+                AND (end_time IS NULL OR end_time > chain.as_of)
+            ORDER BY start_time DESC, referral_link_id DESC
+            LIMIT 1
+        ) AS link
+        WHERE cardinality(chain.path) <= :depth_max
+            AND link.referrer_group_id <> ALL (chain.path)
+    )
+    SELECT DISTINCT ON (ordinal) path[2:] AS above
+    FROM chain
+    ORDER BY ordinal, cardinality(path) DESC
+    """
+).bindparams(
+    bindparam("merchant_id", type_=Uuid),
+    bindparam("identity_group_ids", type_=ARRAY(Uuid)),
+    bindparam("times", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("depth_max", type_=Integer),
+)
+
+
+class ReferralRepository:
+    async def chains_as_of(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        people: Sequence[tuple[IdentityGroupId, datetime]],
+        depth_max: int,
+    ) -> list[list[IdentityGroupId]]:
+        """The people above each person, nearest first, in the order of `people`."""
+        rows = await tx.execute(
+            _CHAINS_AS_OF,
+            {
+                "merchant_id": merchant_id,
+                "identity_group_ids": [person for person, _ in people],
+                "times": [time for _, time in people],
+                "depth_max": depth_max,
+            },
+        )
+        return [[IdentityGroupId(each) for each in row.above] for row in rows]
+
+    async def list_of_referrer(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        referrer_group_id: IdentityGroupId,
+        *,
+        before: ReferralLinkId | None,
+        limit: int,
+    ) -> Sequence[ReferralLink]:
+        """Up to `limit` links to a referrer older than one, newest first."""
+        rows = await tx.execute(
+            _LIST_OF_REFERRER,
+            {
+                "merchant_id": merchant_id,
+                "referrer_group_id": referrer_group_id,
+                "before": before or _AFTER_ALL,
+                "row_limit": limit,
+            },
+        )
+        return [_link(row) for row in rows]
+
+
+def _link(row: Any) -> ReferralLink:
+    return ReferralLink(
+        referral_link_id=ReferralLinkId(row.referral_link_id),
+        merchant_id=MerchantId(row.merchant_id),
+        referrer_group_id=IdentityGroupId(row.referrer_group_id),
+        referee_group_id=IdentityGroupId(row.referee_group_id),
+        start_time=row.start_time,
+        end_time=row.end_time,
+    )

@@ -1,0 +1,48 @@
+"""The use cases of referral links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domains.referral.model import ReferralLink
+from domains.referral.repository import ReferralRepository
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
+
+
+class ReferralService:
+    def __init__(self, *, referrals: ReferralRepository) -> None:
+        self._referrals = referrals
+
+    async def chains_as_of(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        people: Sequence[tuple[IdentityGroupId, datetime]],
+        depth_max: int,
+    ) -> list[list[IdentityGroupId]]:
+        """The people above each person, as the links stood at that person's time.
+
+        Nearest first, `depth_max` at the most, in the order of `people`. Nobody is in a chain
+        twice, nor in the chain above themselves. One statement.
+        """
+        assert depth_max > 0, depth_max
+        return await self._referrals.chains_as_of(tx, merchant_id, people, depth_max)
+
+    async def list_links(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        referrer_group_id: IdentityGroupId,
+        *,
+        before: ReferralLinkId | None,
+        limit: int,
+    ) -> Sequence[ReferralLink]:
+        """Up to `limit` links to a referrer, newest first, from the one before `before`.
+
+        Ended ones included.
+        """
+        return await self._referrals.list_of_referrer(
+            tx, merchant_id, referrer_group_id, before=before, limit=limit
+        )

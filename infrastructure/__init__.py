@@ -1,0 +1,1 @@
+"""The outside world, one room for each party we talk to."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: transactions, repeated calls, bulk writes."""

@@ -1,0 +1,60 @@
+"""The schema: brought up to date, and asked how far it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from infrastructure.database.transaction import Transaction
+
+MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
+LOCK_TIMEOUT_SECONDS = 5
+_MIGRATING = 0x67756572646F6E
+"""The advisory lock of whoever migrates: the letters of the product."""
+
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+def expected_revision() -> str:
+    """The revision that this version of the code was written for."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert head is not None
+    return head
+
+
+async def current_revision(tx: Transaction) -> str:
+    """The revision that the database is at."""
+    revision: str = (await tx.execute(_REVISION)).scalar_one()
+    return revision
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Brings the schema up to date. Two at once run one after the other.
+
+    A migration waits at most seconds for a table's lock and then fails, because whoever
+    comes after it in the queue for that lock would wait as well.
+    """
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATING})
+        try:
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+            await connection.execute(text("SET statement_timeout = 0"))
+            await connection.commit()
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+        finally:
+            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
+            await connection.commit()
+            await connection.invalidate()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

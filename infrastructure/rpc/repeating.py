@@ -1,0 +1,49 @@
+"""Calls that may come again. Set by the repeat interceptor, handed on by servicers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from infrastructure.database.transaction import Repeat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatableCall:
+    """The call that this task serves, when it carries a request id."""
+
+    principal: str
+    method: str
+    request_id: UUID
+    digest: bytes
+
+
+_current: ContextVar[RepeatableCall | None] = ContextVar("repeatable_call", default=None)
+
+
+def set_repeatable_call(call: RepeatableCall | None) -> None:
+    """Called once for each RPC, before its servicer."""
+    _current.set(call)
+
+
+def current_repeat(to_response: Callable[[Any], Message]) -> Repeat | None:
+    """What `Database.transaction` needs to keep the answer of this call.
+
+    `to_response` makes the response from what the call results in. None if the call carries
+    no request id.
+    """
+    call = _current.get()
+    if call is None:
+        return None
+    return Repeat(
+        principal=call.principal,
+        method=call.method,
+        request_id=call.request_id,
+        digest=call.digest,
+        to_bytes=lambda result: to_response(result).SerializeToString(),
+    )

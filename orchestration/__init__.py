@@ -1,0 +1,1 @@
+"""Flows that cross domains. The only room that knows two domains at once."""

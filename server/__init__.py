@@ -1,0 +1,1 @@
+"""The process: settings, wiring, interceptors, jobs, commands, and Envoy's configuration."""

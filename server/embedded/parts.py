@@ -1,0 +1,108 @@
+"""How each part of a stack is run: its command, its environment, its signals."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from server.embedded.envoy import envoy_command, envoy_environment
+from server.embedded.ports import LOOPBACK
+from server.embedded.postgres import STOP_SIGNAL, Postgres
+from server.embedded.private_files import keep_or_make
+from server.embedded.processes import Child
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# In the stack's folder.
+SERVICE_TOKEN_FILE = "service.token"  # noqa: S105 - a file's name
+SECRETS_KEY_FILE = "secrets.key"
+
+# What a server process is run with, before its subcommand.
+SERVER_PROGRAM = (sys.executable, "-m", "server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerProcesses:
+    """Makes the children that run our own program. `environment` is theirs, bar the port."""
+
+    program: Sequence[str]
+    environment: Mapping[str, str]
+
+    def migrate(self) -> Child:
+        return self._child("migrate", "migrate", self.environment)
+
+    def work(self) -> Child:
+        return self._child("work", "work", self.environment)
+
+    def serve(self, name: str, port: int) -> Child:
+        return self._child(name, "serve", {**self.environment, "GUERDON_LISTEN_PORT": str(port)})
+
+    def _child(self, name: str, subcommand: str, environment: Mapping[str, str]) -> Child:
+        return Child(
+            name=name,
+            command=(*self.program, subcommand),
+            environment=environment,
+            folder=PROJECT,
+        )
+
+
+def server_environment(
+    ours: Mapping[str, str], *, folder: Path, database_url: str
+) -> dict[str, str]:
+    """Our environment with what the stack decides; a person's own settings pass through.
+
+    The service token and the key of secrets are those of the environment, or else made once
+    and kept in the folder.
+    """
+    # Variables of PostgreSQL's clients (PGSSLMODE, PGPASSFILE …) would change how the
+    # database of the stack is reached.
+    passed = {name: value for name, value in ours.items() if not name.startswith("PG")}
+    # The same code as ours, wherever the command was typed.
+    roots = [str(PROJECT), str(PROJECT / "gen"), *_listed(passed.get("PYTHONPATH", ""))]
+    return passed | {
+        "GUERDON_DATABASE_URL": database_url,
+        "GUERDON_SERVICE_TOKEN": passed.get("GUERDON_SERVICE_TOKEN")
+        or keep_or_make(folder / SERVICE_TOKEN_FILE, lambda: secrets.token_urlsafe(32)),
+        "GUERDON_SECRETS_KEY": passed.get("GUERDON_SECRETS_KEY")
+        or keep_or_make(folder / SECRETS_KEY_FILE, lambda: Fernet.generate_key().decode()),
+        "GUERDON_LISTEN_HOST": LOOPBACK,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(roots)),
+        # A log line is in its file when it was written, also when the process is killed next.
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def postgres_child(postgres: Postgres) -> Child:
+    """The database, once prepared. It is asked to end as if by `pg_ctl stop -m fast`."""
+    return Child(
+        name="postgres",
+        command=tuple(postgres.command),
+        environment=postgres.environment,
+        folder=Path("/"),
+        stop_signal=STOP_SIGNAL,
+        death_signal=STOP_SIGNAL,
+    )
+
+
+def envoy_child(bootstrap: Path) -> Child:
+    """Envoy with a bootstrap file.
+
+    Raises:
+        EnvoyError: there is no Envoy on this host.
+    """
+    return Child(
+        name="envoy",
+        command=envoy_command(bootstrap),
+        environment=envoy_environment(),
+        folder=bootstrap.parent,
+    )
+
+
+def _listed(path: str) -> Iterator[str]:
+    return (each for each in path.split(os.pathsep) if each)

@@ -1,0 +1,114 @@
+"""Which ports a stack listens on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from server.embedded.errors import StackError
+
+LOOPBACK = "127.0.0.1"
+
+_USUAL_PUBLIC = 8080
+_USUAL_MESH = 8081
+_USUAL_ADMIN = 9901
+_USUAL_DATABASE = 5432
+# The first server process; the others follow.
+_USUAL_SERVER = 50051
+
+
+class PortTakenError(StackError):
+    """Somebody asked for a port that another process listens on."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} of {LOOPBACK} is taken by another process. Name another one, or name "
+            "none: then a free one is chosen."
+        )
+        self.port = port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortWish:
+    """A port somebody would like. `firm`: that one or none."""
+
+    port: int
+    firm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackPorts:
+    """Where the parts of a stack listen, all on the loopback address."""
+
+    public: int
+    mesh: int
+    admin: int
+    database: int
+    servers: tuple[int, ...]
+
+
+def choose_stack_ports(*, public: int | None, mesh: int | None, server_count: int) -> StackPorts:
+    """The usual ports where they are free; the named ones, or none.
+
+    Raises:
+        PortTakenError: a named one is taken.
+    """
+    usual = [_USUAL_ADMIN, _USUAL_DATABASE]
+    usual += [_USUAL_SERVER + number for number in range(server_count)]
+    chosen = choose_ports(
+        [
+            PortWish(port=public or _USUAL_PUBLIC, firm=public is not None),
+            PortWish(port=mesh or _USUAL_MESH, firm=mesh is not None),
+            *(PortWish(port=port) for port in usual),
+        ]
+    )
+    return StackPorts(
+        public=chosen[0],
+        mesh=chosen[1],
+        admin=chosen[2],
+        database=chosen[3],
+        servers=tuple(chosen[4:]),
+    )
+
+
+def choose_ports(wishes: Sequence[PortWish]) -> list[int]:
+    """A port of the loopback address for each wish: the wished one, or one that is free.
+
+    The ports differ from each other. They are free now; nothing holds them until they are
+    listened on.
+
+    Raises:
+        PortTakenError: a firm wish cannot be met.
+    """
+    with ExitStack() as held:
+        # All are held until all are chosen, or the same port could be chosen twice. The
+        # wished ones come first, so that none of them is given away as "a free one".
+        wished = [_try_hold(held, wish.port) for wish in wishes]
+        for wish, port in zip(wishes, wished, strict=True):
+            if port is None and wish.firm:
+                raise PortTakenError(wish.port)
+        return [_hold(held, 0) if port is None else port for port in wished]
+
+
+def _try_hold(held: ExitStack, port: int) -> int | None:
+    try:
+        return _hold(held, port)
+    except OSError as problem:
+        # EACCES: below 1024 without the right to it.
+        if problem.errno in {errno.EADDRINUSE, errno.EACCES}:
+            return None
+        raise
+
+
+def _hold(held: ExitStack, port: int) -> int:
+    listener = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    # As servers do it: connections that a former listener left behind do not count.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, port))
+    # Without listening, another socket with the same option could still bind.
+    listener.listen(1)
+    chosen: int = listener.getsockname()[1]
+    return chosen

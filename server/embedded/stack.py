@@ -1,0 +1,295 @@
+"""The parts of a mesh on one host, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from server.embedded.envoy import write_envoy_bootstrap
+from server.embedded.errors import StackError
+from server.embedded.parts import (
+    PROJECT,
+    SERVER_PROGRAM,
+    ServerProcesses,
+    envoy_child,
+    postgres_child,
+    server_environment,
+)
+from server.embedded.ports import LOOPBACK, StackPorts, choose_stack_ports
+from server.embedded.postgres import Postgres
+from server.embedded.probes import complaint_of_port, complaint_of_url
+from server.embedded.processes import Child, ChildProcess, Supervisor
+from server.embedded.progress import PartState, Reporter
+from server.embedded.running import RunningStack, remove_state, sole_use_of, write_state
+
+SERVER_NAMES = ("serve-1", "serve-2")
+
+_READY_TIMEOUT_SECONDS = 30
+_POLL_SECONDS = 0.03
+
+# What a part still lacks; empty when it is ready.
+Check = Callable[[], Awaitable[str]]
+
+
+class Stack:
+    """PostgreSQL, two `serve`, one `work` and Envoy, as one thing to start and stop.
+
+    `environment` is what the server processes see, and what may replace a part:
+    `GUERDON_DATABASE_URL` a database (then none is started), `GUERDON_SERVICE_TOKEN` and
+    `GUERDON_SECRETS_KEY` the secrets that else are made once and kept in the folder.
+
+    A port that is named is used or refused; one that is not named is the usual one, or a
+    free one when that is taken. `program` is what server processes are run with.
+
+    Start it in a thread that lives as long as the stack: when the thread ends, the kernel
+    ends the children.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        reporter: Reporter,
+        durable: bool = True,
+        with_envoy: bool = True,
+        public_port: int | None = None,
+        mesh_port: int | None = None,
+        program: Sequence[str] = SERVER_PROGRAM,
+    ) -> None:
+        self.folder = folder.resolve()
+        self._environment = environment
+        self._reporter = reporter
+        self._durable = durable
+        self._with_envoy = with_envoy
+        self._named_ports = (public_port, mesh_port)
+        self._program = program
+        self._ports: StackPorts | None = None
+        self._server_environment: Mapping[str, str] = {}
+        self._checks: dict[str, Check] = {}
+        self._held = ExitStack()
+        self._is_started = False
+        self._supervisor = Supervisor(
+            log_folder=self.folder / "logs", say=reporter.line, on_change=self._record
+        )
+
+    @property
+    def processes(self) -> Mapping[str, ChildProcess]:
+        """The children by name: `postgres`, `serve-1`, `serve-2`, `work`, `envoy`."""
+        return self._supervisor.processes
+
+    @property
+    def ports(self) -> StackPorts:
+        assert self._ports is not None, "the stack is not started"
+        return self._ports
+
+    @property
+    def public_url(self) -> str:
+        """The listener for the world. Empty without Envoy, as is `mesh_url`."""
+        return f"http://{LOOPBACK}:{self.ports.public}" if self._with_envoy else ""
+
+    @property
+    def mesh_url(self) -> str:
+        """The listener for services, as JSON clients write it."""
+        return f"http://{LOOPBACK}:{self.ports.mesh}" if self._with_envoy else ""
+
+    @property
+    def mesh_address(self) -> str:
+        """Where gRPC clients connect. Without Envoy, one of the server processes."""
+        return f"{LOOPBACK}:{self.ports.mesh if self._with_envoy else self.ports.servers[0]}"
+
+    @property
+    def database_url(self) -> str:
+        """For SQLAlchemy. Holds the password."""
+        return self._server_environment["GUERDON_DATABASE_URL"]
+
+    @property
+    def service_token(self) -> str:
+        return self._server_environment["GUERDON_SERVICE_TOKEN"]
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Starts every part and returns once the whole answers. All of it, or nothing.
+
+        Raises:
+            StackError: it cannot run; what was started is stopped again.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._held.enter_context(sole_use_of(self.folder))
+            # Removed now as well: a supervisor that was killed leaves it behind.
+            remove_state(self.folder)
+            self._held.callback(remove_state, self.folder)
+            public, mesh = self._named_ports
+            self._ports = choose_stack_ports(
+                public=public, mesh=mesh, server_count=len(SERVER_NAMES)
+            )
+            await self._start_parts()
+        except BaseException:
+            await self.stop()
+            raise
+        self._is_started = True
+        self._record()
+
+    async def stop(self) -> None:
+        """Stops what was started, in reverse order and within bounded time. Keeps the data."""
+        self._is_started = False
+        await self._supervisor.stop_all()
+        self._held.close()
+
+    async def restart(self, name: str) -> None:
+        """Asks one part to end, starts it again, and returns once it is ready.
+
+        Raises:
+            StackError: it is not ready within the time limit.
+        """
+        await self._supervisor.restart(name)
+        await self.until_ready(name)
+
+    async def until_ready(self, name: str, *, other_than: int | None = None) -> None:
+        """Returns once a part answers, whether it was started again meanwhile or not.
+
+        After killing a part, give its old pid as `other_than`: it is not taken for the new.
+
+        Raises:
+            StackError: it is not ready within the time limit.
+        """
+        await self._wait(name, other_than=other_than)
+
+    async def _start_parts(self) -> None:
+        # Envoy's configuration takes a second of loading: meanwhile the rest starts.
+        configuring = asyncio.create_task(asyncio.to_thread(self._write_bootstrap))
+        # If the rest fails first, nobody awaits it; its own failure is looked at all the same.
+        configuring.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._server_environment = server_environment(
+            self._environment, folder=self.folder, database_url=await self._start_database()
+        )
+        await self._start_servers()
+        bootstrap = await configuring
+        if bootstrap is not None:
+            self._checks["envoy"] = self._envoy_complaint
+            await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
+
+    async def _start_database(self) -> str:
+        given = self._environment.get("GUERDON_DATABASE_URL")
+        if given:
+            return given
+        note = f"{LOOPBACK}:{self.ports.database}"
+        self._reporter.part("postgres", PartState.STARTING, note)
+        postgres = Postgres(
+            folder=self.folder / "postgres", port=self.ports.database, durable=self._durable
+        )
+        await asyncio.to_thread(postgres.prepare)
+        self._checks["postgres"] = postgres.complaint
+        await self._supervisor.start(postgres_child(postgres))
+        process = self.processes["postgres"]
+        try:
+            await postgres.wait_until_ready(has_ended=lambda: process.failure_count > 0)
+        except StackError as problem:
+            raise self._failure("postgres", str(problem)) from problem
+        self._reporter.part("postgres", PartState.READY, note)
+        return postgres.url
+
+    async def _start_servers(self) -> None:
+        servers = ServerProcesses(program=self._program, environment=self._server_environment)
+        self._reporter.part("migrate", PartState.STARTING, "")
+        code = await self._supervisor.run(servers.migrate())
+        if code != 0:
+            raise self._failure("migrate", f"ended with exit code {code}")
+        self._reporter.part("migrate", PartState.READY, "the schema is up to date")
+
+        ports = dict(zip(SERVER_NAMES, self.ports.servers, strict=True))
+        for name, port in ports.items():
+            self._checks[name] = partial(complaint_of_port, port)
+        self._checks["work"] = _no_complaint
+        await self._start_step(
+            {name: f"{LOOPBACK}:{port}" for name, port in ports.items()} | {"work": ""},
+            [*(servers.serve(name, port) for name, port in ports.items()), servers.work()],
+        )
+
+    def _write_bootstrap(self) -> Path | None:
+        if not self._with_envoy:
+            return None
+        target = self.folder / "envoy.json"
+        write_envoy_bootstrap(
+            target,
+            descriptors=PROJECT / "envoy" / "descriptors.binpb",
+            ports=self.ports,
+            environment=self._environment,
+        )
+        return target
+
+    async def _start_step(self, notes: Mapping[str, str], children: Sequence[Child]) -> None:
+        """Starts children side by side and waits for all. `notes` are shown, by name."""
+        for name, note in notes.items():
+            self._reporter.part(name, PartState.STARTING, note)
+        await self._supervisor.start(*children)
+        for name, note in notes.items():
+            await self._wait(name, is_starting=True)
+            self._reporter.part(name, PartState.READY, note)
+
+    async def _wait(
+        self, name: str, *, other_than: int | None = None, is_starting: bool = False
+    ) -> None:
+        deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
+        while complaint := await self._complaint(name, other_than):
+            ended = [each for each, process in self.processes.items() if process.failure_count]
+            # Whichever part died, it is the one to tell about. Later it is just started again.
+            if is_starting and ended:
+                raise self._failure(ended[0], "ended while the stack was starting")
+            if time.monotonic() > deadline:
+                within = f"was not ready within {_READY_TIMEOUT_SECONDS} s"
+                raise self._failure(name, f"{within}: {complaint}")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _complaint(self, name: str, other_than: int | None = None) -> str:
+        process = self.processes[name]
+        if process.has_ended or process.pid == other_than:
+            return "it is not running"
+        return await self._checks[name]()
+
+    async def _envoy_complaint(self) -> str:
+        return await asyncio.to_thread(complaint_of_url, f"{self.public_url}/health/ready")
+
+    def _failure(self, name: str, what: str) -> StackError:
+        self._reporter.part(name, PartState.FAILED, what)
+        return StackError(f"{name} {what}\n{self._supervisor.tail(name)}")
+
+    def _record(self) -> None:
+        """Writes `stack.json` anew. Before the whole is ready there is nothing to find."""
+        if self._is_started:
+            write_state(
+                self.folder,
+                RunningStack(
+                    pid=os.getpid(),
+                    public_url=self.public_url,
+                    mesh_url=self.mesh_url,
+                    mesh_address=self.mesh_address,
+                    database_url=self.database_url,
+                    service_token=self.service_token,
+                    pids={name: process.pid for name, process in self.processes.items()},
+                ),
+            )
+
+
+async def _no_complaint() -> str:
+    # `work` listens on no port: it is ready when it runs.
+    return ""

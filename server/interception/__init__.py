@@ -1,0 +1,1 @@
+"""What stands in front of every method, one step a file, composed in `chain`."""

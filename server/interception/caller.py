@@ -1,0 +1,92 @@
+"""Finds out who is calling, from proofs alone."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.message import Message
+
+from infrastructure.rpc.caller import Caller, CallerKind, set_caller
+from infrastructure.rpc.contract import Method
+from server.interception.chain import Call, Handler
+from server.interception.refusals import Refusal, Violation
+
+CLIENT_ID_CHARACTERS_MAX = 128
+
+_PROOFS = {
+    CallerKind.VISITOR: "x-client-id",
+    CallerKind.MERCHANT: "x-business-auth",
+    CallerKind.SERVICE: "x-service-auth",
+}
+
+
+class CallerProof:
+    """Proves the caller and refuses whom the method does not list."""
+
+    def __init__(self, *, service_token: str, client_id_headers: Sequence[str]) -> None:
+        self._service_token = service_token.encode()
+        self._client_id_headers = ("x-client-id", *client_id_headers)
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        accepted = ", ".join(
+            f"{kind.name} ({_PROOFS[kind]})" if kind in _PROOFS else kind.name
+            for kind in sorted(method.callers)
+        )
+
+        async def step(request: Message, call: Call) -> Message:
+            caller = self._caller(call, method)
+            if caller is None:
+                raise Refusal(
+                    code=grpc.StatusCode.UNAUTHENTICATED,
+                    reason="CALLER_UNKNOWN",
+                    message=f"This call needs a proof of who is calling: {accepted}.",
+                    metadata={"accepted": accepted},
+                )
+            if caller.kind not in method.callers:
+                raise Refusal(
+                    code=grpc.StatusCode.PERMISSION_DENIED,
+                    reason="CALLER_REFUSED",
+                    message=f"This call is not for you; it is for: {accepted}.",
+                    metadata={"accepted": accepted},
+                )
+            set_caller(caller)
+            return await proceed(request, call)
+
+        return step
+
+    def _caller(self, call: Call, method: Method) -> Caller | None:
+        """The caller that the method accepts, else any that is proven, else None."""
+        if CallerKind.ANYONE in method.callers:
+            return Caller(kind=CallerKind.ANYONE)
+        if CallerKind.SHOP in method.callers:
+            return Caller(kind=CallerKind.SHOP)
+        service = self._service(call)
+        visitor = self._visitor(call)
+        candidates = [caller for caller in (service, visitor) if caller is not None]
+        for caller in candidates:
+            if caller.kind in method.callers:
+                return caller
+        return candidates[0] if candidates else None
+
+    def _service(self, call: Call) -> Caller | None:
+        token = call.header("x-service-auth")
+        if token and hmac.compare_digest(token.encode(), self._service_token):
+            return Caller(kind=CallerKind.SERVICE)
+        return None
+
+    def _visitor(self, call: Call) -> Caller | None:
+        for header in self._client_id_headers:
+            client_id = call.header(header)
+            if not client_id:
+                continue
+            if len(client_id) > CLIENT_ID_CHARACTERS_MAX or not client_id.isprintable():
+                raise Refusal(
+                    code=grpc.StatusCode.INVALID_ARGUMENT,
+                    reason="REQUEST_INVALID",
+                    message=f"{header} has 1 to {CLIENT_ID_CHARACTERS_MAX} printable characters.",
+                    violations=[Violation(path=header, description="1 to 128 printable characters")],
+                )
+            return Caller(kind=CallerKind.VISITOR, client_id=client_id)
+        return None

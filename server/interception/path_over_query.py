@@ -1,0 +1,39 @@
+"""A query parameter must not repeat what the path says.
+
+Envoy lets a query parameter replace a variable of the path. Access is checked on the
+message's field, so nobody gains by it; but whoever reads the path in a log would be misled.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+import grpc
+from google.protobuf.message import Message
+
+from infrastructure.rpc.contract import Method
+from server.interception.chain import Call, Handler
+from server.interception.refusals import Refusal
+
+
+class PathOverQuery:
+    """Refuses a query that names a variable of the path, however it is spelled or encoded."""
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        if not method.path_parameters:
+            return proceed
+
+        async def step(request: Message, call: Call) -> Message:
+            query = urlsplit(call.header("x-envoy-original-path")).query
+            if query:
+                for name, _ in parse_qsl(query, keep_blank_values=True):
+                    if name in method.path_parameters:
+                        raise Refusal(
+                            code=grpc.StatusCode.INVALID_ARGUMENT,
+                            reason="QUERY_OVERRIDES_PATH",
+                            message=f"The path says what {name} is; leave it out of the query.",
+                            metadata={"parameter": name},
+                        )
+            return await proceed(request, call)
+
+        return step

@@ -1,0 +1,183 @@
+"""Turns what was raised into what the caller is told.
+
+A refusal keeps its words. Anything else is told in fixed words with an incident's id, and the
+log has the rest: an exception's text may hold secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from infrastructure.database.transaction import RequestIdReusedError, sqlstate
+from infrastructure.rpc.contract import Method
+from server.interception.chain import Call, Handler
+from server.interception.field_paths import json_path
+from vocabulary.errors import DomainError, Kind
+
+PRODUCT = "guerdon"
+MESSAGE_CHARACTERS_MAX = 1_000
+"""Callers lose an error whose trailers are large, and so do others on their connection."""
+VIOLATIONS_MAX = 10
+
+_log = structlog.get_logger()
+
+CODES = {
+    Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.NOT_NOW: grpc.StatusCode.FAILED_PRECONDITION,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Kind.CONFLICT: grpc.StatusCode.ABORTED,
+    Kind.EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A field, by its path in the proto's names, and what is wrong with it."""
+
+    path: str
+    description: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Refusal(Exception):
+    """A refusal of the mesh itself: an interceptor's, before any service."""
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    violations: Sequence[Violation] = ()
+    domain: str = "mesh"
+
+
+class Refusals:
+    """The outermost step: nothing is raised past it but a status that was meant."""
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        async def step(request: Message, call: Call) -> Message:
+            try:
+                return await proceed(request, call)
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except Exception as raised:  # noqa: BLE001 - the one place that catches them all
+                refusal = refusal_of(raised, method)
+            await call.context.abort_with_status(
+                rpc_status.to_status(_status(refusal, method, as_json=call.came_as_json))
+            )
+            raise AssertionError
+
+        return step
+
+
+def refusal_of(raised: Exception, method: Method) -> Refusal:
+    """What the caller is told about `raised`. Logs what the caller is not told."""
+    match raised:
+        case Refusal():
+            return raised
+        case DomainError():
+            blamed = raised.field
+            return Refusal(
+                code=CODES[raised.kind],
+                reason=raised.reason,
+                message=raised.message,
+                metadata=raised.metadata,
+                violations=[Violation(path=blamed, description=raised.message)] if blamed else (),
+                domain=raised.domain,
+            )
+        case RequestIdReusedError():
+            return Refusal(
+                code=grpc.StatusCode.ALREADY_EXISTS,
+                reason="REQUEST_ID_REUSED",
+                message=f"Request id {raised.request_id} was used for another request; "
+                "make a new one.",
+                metadata={"request_id": str(raised.request_id)},
+            )
+    incident = str(uuid4())
+    if is_dependency_away(raised):
+        _log.warning(
+            "dependency away", incident=incident, method=method.path, fault=type(raised).__name__
+        )
+        return Refusal(
+            code=grpc.StatusCode.UNAVAILABLE,
+            reason="DEPENDENCY_AWAY",
+            message="The server cannot reach its database. Nothing was done; try again.",
+            metadata={"incident": incident},
+        )
+    _log.error(
+        "call failed",
+        incident=incident,
+        method=method.path,
+        fault=type(raised).__name__,
+        # Frames only: the exception's own text may hold what the caller sent.
+        stack="".join(traceback.format_tb(raised.__traceback__)),
+    )
+    return Refusal(
+        code=grpc.StatusCode.INTERNAL,
+        reason="INTERNAL",
+        message="The server failed. The log has more under the incident's id.",
+        metadata={"incident": incident},
+    )
+
+
+def is_dependency_away(raised: Exception) -> bool:
+    """Whether the database could not be reached or had no room, so that nothing was done."""
+    if isinstance(raised, (PoolTimeoutError, OSError, InterfaceError, OperationalError)):
+        return True
+    if isinstance(raised, DBAPIError):
+        state = sqlstate(raised) or ""
+        # Connection trouble, no resources (disk full too), operator intervention.
+        return raised.connection_invalidated or state[:2] in {"08", "53", "57"}
+    # asyncpg's own, when a connection cannot be opened.
+    state = getattr(raised, "sqlstate", None) or ""
+    return state[:2] in {"08", "53", "57"}
+
+
+def _status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(
+            reason=refusal.reason,
+            domain=f"{refusal.domain}.{PRODUCT}",
+            metadata={
+                key: value[:MESSAGE_CHARACTERS_MAX] for key, value in refusal.metadata.items()
+            },
+        )
+    ]
+    if refusal.violations:
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(
+                        field=json_path(method.request_type, violation.path)
+                        if as_json
+                        else violation.path,
+                        description=violation.description[:MESSAGE_CHARACTERS_MAX],
+                    )
+                    for violation in refusal.violations[:VIOLATIONS_MAX]
+                ]
+            )
+        )
+    packed = [any_pb2.Any() for _ in details]
+    for target, detail in zip(packed, details, strict=True):
+        target.Pack(detail)
+    return status_pb2.Status(
+        code=refusal.code.value[0],
+        message=refusal.message[:MESSAGE_CHARACTERS_MAX],
+        details=packed,
+    )

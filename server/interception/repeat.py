@@ -1,0 +1,44 @@
+"""A call with a request id has one effect, however often it is made."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from infrastructure.database.transaction import AlreadyAnsweredError
+from infrastructure.rpc.caller import CallerKind, current_caller
+from infrastructure.rpc.contract import Method
+from infrastructure.rpc.repeating import RepeatableCall, set_repeatable_call
+from server.interception.chain import Call, Handler
+
+
+class RepeatedCall:
+    """Names the call for `Database.transaction`, and answers a repeated one as before."""
+
+    def wrap(self, method: Method, proceed: Handler) -> Handler:
+        if not method.takes_request_id or CallerKind.ANYONE in method.callers:
+            return proceed
+        response_class = method.response_class
+        rehearses = "validate_only" in method.request_type.fields_by_name
+
+        async def step(request: Message, call: Call) -> Message:
+            request_id: str = request.request_id  # type: ignore[attr-defined]  # asked above
+            if not request_id or (rehearses and request.validate_only):  # type: ignore[attr-defined]
+                set_repeatable_call(None)
+                return await proceed(request, call)
+            set_repeatable_call(
+                RepeatableCall(
+                    principal=current_caller().principal,
+                    method=method.path,
+                    request_id=UUID(request_id),
+                    digest=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+                )
+            )
+            try:
+                return await proceed(request, call)
+            except AlreadyAnsweredError as before:
+                return response_class.FromString(before.answer)
+
+        return step

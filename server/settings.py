@@ -1,0 +1,161 @@
+"""The environment, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from cryptography.fernet import Fernet
+
+PREFIX = "GUERDON_"
+
+Value = TypeVar("Value")
+
+
+class Stage(StrEnum):
+    """Where the process runs. Production refuses what only trials need."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """The environment is not usable. The message names every setting that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(["These settings are missing or wrong:", *problems]))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a process is told from outside. `docs/settings.md` explains each."""
+
+    database_url: str
+    database_pool_size: int
+    service_token: str
+    secrets_keys: tuple[str, ...]
+    stage: Stage
+    listen_host: str
+    listen_port: int
+    drain_seconds: float
+    client_id_headers: tuple[str, ...]
+    event_loop: str
+    log_level: str
+    log_format: str
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Reads the settings from variables that begin with `GUERDON_`.
+
+    Raises:
+        SettingsError: some are missing or wrong; it names all of them.
+    """
+    reader = _Reader(environment)
+    settings = Settings(
+        database_url=reader.read("DATABASE_URL", _database_url),
+        database_pool_size=reader.read("DATABASE_POOL_SIZE", _between(1, 100), default="8"),
+        service_token=reader.read("SERVICE_TOKEN", _token),
+        secrets_keys=reader.read("SECRETS_KEY", _fernet_keys),
+        stage=reader.read("STAGE", _choice(Stage), default="development"),
+        listen_host=reader.read("LISTEN_HOST", str, default="127.0.0.1"),
+        listen_port=reader.read("LISTEN_PORT", _between(0, 65535), default="50051"),
+        drain_seconds=reader.read("DRAIN_SECONDS", _seconds, default="2.5"),
+        client_id_headers=reader.read("CLIENT_ID_HEADERS", _headers, default=""),
+        event_loop=reader.read("EVENT_LOOP", _one_of("uvloop", "asyncio"), default="uvloop"),
+        log_level=reader.read("LOG_LEVEL", _one_of("debug", "info", "warning"), default="info"),
+        log_format=reader.read("LOG_FORMAT", _one_of("json", "console"), default="json"),
+    )
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], Value], *, default: str | None = None) -> Value:
+        text = self._environment.get(PREFIX + name, default)
+        try:
+            if text is None:
+                message = "is missing"
+                raise ValueError(message)
+            return parse(text)
+        except ValueError as problem:
+            self.problems.append(f"  {PREFIX}{name} {problem}; see docs/settings.md")
+            return None  # type: ignore[return-value]  # never seen: read_settings raises
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith("postgresql+asyncpg://"):
+        message = "begins with postgresql+asyncpg://"
+        raise ValueError(message)
+    return text
+
+
+def _token(text: str) -> str:
+    least = 32
+    if len(text) < least:
+        message = f"has at least {least} characters"
+        raise ValueError(message)
+    return text
+
+
+def _fernet_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(",") if key.strip())
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError as problem:
+        message = "is one or more Fernet keys, separated by commas"
+        raise ValueError(message) from problem
+    if not keys:
+        message = "is one or more Fernet keys, separated by commas"
+        raise ValueError(message)
+    return keys
+
+
+def _headers(text: str) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in text.split(",") if name.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 60:  # noqa: PLR2004 - a minute
+        message = "is a number of seconds from 0 to 60"
+        raise ValueError(message)
+    return seconds
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            message = f"is a whole number from {least} to {most}"
+            raise ValueError(message)
+        return int(text)
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            message = f"is one of: {', '.join(choices)}"
+            raise ValueError(message)
+        return text
+
+    return parse
+
+
+def _choice(kind: type[Stage]) -> Callable[[str], Stage]:
+    def parse(text: str) -> Stage:
+        return kind(_one_of(*kind)(text))
+
+    return parse

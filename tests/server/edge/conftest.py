@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """One Envoy and one server for all tests of a module."""
+    backend = Backend(DESCRIPTORS.read_bytes())
+    folder = tmp_path_factory.mktemp("envoy")
+    async with (
+        running_process(backend) as process,
+        running_edge(settings_for([process.port]), backend, folder) as edge,
+    ):
+        yield edge
+
+
+@pytest.fixture
+def edge(running: Edge) -> Edge:
+    """The module's Envoy, with a server that has forgotten what came before."""
+    running.backend.forget()
+    return running

@@ -1,0 +1,179 @@
+"""A real Envoy in front of servers of a test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import grpc
+import httpx
+
+from server.edge.bootstrap import bootstrap_json, build_bootstrap
+from server.edge.settings import EdgeSettings
+from tests.server.edge.backend import Backend
+
+ROOT = Path(__file__).resolve().parents[3]
+DESCRIPTORS = ROOT / "envoy" / "descriptors.binpb"
+READY_SECONDS_MAX = 15
+POLL_SECONDS = 0.02
+DASHBOARD_ORIGIN = "https://dash.example"
+CLIENT_ID_ALIAS = "x-visitor"
+BODY_BYTES_MAX = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A running Envoy, with the server behind it."""
+
+    settings: EdgeSettings
+    backend: Backend
+    public: httpx.AsyncClient
+    mesh: httpx.AsyncClient
+
+    @property
+    def public_target(self) -> str:
+        return f"{self.settings.public_host}:{self.settings.public_port}"
+
+    @property
+    def mesh_target(self) -> str:
+        return f"{self.settings.mesh_host}:{self.settings.mesh_port}"
+
+
+async def call(target: str, path: str, **metadata: str) -> bytes:
+    """Calls a method by native gRPC with an empty request; underscores stand for dashes."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
+        answer: bytes = await channel.unary_unary(path)(b"", metadata=pairs, timeout=5)
+        return answer
+
+
+async def status_of(target: str, path: str) -> tuple[grpc.StatusCode, str]:
+    """The status and its message that a native gRPC call ends with."""
+    try:
+        await call(target, path)
+    except grpc.aio.AioRpcError as refused:
+        return refused.code(), refused.details() or ""
+    return grpc.StatusCode.OK, ""
+
+
+def reason_of(response: httpx.Response) -> str:
+    """The reason of an answer of Envoy's own, once its shape is found right."""
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert set(body) == {"code", "message", "details"}
+    assert isinstance(body["code"], int)
+    assert body["message"]
+    [info] = body["details"]
+    assert info["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
+    assert info["domain"] == "mesh.guerdon"
+    return str(info["reason"])
+
+
+def envoy_command(*arguments: str) -> list[str]:
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    binary = shutil.which("envoy", path=os.pathsep.join(folders))
+    assert binary, "envoy is not installed: install the extra named embedded"
+    return [binary, "--log-level", "warning", *arguments]
+
+
+def envoy_environment() -> dict[str, str]:
+    # With the project's roots on the path, its folder envoy/ could hide Envoy's own package.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+@contextmanager
+def running_envoy(bootstrap: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Envoy with this configuration; its log goes to the folder."""
+    config = folder / "bootstrap.json"
+    config.write_text(bootstrap)
+    options = ("--disable-hot-restart", "--concurrency", "1")
+    log = str(folder / "envoy.log")
+    process = subprocess.Popen(
+        envoy_command("--config-path", str(config), "--log-path", log, *options),
+        cwd=ROOT,
+        env=envoy_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@asynccontextmanager
+async def running_edge(
+    settings: EdgeSettings,
+    backend: Backend,
+    folder: Path,
+    *,
+    ready_status: int = 200,
+    change: Callable[[str], str] = str,
+) -> AsyncIterator[Edge]:
+    """Envoy with these settings, once it answers `/health` with the status.
+
+    `change` may rewrite the configuration's text.
+    """
+    bootstrap = change(bootstrap_json(build_bootstrap(settings, DESCRIPTORS.read_bytes())))
+    public = f"http://{settings.public_host}:{settings.public_port}"
+    mesh = f"http://{settings.mesh_host}:{settings.mesh_port}"
+    with running_envoy(bootstrap, folder) as process:
+        async with (
+            httpx.AsyncClient(base_url=public) as public_client,
+            httpx.AsyncClient(base_url=mesh) as mesh_client,
+        ):
+            deadline = monotonic() + READY_SECONDS_MAX
+            while await _status(mesh_client) != ready_status:
+                log = folder / "envoy.log"
+                assert process.poll() is None, log.read_text()
+                assert monotonic() < deadline, log.read_text()
+                await asyncio.sleep(POLL_SECONDS)
+            yield Edge(settings=settings, backend=backend, public=public_client, mesh=mesh_client)
+
+
+async def _status(client: httpx.AsyncClient) -> int | None:
+    try:
+        return (await client.get("/health")).status_code
+    except httpx.TransportError:
+        return None
+
+
+def settings_for(ports: Sequence[int], **choices: Any) -> EdgeSettings:
+    """Settings for servers on these ports of this host, listening on free ports."""
+    public_port, mesh_port = free_ports(2)
+    return EdgeSettings(
+        public_port=public_port,
+        mesh_port=mesh_port,
+        endpoints=tuple(("127.0.0.1", port) for port in ports),
+        descriptor_path=str(DESCRIPTORS),
+        dashboard_origins=(DASHBOARD_ORIGIN,),
+        client_id_headers=(CLIENT_ID_ALIAS,),
+        body_bytes_max=BODY_BYTES_MAX,
+        **choices,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,39 @@
+"""How the rules say no."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Kind(StrEnum):
+    """What a refusal means to the caller. Each kind has one gRPC code."""
+
+    INVALID = "invalid"
+    NOT_NOW = "not_now"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    EXHAUSTED = "exhausted"
+    UNAVAILABLE = "unavailable"
+
+
+class DomainError(Exception):
+    """A refusal that the caller is meant to see.
+
+    `reason` is for programs and never changes once released. `message` is for developers and
+    may. Everything the message interpolates is also in `metadata`, so nobody has to parse
+    prose. `field` is the path of the request's field that is to blame, if one is.
+    """
+
+    domain: ClassVar[str]
+    reason: ClassVar[str]
+    kind: ClassVar[Kind]
+
+    def __init__(self, message: str, *, field: str | None = None, **metadata: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.metadata = {key: str(value) for key, value in metadata.items()}
