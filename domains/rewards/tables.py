@@ -93,6 +93,8 @@ reversal = Table(
     Column("event_reference", Text, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("drain_time", DateTime(timezone=True)),
+    # Its place among the decisions of the merchant.
+    Column("sequence", BigInteger),
     UniqueConstraint("merchant_id", "event_reference", name="uq_reversal_event"),
     # Serves claim_reversals() and waiting_lanes().
     Index(

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -64,8 +65,8 @@ class Postgres:
     """One PostgreSQL server: its data, its password and how to run it.
 
     `folder` holds the data, the password and nothing else; it is made when missing.
-    `durable` false gives up safety against a crash of the machine (not of the server) for
-    speed: for tests.
+    `durable` false is for tests: faster, but a killed server loses the last commits, and a
+    crash of the machine may lose everything.
 
     A supervisor calls `prepare`, runs `command` with `environment`, and waits with
     `wait_until_ready`. Whoever has none uses `start` and `stop`.
@@ -184,7 +185,7 @@ class Postgres:
         )
 
     def start(self) -> None:
-        """Prepares, starts and waits. Not inside a running event loop.
+        """Prepares, starts and waits; blocks for half a second, at first.
 
         The server is tied to the calling thread and stops when that ends.
 
@@ -204,8 +205,11 @@ class Postgres:
                 process_group=0,
                 preexec_fn=tied_to_this_process(STOP_SIGNAL),  # noqa: PLW1509 - see leash.py
             )
+        waiting = self.wait_until_ready(has_ended=lambda: process.poll() is not None)
         try:
-            asyncio.run(self.wait_until_ready(has_ended=lambda: process.poll() is not None))
+            # A thread of its own: the caller's may have an event loop already.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                thread.submit(asyncio.run, waiting).result()
         except BaseException as problem:
             self.stop()
             if isinstance(problem, PostgresError):

@@ -24,7 +24,7 @@ from server.embedded.parts import (
 )
 from server.embedded.ports import LOOPBACK, StackPorts, choose_stack_ports
 from server.embedded.postgres import Postgres
-from server.embedded.probes import complaint_of_port, complaint_of_url
+from server.embedded.probes import complaint_of_nothing, complaint_of_port, complaint_of_url
 from server.embedded.processes import Child, ChildProcess, Supervisor
 from server.embedded.progress import PartState, Reporter
 from server.embedded.running import RunningStack, remove_state, sole_use_of, write_state
@@ -106,6 +106,11 @@ class Stack:
         return f"{LOOPBACK}:{self.ports.mesh if self._with_envoy else self.ports.servers[0]}"
 
     @property
+    def admin_url(self) -> str:
+        """Envoy's own pages: its statistics, its view of the servers. Empty without Envoy."""
+        return f"http://{LOOPBACK}:{self.ports.admin}" if self._with_envoy else ""
+
+    @property
     def database_url(self) -> str:
         """For SQLAlchemy. Holds the password."""
         return self._server_environment["GUERDON_DATABASE_URL"]
@@ -183,9 +188,13 @@ class Stack:
             self._environment, folder=self.folder, database_url=await self._start_database()
         )
         await self._start_servers()
+        if self._with_envoy:
+            self._reporter.part("envoy", PartState.STARTING, self.public_url)
         bootstrap = await configuring
         if bootstrap is not None:
-            self._checks["envoy"] = self._envoy_complaint
+            self._checks["envoy"] = partial(
+                asyncio.to_thread, complaint_of_url, f"{self.public_url}/health/ready"
+            )
             await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
 
     async def _start_database(self) -> str:
@@ -204,7 +213,7 @@ class Stack:
         try:
             await postgres.wait_until_ready(has_ended=lambda: process.failure_count > 0)
         except StackError as problem:
-            raise self._failure("postgres", str(problem)) from problem
+            raise self._failure("postgres", f"did not start: {problem}") from problem
         self._reporter.part("postgres", PartState.READY, note)
         return postgres.url
 
@@ -219,7 +228,7 @@ class Stack:
         ports = dict(zip(SERVER_NAMES, self.ports.servers, strict=True))
         for name, port in ports.items():
             self._checks[name] = partial(complaint_of_port, port)
-        self._checks["work"] = _no_complaint
+        self._checks["work"] = complaint_of_nothing
         await self._start_step(
             {name: f"{LOOPBACK}:{port}" for name, port in ports.items()} | {"work": ""},
             [*(servers.serve(name, port) for name, port in ports.items()), servers.work()],
@@ -266,9 +275,6 @@ class Stack:
             return "it is not running"
         return await self._checks[name]()
 
-    async def _envoy_complaint(self) -> str:
-        return await asyncio.to_thread(complaint_of_url, f"{self.public_url}/health/ready")
-
     def _failure(self, name: str, what: str) -> StackError:
         self._reporter.part(name, PartState.FAILED, what)
         return StackError(f"{name} {what}\n{self._supervisor.tail(name)}")
@@ -283,13 +289,9 @@ class Stack:
                     public_url=self.public_url,
                     mesh_url=self.mesh_url,
                     mesh_address=self.mesh_address,
+                    admin_url=self.admin_url,
                     database_url=self.database_url,
                     service_token=self.service_token,
                     pids={name: process.pid for name, process in self.processes.items()},
                 ),
             )
-
-
-async def _no_complaint() -> str:
-    # `work` listens on no port: it is ready when it runs.
-    return ""

@@ -72,9 +72,9 @@ def account_for(program: Path, *, folder: Path, owner_of: Path) -> Account:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise AccountError(
-            f"{program.name} does not run as root, and `setpriv`, which starts it as another "
-            "user, is not installed. It is part of util-linux. Install that, or run this "
-            "as an ordinary user."
+            f"{program} does not run as root, and `setpriv`, which starts it as another user, is "
+            "not installed. It is part of util-linux. Install that, or run this as an ordinary "
+            "user."
         )
     complaint = ""
     for capability in _CAPABILITIES:
@@ -87,9 +87,9 @@ def account_for(program: Path, *, folder: Path, owner_of: Path) -> Account:
         if not complaint:
             return account
     raise AccountError(
-        f"{program.name} does not run as root, so it is started as user {user_id}, and that "
-        f"user cannot use both {program} and {folder} ({complaint}). Move the project to a "
-        "folder that every user can enter, such as /srv, or run this as an ordinary user."
+        f"{program} does not run as root, so it is started as user {user_id}. That user cannot "
+        f"both run it and enter {folder}: {complaint}. Move the project to a folder that every "
+        "user can enter, such as /srv, or run this as an ordinary user."
     )
 
 

@@ -16,8 +16,8 @@ from server.embedded.postgres import Postgres
 def start_test_postgres() -> Iterator[Postgres]:
     """An empty server on a port of its own. Takes half a second; so once a session.
 
-    Not inside a running event loop. Make a database for each purpose with
-    `CREATE DATABASE … TEMPLATE …`; `Postgres.url_of` names it.
+    Make a database for each purpose with `CREATE DATABASE … TEMPLATE …`; `Postgres.url_of`
+    says where it is.
     """
     folder = Path(tempfile.mkdtemp(prefix="guerdon-test-"))
     postgres = Postgres(folder=folder / "postgres", port=free_port(), durable=False)

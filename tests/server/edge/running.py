@@ -134,8 +134,8 @@ async def running_edge(
     mesh = f"http://{settings.mesh_host}:{settings.mesh_port}"
     with running_envoy(bootstrap, folder) as process:
         async with (
-            httpx.AsyncClient(base_url=public) as public_client,
-            httpx.AsyncClient(base_url=mesh) as mesh_client,
+            httpx.AsyncClient(base_url=public, trust_env=False) as public_client,
+            httpx.AsyncClient(base_url=mesh, trust_env=False) as mesh_client,
         ):
             deadline = monotonic() + READY_SECONDS_MAX
             while await _status(mesh_client) != ready_status:

@@ -1,0 +1,229 @@
+"""Windows of budgets, and the entries that say what was charged to them, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import DateTime, Integer, Numeric, Uuid
+
+from domains.campaign.model import (
+    BudgetItem,
+    BudgetState,
+    BudgetWindow,
+    Charge,
+    EntryKind,
+    Refused,
+    WindowKey,
+)
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import BudgetItemId, CampaignId, RewardId
+
+# Locks windows and reads them in one statement, making those that are missing: a row that is
+# not there cannot be locked, and two first charges would both see nothing used.
+_LOCK = text(
+    """
+    INSERT INTO budget_window AS known (budget_item_id, start_time, end_time)
+    SELECT * FROM unnest(:items, :starts, :ends) AS asked (item, start, "end")
+    ORDER BY asked.item, asked.start
+    ON CONFLICT (budget_item_id, start_time)
+        DO UPDATE SET used_base_units = known.used_base_units
+    RETURNING budget_item_id, start_time, used_base_units
+    """
+).bindparams(
+    bindparam("items", type_=ARRAY(Uuid)),
+    bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("ends", type_=ARRAY(DateTime(timezone=True))),
+)
+_MOVE = text(
+    """
+    UPDATE budget_window AS known
+    SET used_base_units = known.used_base_units + moved.used,
+        refused_count = known.refused_count + moved.refusals,
+        refused_base_units = known.refused_base_units + moved.refused
+    FROM unnest(:items, :starts, :used, :refusals, :refused)
+             AS moved (item, start, used, refusals, refused),
+         budget_item
+    WHERE known.budget_item_id = moved.item AND known.start_time = moved.start
+      AND budget_item.budget_item_id = moved.item
+      AND (moved.used <= 0
+           OR known.used_base_units + moved.used <= budget_item.limit_base_units)
+    """
+).bindparams(
+    bindparam("items", type_=ARRAY(Uuid)),
+    bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("used", type_=ARRAY(Numeric)),
+    bindparam("refusals", type_=ARRAY(Integer)),
+    bindparam("refused", type_=ARRAY(Numeric)),
+)
+# What rewards took and nobody gave back yet. The release repeats the consumption's reward and
+# item, so that it goes to the window that was charged, whatever the date.
+_RELEASE = text(
+    """
+    WITH released AS (
+        INSERT INTO budget_entry (reward_id, budget_item_id, kind, cause_id, start_time, base_units)
+        SELECT entry.reward_id, entry.budget_item_id, 'release', freed.cause_id,
+               entry.start_time, entry.base_units
+        FROM unnest(:rewards, :causes) AS freed (reward_id, cause_id)
+        JOIN budget_entry AS entry ON entry.reward_id = freed.reward_id AND entry.kind = 'consume'
+        RETURNING budget_item_id, start_time, base_units
+    ), freed AS (
+        SELECT budget_item_id, start_time, sum(base_units) AS base_units
+        FROM released GROUP BY budget_item_id, start_time
+    ), locked AS MATERIALIZED (
+        SELECT budget_item_id, start_time FROM budget_window
+        WHERE (budget_item_id, start_time) IN (
+            SELECT entry.budget_item_id, entry.start_time FROM budget_entry AS entry
+            WHERE entry.reward_id = ANY(:rewards))
+        ORDER BY budget_item_id, start_time
+        FOR NO KEY UPDATE
+    )
+    UPDATE budget_window AS known
+    SET used_base_units = known.used_base_units - freed.base_units
+    FROM locked JOIN freed USING (budget_item_id, start_time)
+    WHERE known.budget_item_id = locked.budget_item_id AND known.start_time = locked.start_time
+    """
+).bindparams(bindparam("rewards", type_=ARRAY(Uuid)), bindparam("causes", type_=ARRAY(Uuid)))
+_LIST = text(
+    """
+    SELECT budget_window.*, item.position
+    FROM budget_window JOIN budget_item AS item USING (budget_item_id)
+    WHERE item.campaign_id = :campaign_id
+      AND (used_base_units > 0 OR refused_count > 0)
+      AND (CAST(:after_start AS timestamptz) IS NULL
+           OR (start_time, budget_item_id) > (:after_start, CAST(:after_item AS uuid)))
+    ORDER BY start_time, budget_item_id
+    LIMIT :limit
+    """
+)
+_ENTRY_COLUMNS = (
+    "reward_id",
+    "budget_item_id",
+    "kind",
+    "cause_id",
+    "start_time",
+    "base_units",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumption:
+    """What one reward takes from one window."""
+
+    reward_id: RewardId
+    key: WindowKey
+    base_units: int
+
+
+class BudgetRepository:
+    async def lock(self, tx: Transaction, windows: Mapping[WindowKey, datetime]) -> BudgetState:
+        """Locks windows, given with their ends, and returns how they stand."""
+        if not windows:
+            return BudgetState()
+        keys = sorted(windows)
+        rows = await tx.execute(
+            _LOCK,
+            {
+                "items": [key.budget_item_id for key in keys],
+                "starts": [key.start_time for key in keys],
+                "ends": [windows[key] for key in keys],
+            },
+        )
+        return BudgetState(
+            {
+                WindowKey(BudgetItemId(row.budget_item_id), row.start_time): int(
+                    row.used_base_units
+                )
+                for row in rows
+            }
+        )
+
+    async def charge(
+        self, tx: Transaction, charges: Iterable[Charge], refusals: Iterable[Refused]
+    ) -> None:
+        """Moves windows that this transaction has locked."""
+        moved: dict[WindowKey, list[int]] = {}
+        for charge in charges:
+            moved.setdefault(charge.key, [0, 0, 0])[0] += charge.base_units
+        for refusal in refusals:
+            row = moved.setdefault(refusal.key, [0, 0, 0])
+            row[1] += 1
+            row[2] += refusal.base_units
+        if not moved:
+            return
+        result = await tx.execute(
+            _MOVE,
+            {
+                "items": [key.budget_item_id for key in moved],
+                "starts": [key.start_time for key in moved],
+                "used": [Decimal(used) for used, _, _ in moved.values()],
+                "refusals": [count for _, count, _ in moved.values()],
+                "refused": [Decimal(refused) for _, _, refused in moved.values()],
+            },
+        )
+        assert result.rowcount == len(moved), "a window would be above its limit"
+
+    async def add_consumptions(self, tx: Transaction, consumptions: Iterable[Consumption]) -> None:
+        await tx.copy(
+            "budget_entry",
+            _ENTRY_COLUMNS,
+            [
+                (
+                    each.reward_id,
+                    each.key.budget_item_id,
+                    EntryKind.CONSUME.value,
+                    each.reward_id,
+                    each.key.start_time,
+                    Decimal(each.base_units),
+                )
+                for each in consumptions
+            ],
+        )
+
+    async def release(
+        self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]
+    ) -> None:
+        """Gives back what rewards took, each with the id of what caused it."""
+        await tx.execute(
+            _RELEASE,
+            {
+                "rewards": [reward_id for reward_id, _ in rewards],
+                "causes": [cause_id for _, cause_id in rewards],
+            },
+        )
+
+    async def list_windows(
+        self,
+        tx: Transaction,
+        campaign_id: CampaignId,
+        items: Mapping[UUID, BudgetItem],
+        *,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[BudgetWindow]:
+        """A campaign's windows that were asked for something, oldest first."""
+        rows = await tx.execute(
+            _LIST,
+            {
+                "campaign_id": campaign_id,
+                "after_start": after[0] if after else None,
+                "after_item": after[1] if after else None,
+                "limit": limit,
+            },
+        )
+        return [
+            BudgetWindow(
+                item=items[row.budget_item_id],
+                start_time=row.start_time,
+                end_time=row.end_time,
+                used=int(row.used_base_units),
+                refused_count=row.refused_count,
+                refused=int(row.refused_base_units),
+            )
+            for row in rows
+        ]

@@ -1,0 +1,163 @@
+"""The use cases of campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domains.campaign.errors import CampaignNotFoundError, MerchantUnknownError, RuleInvalidError
+from domains.campaign.model import (
+    BudgetItem,
+    BudgetState,
+    BudgetWindow,
+    Campaign,
+    Charge,
+    Refused,
+    RewardUnits,
+    WindowKey,
+)
+from domains.campaign.model.checking import check_budget, check_rule
+from domains.campaign.ports import RewardUnitSource
+from domains.campaign.repository import BudgetRepository, CampaignRepository, Consumption
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import CampaignId, MerchantId, RewardId
+
+Change = Callable[[Campaign, datetime], Campaign]
+
+
+class CampaignService:
+    def __init__(
+        self,
+        *,
+        campaigns: CampaignRepository,
+        budgets: BudgetRepository,
+        units: RewardUnitSource,
+    ) -> None:
+        self._campaigns = campaigns
+        self._budgets = budgets
+        self._units = units
+
+    async def create(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        make: Callable[[RewardUnits], Campaign],
+        *,
+        validate_only: bool,
+    ) -> Campaign:
+        """Checks a draft and, unless it is a rehearsal, adds it.
+
+        `make` makes the draft, knowing in what the merchant pays.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+            RuleInvalidError: the rule or the budget could never do what it says.
+        """
+        units = await self._units.units_of(tx, merchant_id)
+        if units is None:
+            raise MerchantUnknownError(merchant_id)
+        draft = make(units)
+        check_rule(draft.rule, units)
+        check_budget(draft.budget)
+        if draft.start_time and draft.expire_time and draft.expire_time <= draft.start_time:
+            raise RuleInvalidError("expire_time", "is not after the start")
+        if not validate_only:
+            await self._campaigns.add(tx, draft)
+        return draft
+
+    async def get(
+        self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId
+    ) -> Campaign:
+        """One campaign of the merchant.
+
+        Raises:
+            CampaignNotFoundError: there is none with this id, or it is somebody else's.
+        """
+        found = await self._campaigns.find(tx, merchant_id, campaign_id)
+        if found is None:
+            raise CampaignNotFoundError(campaign_id)
+        return found
+
+    async def list_of_merchant(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        after: tuple[int, CampaignId] | None,
+        limit: int,
+    ) -> Sequence[Campaign]:
+        """In the order in which campaigns are evaluated."""
+        return await self._campaigns.list_of_merchant(tx, merchant_id, after=after, limit=limit)
+
+    async def change_state(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        campaign_id: CampaignId,
+        change: Change,
+        *,
+        now: datetime,
+    ) -> Campaign:
+        """Publishes, pauses, resumes or archives a campaign: whatever `change` does.
+
+        Raises:
+            CampaignNotFoundError: there is none with this id, or it is somebody else's.
+            TransitionInvalidError, BudgetMissingError: the change is not for its state.
+        """
+        before = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
+        if before is None:
+            raise CampaignNotFoundError(campaign_id)
+        after = change(before, now)
+        await self._campaigns.set_state(tx, after)
+        return after
+
+    async def list_paying(self, tx: Transaction, merchant_id: MerchantId) -> Sequence[Campaign]:
+        """The campaigns that events are held against, locked against a change of state."""
+        return await self._campaigns.list_paying(tx, merchant_id)
+
+    async def lock_windows(
+        self, tx: Transaction, windows: Mapping[WindowKey, datetime]
+    ) -> BudgetState:
+        """Locks windows, given with their ends, and returns what is used of them."""
+        return await self._budgets.lock(tx, windows)
+
+    async def charge(
+        self,
+        tx: Transaction,
+        *,
+        charges: Iterable[Charge],
+        refusals: Iterable[Refused],
+        consumptions: Iterable[Consumption],
+    ) -> None:
+        """Charges windows that this transaction has locked, and says for which rewards."""
+        await self._budgets.charge(tx, charges, refusals)
+        await self._budgets.add_consumptions(tx, consumptions)
+
+    async def release(
+        self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]
+    ) -> None:
+        """Gives back all that rewards took, each with the id of what caused it."""
+        if rewards:
+            await self._budgets.release(tx, rewards)
+
+    async def list_windows(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        campaign_id: CampaignId,
+        *,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> Sequence[BudgetWindow]:
+        """What each window was asked for and gave, oldest first.
+
+        Raises:
+            CampaignNotFoundError: there is no such campaign, or it is somebody else's.
+        """
+        found = await self.get(tx, merchant_id, campaign_id)
+        items: dict[UUID, BudgetItem] = {item.budget_item_id: item for item in found.budget}
+        return await self._budgets.list_windows(
+            tx, campaign_id, items,
+            after=after, limit=limit,
+        )

@@ -1,0 +1,139 @@
+"""PurchasesService, translated."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from domains.purchases.errors import PageTokenInvalidError
+from domains.purchases.model import Delivery, DeliveryState, Link, OrderItem, OrderState, Purchase
+from domains.purchases.service import PurchasesService
+from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
+from guerdon.type.v1 import money_pb2
+from infrastructure.database.transaction import Database
+from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from vocabulary.ids import MerchantId, PurchaseId
+
+_STATES = {
+    OrderState.PENDING: purchases_pb2.Purchase.STATE_PENDING,
+    OrderState.CONFIRMED: purchases_pb2.Purchase.STATE_CONFIRMED,
+    OrderState.CANCELLED: purchases_pb2.Purchase.STATE_CANCELLED,
+    OrderState.REFUNDED: purchases_pb2.Purchase.STATE_REFUNDED,
+}
+_LINKS = {
+    None: purchases_pb2.Purchase.LINK_UNSPECIFIED,
+    Link.CLAIM: purchases_pb2.Purchase.LINK_CLAIM,
+    Link.CLIENT: purchases_pb2.Purchase.LINK_CLIENT,
+    Link.CUSTOMER: purchases_pb2.Purchase.LINK_CUSTOMER,
+}
+_DELIVERY_STATES = {
+    DeliveryState.APPLIED: purchases_pb2.Delivery.STATE_APPLIED,
+    DeliveryState.IGNORED: purchases_pb2.Delivery.STATE_IGNORED,
+    DeliveryState.FAILED: purchases_pb2.Delivery.STATE_FAILED,
+    DeliveryState.DEAD: purchases_pb2.Delivery.STATE_DEAD,
+}
+_DELIVERY_STATES_ASKED = {
+    purchases_pb2.Delivery.STATE_UNSPECIFIED: None,
+    **{number: state for state, number in _DELIVERY_STATES.items()},
+}
+
+
+class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
+    def __init__(self, *, database: Database, purchases: PurchasesService) -> None:
+        self._database = database
+        self._purchases = purchases
+
+    async def GetPurchase(
+        self, request: purchases_pb2.GetPurchaseRequest, context: Any
+    ) -> purchases_pb2.GetPurchaseResponse:
+        async with self._database.single() as tx:
+            purchase = await self._purchases.get(
+                tx, MerchantId(UUID(request.merchant_id)), PurchaseId(UUID(request.purchase_id))
+            )
+        return purchases_pb2.GetPurchaseResponse(purchase=_to_proto(purchase))
+
+    async def ListPurchases(
+        self, request: purchases_pb2.ListPurchasesRequest, context: Any
+    ) -> purchases_pb2.ListPurchasesResponse:
+        start = page_start(
+            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
+        )
+        async with self._database.single() as tx:
+            purchases = await self._purchases.list_of_merchant(
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                order_reference=request.order_reference,
+                after=UUID(start.after[0]) if start.after else None,
+                limit=start.limit + 1,
+            )
+        page = page_of(purchases, start, key=lambda each: (each.purchase_id,))
+        return purchases_pb2.ListPurchasesResponse(
+            purchases=[_to_proto(purchase) for purchase in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ListDeliveries(
+        self, request: purchases_pb2.ListDeliveriesRequest, context: Any
+    ) -> purchases_pb2.ListDeliveriesResponse:
+        start = page_start(
+            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
+        )
+        async with self._database.single() as tx:
+            deliveries = await self._purchases.list_deliveries(
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                state=_DELIVERY_STATES_ASKED[request.state],
+                after=UUID(start.after[0]) if start.after else None,
+                limit=start.limit + 1,
+            )
+        page = page_of(deliveries, start, key=lambda each: (each.delivery_id,))
+        return purchases_pb2.ListDeliveriesResponse(
+            deliveries=[_delivery_to_proto(delivery) for delivery in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+
+def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:
+    total = None
+    if purchase.total is not None and purchase.currency is not None:
+        # As the shop wrote it: 59.80 stays 59.80.
+        total = money_pb2.FiatAmount(
+            amount=format(purchase.total, "f"), currency=purchase.currency
+        )
+    return purchases_pb2.Purchase(
+        purchase_id=str(purchase.purchase_id),
+        merchant_id=str(purchase.merchant_id),
+        order_reference=purchase.order_reference,
+        customer_reference=purchase.customer_reference or "",
+        state=_STATES[purchase.state],
+        total=total,
+        items=[_item_to_proto(item) for item in purchase.items],
+        identity_group_id=str(purchase.identity_group_id or ""),
+        link=_LINKS[purchase.link],
+        generation_count=purchase.generation,
+        order_time=to_timestamp(purchase.order_time),
+        event_time=to_timestamp(purchase.event_time),
+    )
+
+
+def _item_to_proto(item: OrderItem) -> purchases_pb2.PurchaseItem:
+    return purchases_pb2.PurchaseItem(
+        product_reference=item.product_reference,
+        quantity=item.quantity,
+        price=format(item.price, "f"),
+        name=item.name,
+        title=item.title,
+        image_url=item.image_url,
+    )
+
+
+def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
+    return purchases_pb2.Delivery(
+        delivery_id=str(delivery.delivery_id),
+        merchant_id=str(delivery.merchant_id),
+        event_reference=delivery.event_reference,
+        state=_DELIVERY_STATES[delivery.state],
+        failure=delivery.failure,
+        try_count=delivery.try_count,
+        receive_time=to_timestamp(delivery.receive_time),
+    )

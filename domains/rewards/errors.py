@@ -1,0 +1,40 @@
+"""How rewards says no."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import InteractionId, RewardId
+
+
+class RewardsError(DomainError):
+    domain: ClassVar[str] = "rewards"
+
+
+class RewardNotFoundError(RewardsError):
+    reason = "REWARD_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, reward_id: RewardId) -> None:
+        super().__init__(f"There is no reward {reward_id}.", reward_id=reward_id)
+
+
+class InteractionNotFoundError(RewardsError):
+    reason = "INTERACTION_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, interaction_id: InteractionId) -> None:
+        super().__init__(
+            f"The merchant has no interaction {interaction_id}.", interaction_id=interaction_id
+        )
+
+
+class PageTokenInvalidError(RewardsError):
+    reason = "PAGE_TOKEN_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The page token is not one of ours; leave it out to start over.", field="page_token"
+        )

@@ -1,0 +1,16 @@
+"""Lanes, events, rewards and the ledger in SQL."""
+
+from __future__ import annotations
+
+from domains.rewards.repository.events import EventRepository
+from domains.rewards.repository.lanes import LaneRepository, WaitingLane
+from domains.rewards.repository.ledger import LedgerRepository
+from domains.rewards.repository.rewards import RewardRepository
+
+__all__ = [
+    "EventRepository",
+    "LaneRepository",
+    "LedgerRepository",
+    "RewardRepository",
+    "WaitingLane",
+]

@@ -1,0 +1,214 @@
+"""Rewards in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text, Uuid
+
+from domains.rewards.model import CancellationReason, Reversal, Reward, RewardState, Role
+from infrastructure.database.transaction import Transaction
+from vocabulary.amounts import Unit
+from vocabulary.ids import (
+    CampaignId,
+    IdentityGroupId,
+    InteractionId,
+    MerchantId,
+    PurchaseId,
+    ReversalId,
+    RewardId,
+)
+
+# One statement: the rewards of the orders that were taken back, with what each one loses.
+_CANCEL = text(
+    """
+    UPDATE reward
+    SET target_base_units = 0, state = 'cancelled', cancellation_reason = 'refund'
+    FROM unnest(:reversal_ids, :event_references) AS turned (reversal_id, event_reference)
+    JOIN interaction
+      ON interaction.merchant_id = :merchant_id AND interaction.kind = 'purchase'
+     AND interaction.event_reference = turned.event_reference,
+    ledger_unit
+    WHERE reward.interaction_id = interaction.interaction_id AND reward.state = 'pending'
+      AND ledger_unit.merchant_id = reward.merchant_id AND ledger_unit.unit = reward.unit
+    RETURNING reward.reward_id, reward.campaign_id, reward.identity_group_id, reward.unit,
+              ledger_unit.decimals, turned.reversal_id,
+              old.target_base_units AS lost_base_units
+    """
+).bindparams(
+    bindparam("reversal_ids", type_=ARRAY(Uuid)), bindparam("event_references", type_=ARRAY(Text))
+)
+_SELECT = """
+    SELECT reward.*, ledger_unit.decimals FROM reward
+    JOIN ledger_unit ON ledger_unit.merchant_id = reward.merchant_id
+                    AND ledger_unit.unit = reward.unit
+"""
+_FIND = text(f"{_SELECT} WHERE reward_id = :reward_id")
+_OF_INTERACTION = text(
+    f"{_SELECT} WHERE interaction_id = :interaction_id"
+    " ORDER BY campaign_id, definition_index, depth NULLS FIRST"
+)
+_PAGE = """
+    AND (CAST(:after AS uuid) IS NULL OR reward_id < :after)
+    ORDER BY reward_id DESC LIMIT :limit
+"""
+_LIST = text(
+    f"{_SELECT} WHERE reward.merchant_id = :merchant_id"
+    " AND (CAST(:purchase_id AS uuid) IS NULL OR purchase_id = :purchase_id)"
+    f" AND CAST(:identity_group_id AS uuid) IS NULL {_PAGE}"
+)
+_LIST_OF_PERSON = text(
+    f"{_SELECT} WHERE reward.merchant_id = :merchant_id"
+    " AND identity_group_id = :identity_group_id"
+    f" AND (CAST(:purchase_id AS uuid) IS NULL OR purchase_id = :purchase_id) {_PAGE}"
+)
+
+_COLUMNS = (
+    "reward_id",
+    "merchant_id",
+    "interaction_id",
+    "campaign_id",
+    "definition_index",
+    "depth",
+    "identity_group_id",
+    "role",
+    "purchase_id",
+    "unit",
+    "granted_base_units",
+    "target_base_units",
+    "state",
+    "cancellation_reason",
+    "description",
+    "event_time",
+    "create_time",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledReward:
+    """A reward that was taken back, by which reversal, and what it lost."""
+
+    reward_id: RewardId
+    reversal_id: ReversalId
+    campaign_id: CampaignId
+    identity_group_id: IdentityGroupId
+    unit: Unit
+    lost: int
+
+
+class RewardRepository:
+    async def add_many(self, tx: Transaction, rewards: Iterable[Reward]) -> None:
+        """Adds rewards. One that exists already breaks them all."""
+        await tx.copy(
+            "reward",
+            _COLUMNS,
+            [
+                (
+                    each.reward_id,
+                    each.merchant_id,
+                    each.interaction_id,
+                    each.campaign_id,
+                    each.definition_index,
+                    each.depth,
+                    each.identity_group_id,
+                    each.role.value,
+                    each.purchase_id,
+                    each.unit.key,
+                    Decimal(each.granted),
+                    Decimal(each.target),
+                    each.state.value,
+                    each.cancellation_reason,
+                    each.description,
+                    each.event_time,
+                    each.create_time,
+                )
+                for each in rewards
+            ],
+        )
+
+    async def cancel_for(
+        self, tx: Transaction, merchant_id: MerchantId, reversals: Sequence[Reversal]
+    ) -> Sequence[CancelledReward]:
+        """Takes back what the reversed orders earned; what was taken back before is left out."""
+        rows = await tx.execute(
+            _CANCEL,
+            {
+                "merchant_id": merchant_id,
+                "reversal_ids": [each.reversal_id for each in reversals],
+                "event_references": [each.event_reference for each in reversals],
+            },
+        )
+        return [
+            CancelledReward(
+                reward_id=RewardId(row.reward_id),
+                reversal_id=ReversalId(row.reversal_id),
+                campaign_id=CampaignId(row.campaign_id),
+                identity_group_id=IdentityGroupId(row.identity_group_id),
+                unit=Unit(key=row.unit, decimals=row.decimals),
+                lost=int(row.lost_base_units),
+            )
+            for row in rows
+        ]
+
+    async def find(self, tx: Transaction, reward_id: RewardId) -> Reward | None:
+        row = (await tx.execute(_FIND, {"reward_id": reward_id})).one_or_none()
+        return None if row is None else _reward(row)
+
+    async def list_of_interaction(
+        self, tx: Transaction, interaction_id: InteractionId
+    ) -> Sequence[Reward]:
+        rows = await tx.execute(_OF_INTERACTION, {"interaction_id": interaction_id})
+        return [_reward(row) for row in rows]
+
+    async def list_of_merchant(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        identity_group_id: UUID | None,
+        purchase_id: UUID | None,
+        after: UUID | None,
+        limit: int,
+    ) -> Sequence[Reward]:
+        """A merchant's rewards, newest first; one person's or one purchase's if named."""
+        rows = await tx.execute(
+            _LIST if identity_group_id is None else _LIST_OF_PERSON,
+            {
+                "merchant_id": merchant_id,
+                "identity_group_id": identity_group_id,
+                "purchase_id": purchase_id,
+                "after": after,
+                "limit": limit,
+            },
+        )
+        return [_reward(row) for row in rows]
+
+
+def _reward(row: Any) -> Reward:
+    return Reward(
+        reward_id=RewardId(row.reward_id),
+        merchant_id=MerchantId(row.merchant_id),
+        interaction_id=InteractionId(row.interaction_id),
+        campaign_id=CampaignId(row.campaign_id),
+        definition_index=row.definition_index,
+        depth=row.depth,
+        identity_group_id=IdentityGroupId(row.identity_group_id),
+        role=Role(row.role),
+        purchase_id=None if row.purchase_id is None else PurchaseId(row.purchase_id),
+        unit=Unit(key=row.unit, decimals=row.decimals),
+        granted=int(row.granted_base_units),
+        target=int(row.target_base_units),
+        state=RewardState(row.state),
+        cancellation_reason=None
+        if row.cancellation_reason is None
+        else CancellationReason(row.cancellation_reason),
+        description=row.description,
+        event_time=row.event_time,
+        create_time=row.create_time,
+    )

@@ -1,0 +1,59 @@
+"""The database that every test gets: real, migrated the way production is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.metadata import metadata
+from infrastructure.database.schema import migrate
+from infrastructure.database.transaction import Database
+from server.embedded.postgres import Postgres
+from tests.support.postgres import start_test_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own."""
+    with start_test_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
+    """A pool on a migrated database. For tests that need several real connections."""
+    pool = create_engine(postgres.url, pool_size=24, application_name="tests")
+    await migrate(pool)
+    yield pool
+    await pool.dispose()
+
+
+@pytest.fixture
+async def database(engine: AsyncEngine) -> AsyncIterator[Database]:
+    """A database whose every commit is undone when the test ends."""
+    async with engine.connect() as connection, connection.begin() as outer:
+
+        @asynccontextmanager
+        async def savepoint() -> AsyncIterator[AsyncConnection]:
+            async with connection.begin_nested():
+                yield connection
+
+        yield Database(begin=savepoint, connect=savepoint)
+        await outer.rollback()
+
+
+@pytest.fixture
+async def real_database(engine: AsyncEngine) -> AsyncIterator[Database]:
+    """A database that commits, for tests of what happens between connections.
+
+    Everything in it is deleted when the test ends.
+    """
+    yield database_of(engine)
+    async with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            await connection.execute(text(f'DELETE FROM "{table.name}"'))  # noqa: S608 - our names

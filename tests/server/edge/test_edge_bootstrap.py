@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guerdon.edge.v1 import edge_pb2
+from server.edge.bootstrap import bootstrap_json, build_bootstrap, write_bootstrap
+from server.edge.contract import RateClass, read_public_methods
+from server.edge.local_replies import local_replies
+from server.edge.settings import EdgeSettings, RateLimit
+from tests.server.edge.running import DESCRIPTORS, ROOT, envoy_command, envoy_environment
+from tests.server.edge.test_edge_contract import a_contract
+
+COMMITTED = ROOT / "envoy" / "bootstrap.json"
+
+EVERY_OPTION = EdgeSettings(
+    public_host="0.0.0.0",
+    public_port=443,
+    mesh_host="::1",
+    mesh_port=8444,
+    admin_port=9901,
+    endpoints=(("serve-1.internal", 50051), ("192.0.2.7", 50052)),
+    descriptor_path=str(DESCRIPTORS),
+    dashboard_origins=("https://dash.example", "http://localhost:3000"),
+    client_id_headers=("x-visitor", "x-shopper"),
+    trusted_hop_count=2,
+    body_bytes_max=1 << 24,
+    health_interval_seconds=0.25,
+    rate_limits={rate_class: RateLimit(per_second=1, burst=1) for rate_class in RateClass},
+)
+
+
+def validate(config: Path) -> None:
+    checked = subprocess.run(
+        envoy_command("--mode", "validate", "--config-path", str(config)),
+        cwd=ROOT,
+        env=envoy_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+def built(edge: EdgeSettings, descriptors: bytes | None = None) -> dict[str, Any]:
+    bootstrap = build_bootstrap(edge, descriptors or DESCRIPTORS.read_bytes())
+    content: dict[str, Any] = json.loads(bootstrap_json(bootstrap))
+    return content
+
+
+def routes(content: dict[str, Any], listener: int) -> dict[str, dict[str, Any]]:
+    [chain] = content["staticResources"]["listeners"][listener]["filterChains"]
+    [host] = chain["filters"][0]["typedConfig"]["routeConfig"]["virtualHosts"]
+    return {route["name"]: route for route in host["routes"]}
+
+
+def test_the_committed_bootstrap_is_what_the_contract_says() -> None:
+    """Otherwise Envoy would serve yesterday's contract. `make gen` writes the file."""
+    fresh = bootstrap_json(build_bootstrap(EdgeSettings(), DESCRIPTORS.read_bytes()))
+
+    assert COMMITTED.read_text() == fresh
+
+
+def test_envoy_accepts_the_committed_bootstrap() -> None:
+    """Otherwise Envoy would not start with what is in the repository."""
+    validate(COMMITTED)
+
+
+def test_envoy_accepts_every_option(tmp_path: Path) -> None:
+    """Otherwise a setting that nobody tries in development would stop a production Envoy."""
+    target = tmp_path / "bootstrap.json"
+
+    write_bootstrap(EVERY_OPTION, target)
+
+    validate(target)
+
+
+def test_a_public_method_has_one_route_and_no_other_method_has_any() -> None:
+    """Otherwise an internal method could be called from outside, or a public one could not."""
+    methods = read_public_methods(DESCRIPTORS.read_bytes())
+
+    found = routes(built(EdgeSettings()), 0)
+
+    paths = [route["match"]["path"] for route in found.values() if "path" in route["match"]]
+    assert sorted(paths) == sorted(method.grpc_path for method in methods)
+    leading_somewhere = {
+        name for name, route in found.items() if route["route"]["cluster"] != "nowhere"
+    }
+    assert leading_somewhere == {method.full_name for method in methods}
+
+
+@pytest.mark.parametrize("listener", [0, 1], ids=["public", "mesh"])
+def test_one_answer_has_fifteen_seconds_and_a_stream_all_the_time(listener: int) -> None:
+    """Otherwise streams would be cut, or calls without a deadline would hang."""
+    name = "shop.v1.ShopService.Watch"
+
+    one_answer = routes(built(EdgeSettings(), a_contract()), listener)[name]
+    stream = routes(built(EdgeSettings(), a_contract(streams=True)), listener)[name]
+
+    assert one_answer["route"]["timeout"] == "15s"
+    assert stream["route"]["timeout"] == "0s"
+
+
+def test_each_rate_class_has_its_own_limit() -> None:
+    """Otherwise one kind of caller could use up what another needs."""
+    limits = {
+        rate_class: RateLimit(per_second=10 + rate_class, burst=20 + rate_class)
+        for rate_class in RateClass
+    }
+
+    found = routes(built(EdgeSettings(rate_limits=limits)), 0)
+
+    for method in read_public_methods(DESCRIPTORS.read_bytes()):
+        filters = found[method.full_name]["typedPerFilterConfig"]
+        bucket = filters["envoy.filters.http.local_ratelimit"]["tokenBucket"]
+        assert bucket["tokensPerFill"] == 10 + method.rate_class
+        assert bucket["maxTokens"] == 20 + method.rate_class
+        assert bucket["fillInterval"] == "1s"
+
+
+def test_names_of_servers_are_looked_up_and_addresses_are_not() -> None:
+    """Otherwise Envoy refuses names, or asks a resolver for nothing."""
+    [named] = built(EVERY_OPTION)["staticResources"]["clusters"]
+    [numbered] = built(EdgeSettings())["staticResources"]["clusters"]
+
+    assert named["type"] == "STRICT_DNS"
+    assert numbered["type"] == "STATIC"
+
+
+def test_there_is_no_admin_listener_unless_asked_for() -> None:
+    """Otherwise anybody on the host could stop Envoy."""
+    assert "admin" not in built(EdgeSettings())
+    assert built(EVERY_OPTION)["admin"]["address"]["socketAddress"]["address"] == "127.0.0.1"
+
+
+def test_envoys_reasons_are_published() -> None:
+    """Otherwise callers would read a reason that the contract does not explain."""
+    published = {
+        value.name.removeprefix("MESH_ERROR_REASON_")
+        for value in edge_pb2.MeshErrorReason.DESCRIPTOR.values
+    }
+    reasons = {reply.reason for reply in local_replies(1)}
+
+    assert reasons <= published
+    assert reasons >= {
+        "REQUEST_MALFORMED",
+        "ROUTE_UNKNOWN",
+        "BODY_TOO_LARGE",
+        "RATE_LIMITED",
+        "SERVER_AWAY",
+        "SERVER_SLOW",
+        "ANSWER_UNREADABLE",
+    }

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from server.edge.contract import RateClass
+from server.edge.settings import RateLimit
+from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.running import (
+    DESCRIPTORS,
+    POLL_SECONDS,
+    Edge,
+    free_ports,
+    reason_of,
+    running_edge,
+    settings_for,
+    status_of,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HEALTH = "/guerdon.edge.v1.EdgeService/GetHealth"
+READINESS = "/guerdon.edge.v1.EdgeService/GetReadiness"
+ARRIVAL = "/guerdon.orchestration.v1.ArrivalService/TrackArrival"
+PAGE = {"origin": "https://shop.example"}
+CALLS = 12
+ANSWER_BYTES_TOO_MANY = (4 << 20) + 1
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """An Envoy that lets two calls a second through and waits a third of a second."""
+    backend = Backend(DESCRIPTORS.read_bytes())
+    folder = tmp_path_factory.mktemp("envoy")
+    limits = {rate_class: RateLimit(per_second=2, burst=2) for rate_class in RateClass}
+    async with running_process(backend) as process:
+        settings = settings_for([process.port], rate_limits=limits)
+
+        def impatient(text: str) -> str:
+            return text.replace('"timeout": "15s"', '"timeout": "0.300s"')
+
+        async with running_edge(settings, backend, folder, change=impatient) as edge:
+            yield edge
+
+
+async def test_too_many_calls_are_refused_in_json(edge: Edge) -> None:
+    """Callers read that they are too fast, and when to come back; pages can read it too."""
+    responses = await asyncio.gather(
+        *(edge.public.post("/user/track/arrival", json={}, headers=PAGE) for _ in range(CALLS))
+    )
+
+    refused = [response for response in responses if response.status_code == 429]
+    assert {response.status_code for response in responses} == {200, 429}
+    for response in refused:
+        assert reason_of(response) == "RATE_LIMITED"
+        assert response.json()["code"] == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert response.headers["retry-after"] == "1"
+        assert response.headers["access-control-allow-origin"] == PAGE["origin"]
+    assert len(edge.backend.seen) == CALLS - len(refused)
+
+
+async def test_too_many_native_calls_have_a_status_and_no_json(edge: Edge) -> None:
+    """gRPC libraries act on the status; UNAVAILABLE would make them try again at once."""
+    found = await asyncio.gather(*(status_of(edge.public_target, READINESS) for _ in range(CALLS)))
+
+    codes = {code for code, _ in found}
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert not any("{" in message for _, message in found)
+
+
+async def test_the_mesh_has_no_rate_limit(edge: Edge) -> None:
+    """Internal work must not be slowed down by what the world may do."""
+    responses = await asyncio.gather(*(edge.mesh.get("/health") for _ in range(CALLS)))
+
+    assert {response.status_code for response in responses} == {200}
+
+
+async def test_a_slow_answer_is_given_up(edge: Edge) -> None:
+    """A caller without a deadline must not wait for ever; the server learns that it left."""
+    given_up = asyncio.Event()
+
+    async def slow(_request: Any, answer: type[Message], _context: Any) -> Message:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+        return answer()
+
+    edge.backend.answers[HEALTH] = slow
+
+    response = await edge.mesh.get("/health")
+
+    assert response.status_code == 504
+    assert reason_of(response) == "SERVER_SLOW"
+    assert response.json()["code"] == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+    await asyncio.wait_for(given_up.wait(), timeout=5)
+
+
+async def test_an_answer_that_is_too_large_is_not_passed_on(edge: Edge) -> None:
+    """Envoy holds an answer in memory while it turns it into JSON."""
+
+    async def large(_request: Any, answer: type[Message], _context: Any) -> Message:
+        return answer(touchpoint_id="a" * ANSWER_BYTES_TOO_MANY)
+
+    edge.backend.answers[ARRIVAL] = large
+
+    response = await edge.mesh.post("/user/track/arrival", json={})
+
+    assert response.status_code == 500
+    assert reason_of(response) == "ANSWER_UNREADABLE"
+    assert response.json()["code"] == grpc.StatusCode.INTERNAL.value[0]
+
+
+async def test_without_a_server_callers_read_so(tmp_path: Path) -> None:
+    """Down is said in JSON with CORS, and with a status that gRPC libraries repeat on."""
+    backend = Backend(DESCRIPTORS.read_bytes())
+    settings = settings_for(free_ports(1))
+
+    async with running_edge(settings, backend, tmp_path, ready_status=503) as edge:
+        response = await edge.public.post("/user/track/arrival", json={}, headers=PAGE)
+        native = await status_of(edge.public_target, HEALTH)
+
+    assert response.status_code == 503
+    assert reason_of(response) == "SERVER_AWAY"
+    assert response.json()["code"] == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert response.headers["access-control-allow-origin"] == PAGE["origin"]
+    assert native[0] is grpc.StatusCode.UNAVAILABLE
+    assert "{" not in native[1]
+
+
+async def test_a_process_that_goes_away_loses_no_call(tmp_path: Path) -> None:
+    """One that says so gets no more calls; one that does not has its calls sent elsewhere."""
+    leaving, staying = (Backend(DESCRIPTORS.read_bytes()) for _ in range(2))
+    async with running_process(leaving) as going, running_process(staying) as kept:
+        settings = settings_for([going.port, kept.port], health_interval_seconds=0.1)
+        async with running_edge(settings, staying, tmp_path) as edge:
+            deadline = monotonic() + 10
+            while not (leaving.seen and staying.seen):
+                assert (await edge.mesh.get("/health")).status_code == 200
+                assert monotonic() < deadline, "calls reach one process only"
+                await asyncio.sleep(POLL_SECONDS)
+
+            await going.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            quiet = 0
+            while quiet < CALLS:
+                leaving.forget()
+                assert (await edge.mesh.get("/health")).status_code == 200
+                quiet = 0 if leaving.seen else quiet + 1
+                assert monotonic() < deadline, "calls go on to reach a process that is leaving"
+
+            await going.health.set("", health_pb2.HealthCheckResponse.SERVING)
+            while not leaving.seen:
+                assert (await edge.mesh.get("/health")).status_code == 200
+                assert monotonic() < deadline, "a process that is back gets no calls"
+            await going.server.stop(None)
+            for _ in range(CALLS):
+                assert (await edge.mesh.get("/health")).status_code == 200
