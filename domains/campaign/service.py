@@ -23,6 +23,8 @@ from domains.campaign.repository import BudgetRepository, CampaignRepository, Co
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId, RewardId
 
+__all__ = ["CampaignService", "Change", "Consumption"]
+
 Change = Callable[[Campaign, datetime], Campaign]
 
 

@@ -16,6 +16,7 @@ from domains.rewards.model import (
     Posting,
     Reversal,
     Reward,
+    WaitingLane,
 )
 from domains.rewards.model.event import retry_pause, wait_pause
 from domains.rewards.repository import (
@@ -23,7 +24,6 @@ from domains.rewards.repository import (
     LaneRepository,
     LedgerRepository,
     RewardRepository,
-    WaitingLane,
 )
 from domains.rewards.repository.ledger import Balance
 from domains.rewards.repository.rewards import CancelledReward

@@ -110,6 +110,12 @@ class Transaction:
         assert driver is not None
         await driver.copy_records_to_table(table, columns=columns, records=records)
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that is undone by itself when it raises, so that the rest can go on."""
+        async with self.connection.begin_nested():
+            yield
+
     async def answer(self, result: object) -> None:
         """Keeps what the call resulted in, for the case that it comes again.
 

@@ -115,10 +115,10 @@ class BudgetWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What one decision takes from one window."""
+    """What one decision takes from one window, and of which unit."""
 
     key: WindowKey
-    end_time: datetime
+    unit_key: str
     base_units: int
 
 
@@ -127,7 +127,6 @@ class Refused:
     """What one decision wanted from a window that had too little left."""
 
     key: WindowKey
-    end_time: datetime
     label: str
     base_units: int
     used: int

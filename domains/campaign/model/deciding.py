@@ -271,19 +271,18 @@ def _charge(
         base_units = wanted.get(item.unit.key, 0)
         if not base_units:
             continue
-        start, end = item.window_at(event_time, origin=begin_of(campaign))
+        start, _ = item.window_at(event_time, origin=begin_of(campaign))
         key = WindowKey(item.budget_item_id, start)
         used = state.used_of(key)
         if used + base_units > item.limit:
             return [], Refused(
                 key=key,
-                end_time=end,
                 label=item.label,
                 base_units=base_units,
                 used=used,
                 limit=item.limit,
             )
-        charges.append(Charge(key=key, end_time=end, base_units=base_units))
+        charges.append(Charge(key=key, unit_key=item.unit.key, base_units=base_units))
     return charges, None
 
 

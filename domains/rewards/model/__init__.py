@@ -10,6 +10,7 @@ from domains.rewards.model.event import (
     Lane,
     Outcome,
     Reversal,
+    WaitingLane,
     event_reference,
 )
 from domains.rewards.model.ledger import Account, AccountKind, Posting, TransferKind
@@ -31,5 +32,6 @@ __all__ = [
     "RewardState",
     "Role",
     "TransferKind",
+    "WaitingLane",
     "event_reference",
 ]

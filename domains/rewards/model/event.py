@@ -102,6 +102,15 @@ class Lane:
     oldest_due_time: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingLane:
+    """A merchant for whom there is something to do, and from when."""
+
+    merchant_id: MerchantId
+    due_time: datetime
+    exists: bool
+
+
 def event_reference(order_reference: str, generation: int) -> str:
     """The name of an order's event: `purchase:<id>`, with `#2` for the second generation.
 

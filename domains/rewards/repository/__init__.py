@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domains.rewards.repository.events import EventRepository
-from domains.rewards.repository.lanes import LaneRepository, WaitingLane
+from domains.rewards.repository.lanes import LaneRepository
 from domains.rewards.repository.ledger import LedgerRepository
 from domains.rewards.repository.rewards import RewardRepository
 
@@ -12,5 +12,4 @@ __all__ = [
     "LaneRepository",
     "LedgerRepository",
     "RewardRepository",
-    "WaitingLane",
 ]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 
-from domains.rewards.model import Lane
+from domains.rewards.model import Lane, WaitingLane
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
@@ -80,15 +79,6 @@ _GET = text(
     """
 )
 _EPOCH = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingLane:
-    """A merchant for whom there is something to do, and from when."""
-
-    merchant_id: MerchantId
-    due_time: datetime
-    exists: bool
 
 
 class LaneRepository:

@@ -3,13 +3,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture(scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     """One Envoy and one server for all tests of a module."""
     backend = Backend(DESCRIPTORS.read_bytes())

@@ -12,8 +12,8 @@ from server.edge.bootstrap import bootstrap_json, build_bootstrap, write_bootstr
 from server.edge.contract import RateClass, read_public_methods
 from server.edge.local_replies import local_replies
 from server.edge.settings import EdgeSettings, RateLimit
+from tests.server.edge.contracts import a_contract
 from tests.server.edge.running import DESCRIPTORS, ROOT, envoy_command, envoy_environment
-from tests.server.edge.test_edge_contract import a_contract
 
 COMMITTED = ROOT / "envoy" / "bootstrap.json"
 

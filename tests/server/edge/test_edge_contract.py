@@ -1,29 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from google.api import annotations_pb2
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.contract import ContractError
 from server.edge.contract import RateClass, read_public_methods, services_of
 from server.edge.settings import EdgeSettings, RateLimit, default_rate_limits
+from tests.server.edge.contracts import a_contract
 from tests.server.edge.running import DESCRIPTORS
-
-
-def a_contract(*, rate_class: int = method_pb2.RATE_CLASS_PROBE, streams: bool = False) -> bytes:
-    """One service with a method with a route, and one without."""
-    files = FileDescriptorSet()
-    file = files.file.add(name="shop.proto", package="shop.v1")
-    service = file.service.add(name="ShopService")
-    routed = service.method.add(name="Watch", server_streaming=streams)
-    routed.options.Extensions[annotations_pb2.http].get = "/watch/{id}"
-    routed.options.Extensions[annotations_pb2.http].additional_bindings.add(post="/older")
-    if rate_class:
-        routed.options.Extensions[method_pb2.rate_class] = rate_class
-    service.method.add(name="Inner")
-    file.service.add(name="InnerService").method.add(name="Work")
-    return files.SerializeToString()
 
 
 def test_a_routed_method_is_read_whole() -> None:
@@ -46,8 +30,8 @@ def test_a_stream_is_told_from_one_answer() -> None:
 
 def test_a_route_without_a_rate_class_is_refused_by_name() -> None:
     """Otherwise the method could be called without any limit."""
-    with pytest.raises(ContractError, match=r"shop\.v1\.ShopService\.Watch .* rate_class"):
-        read_public_methods(a_contract(rate_class=0))
+    with pytest.raises(ContractError, match=r"shop\.v1\.ShopService\.Watch .*rate_class"):
+        read_public_methods(a_contract(rate_class=method_pb2.RATE_CLASS_UNSPECIFIED))
 
 
 def test_a_service_without_routes_is_not_public() -> None:

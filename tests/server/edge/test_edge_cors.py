@@ -5,8 +5,6 @@ import pytest
 
 from tests.server.edge.running import CLIENT_ID_ALIAS, DASHBOARD_ORIGIN, Edge
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 SHOP_ORIGIN = "https://any.shop.example"
 ALLOWED_ORIGIN = "access-control-allow-origin"
 

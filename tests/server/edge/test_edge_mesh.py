@@ -3,11 +3,9 @@ from __future__ import annotations
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.server.edge.running import Edge, call, reason_of, status_of
-
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 IDENTITY = "/guerdon.identity.v1.IdentityService/GetIdentityGroup"
 HEALTH = "/guerdon.edge.v1.EdgeService/GetHealth"
@@ -51,10 +49,14 @@ async def test_reflection_lists_the_services(edge: Edge) -> None:
     request = reflection_pb2.ServerReflectionRequest(list_services="")
 
     async with grpc.aio.insecure_channel(edge.mesh_target) as channel:
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        answers = [answer async for answer in stub.ServerReflectionInfo(iter([request]))]
+        method = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        [answer] = [each async for each in method(iter([request]), timeout=5)]
 
-    names = {service.name for service in answers[0].list_services_response.service}
+    names = {service.name for service in answer.list_services_response.service}
     assert names >= set(edge.backend.services)
 
 

@@ -11,8 +11,6 @@ from grpc_status import rpc_status
 
 from tests.server.edge.running import Edge, call, status_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 HEALTH = "/guerdon.edge.v1.EdgeService/GetHealth"
 ARRIVAL = "/guerdon.orchestration.v1.ArrivalService/TrackArrival"
 CLAIM = "/guerdon.orchestration.v1.PurchaseLinkingService/ClaimPurchase"

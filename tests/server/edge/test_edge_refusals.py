@@ -7,8 +7,6 @@ import pytest
 
 from tests.server.edge.running import BODY_BYTES_MAX, Edge, reason_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 PAGE = {"origin": "https://shop.example"}
 MERCHANT = "/guerdon.business.v1.BusinessService/GetMerchant"
 

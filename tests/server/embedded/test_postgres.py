@@ -80,10 +80,15 @@ async def test_a_pid_that_now_belongs_to_another_program_is_no_server(tmp_path: 
         pid = pid_on(folder)
         os.kill(pid, signal.SIGKILL)
     lock = folder / "data" / "postmaster.pid"
-    lock.write_text(lock.read_text().replace(str(pid), str(os.getpid()), 1))
-
-    with started(folder) as postgres:
-        assert await execute(postgres, "SELECT 1") == 1
+    owner = lock.stat().st_uid
+    # Of the server's own user: PostgreSQL forgives a stranger's process by itself.
+    with subprocess.Popen(["/bin/sleep", "60"], user=owner, cwd="/") as stranger:
+        lock.write_text(lock.read_text().replace(str(pid), str(stranger.pid), 1))
+        try:
+            with started(folder) as postgres:
+                assert await execute(postgres, "SELECT 1") == 1
+        finally:
+            stranger.kill()
 
 
 def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:

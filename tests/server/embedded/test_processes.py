@@ -172,7 +172,7 @@ async def main():
     supervisor = Supervisor(log_folder=Path(sys.argv[1]), say=print, on_change=lambda: None)
     for name in ("one", "two"):
         # Deaf to every polite request.
-        command = ("/bin/sh", "-c", "trap '' TERM INT HUP; while :; do sleep 1; done")
+        command = ("/bin/sh", "-c", "trap '' TERM INT HUP; sleep 30")
         await supervisor.start(
             Child(name=name, command=command, environment={}, folder=Path("/"))
         )

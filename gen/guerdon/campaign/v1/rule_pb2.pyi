@@ -303,8 +303,9 @@ class Condition(_message.Message):
     """One question about the event.
 
     A field that is missing satisfies OPERATOR_NEQ, OPERATOR_NOT_IN and OPERATOR_NOT_EXISTS and
-    no other operator. Numbers and texts that are numbers compare as exact decimal numbers,
-    other texts by code point; values that do not compare satisfy no ordering.
+    no other operator. A number compares with a number, or with a text that is one, by its exact
+    decimal value; two texts compare by code point; values that do not compare are not equal and
+    satisfy no ordering.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

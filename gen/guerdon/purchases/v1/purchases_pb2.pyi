@@ -398,7 +398,7 @@ class ListPurchasesResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def purchases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purchase]:
-        """The purchases, the last reported first."""
+        """The purchases, newest first."""
 
     def __init__(
         self,

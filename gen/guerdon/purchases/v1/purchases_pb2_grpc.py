@@ -67,7 +67,7 @@ class PurchasesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPurchases(self, request, context):
-        """Lists the purchases of a merchant, the last reported first.
+        """Lists the purchases of a merchant, newest first.
 
         Errors:
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.

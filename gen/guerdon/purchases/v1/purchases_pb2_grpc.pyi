@@ -40,7 +40,7 @@ class PurchasesServiceStub:
       - NOT_FOUND, PURCHASE_NOT_FOUND: the merchant has none with this id.
     """
     ListPurchases: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListPurchasesRequest, _purchases_pb2.ListPurchasesResponse]
-    """Lists the purchases of a merchant, the last reported first.
+    """Lists the purchases of a merchant, newest first.
 
     Errors:
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
@@ -64,7 +64,7 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
       - NOT_FOUND, PURCHASE_NOT_FOUND: the merchant has none with this id.
     """
     ListPurchases: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListPurchasesRequest, _purchases_pb2.ListPurchasesResponse]  # type: ignore[assignment]
-    """Lists the purchases of a merchant, the last reported first.
+    """Lists the purchases of a merchant, newest first.
 
     Errors:
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
@@ -97,7 +97,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchases_pb2.ListPurchasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.ListPurchasesResponse, _abc.Awaitable[_purchases_pb2.ListPurchasesResponse]]:
-        """Lists the purchases of a merchant, the last reported first.
+        """Lists the purchases of a merchant, newest first.
 
         Errors:
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.

@@ -1,0 +1,33 @@
+"""How an arrival says no."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import MerchantId
+
+
+class ArrivalError(DomainError):
+    domain: ClassVar[str] = "arrival"
+
+
+class MerchantUnknownError(ArrivalError):
+    reason = "MERCHANT_UNKNOWN"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
+
+
+class EventTimeInvalidError(ArrivalError):
+    reason = "EVENT_TIME_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, event_time: datetime) -> None:
+        super().__init__(
+            f"{event_time.isoformat()} lies in the future; only what has happened is imported.",
+            field="event_time",
+            event_time=event_time.isoformat(),
+        )

@@ -1,0 +1,154 @@
+"""An arrival, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domains.attribution.model import Source, Utm, classify
+from infrastructure.database.transaction import Database, Repeat
+from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
+from orchestration.arrival.statements import (
+    ArrivalRow,
+    Arrived,
+    NewIds,
+    arrive,
+    lock_referrals,
+)
+from vocabulary.addresses import normalize_address
+from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
+
+ATTEMPTS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What a browser says of its arrival. `referrer_wallet` is taken as it was sent."""
+
+    merchant_id: MerchantId
+    client_id: str
+    referrer_wallet: str
+    referrer_client_id: str
+    referrer_merchant_id: MerchantId | None
+    landing_url: str
+    utm: Utm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalRecord:
+    """What was recorded."""
+
+    identity_group_id: IdentityGroupId
+    touchpoint_id: TouchpointId
+    referral_link_id: ReferralLinkId | None
+
+
+class ArrivalOrchestrator:
+    """Records who arrived, through which door, and who brought them.
+
+    Locks, downwards: the request id; the merchant's referral lock, unless the visitor is new
+    or nobody referred them.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_id = new_id
+
+    async def track(self, arrival: Arrival, *, repeat: Repeat | None) -> ArrivalRecord:
+        """Records an arrival of now.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        now = self._clock()
+        return await self._record(arrival, event_time=now, now=now, repeat=repeat)
+
+    async def record_past(
+        self, arrival: Arrival, *, event_time: datetime, repeat: Repeat | None
+    ) -> ArrivalRecord:
+        """Records an arrival of the past.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+            EventTimeInvalidError: the time lies in the future.
+        """
+        now = self._clock()
+        if event_time > now:
+            raise EventTimeInvalidError(event_time)
+        return await self._record(arrival, event_time=event_time, now=now, repeat=repeat)
+
+    async def _record(
+        self, arrival: Arrival, *, event_time: datetime, now: datetime, repeat: Repeat | None
+    ) -> ArrivalRecord:
+        row = self._row(arrival, event_time=event_time, now=now)
+        names_referrer = row.referrer_wallet is not None or row.referrer_client_id is not None
+
+        async def attempt() -> ArrivalRecord:
+            if repeat is None and not names_referrer:
+                async with self._database.single() as tx:
+                    return _record_of(row, await arrive(tx, row, locked=False))
+            async with self._database.transaction(repeat=repeat) as tx:
+                locked = names_referrer and await lock_referrals(
+                    tx, merchant_id=row.merchant_id, client_id=row.client_id
+                )
+                record = _record_of(row, await arrive(tx, row, locked=locked))
+                await tx.answer(record)
+                return record
+
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                return await self._database.run(attempt)
+            except _TwinArrivedError:
+                continue
+        raise AssertionError
+
+    def _row(self, arrival: Arrival, *, event_time: datetime, now: datetime) -> ArrivalRow:
+        wallet = normalize_address(arrival.referrer_wallet)
+        client_id = arrival.referrer_client_id or None
+        source = classify(names_referrer=bool(wallet or client_id), utm=arrival.utm)
+        return ArrivalRow(
+            merchant_id=arrival.merchant_id,
+            client_id=arrival.client_id,
+            referrer_wallet=wallet,
+            referrer_client_id=client_id,
+            referrer_merchant_id=arrival.referrer_merchant_id or arrival.merchant_id,
+            source=source,
+            landing_url=arrival.landing_url,
+            utm=asdict(arrival.utm) if source is Source.PAID_AD else None,
+            event_time=event_time,
+            now=now,
+            ids=NewIds(
+                node_id=self._new_id(),
+                group_id=IdentityGroupId(self._new_id()),
+                referrer_node_id=self._new_id(),
+                referrer_group_id=IdentityGroupId(self._new_id()),
+                touchpoint_id=TouchpointId(self._new_id()),
+                link_id=ReferralLinkId(self._new_id()),
+                interaction_id=self._new_id(),
+            ),
+        )
+
+
+def _record_of(row: ArrivalRow, arrived: Arrived | None) -> ArrivalRecord:
+    if arrived is None:
+        raise MerchantUnknownError(row.merchant_id)
+    if arrived.is_undecided:
+        raise _TwinArrivedError
+    return ArrivalRecord(
+        identity_group_id=arrived.identity_group_id,
+        touchpoint_id=row.ids.touchpoint_id,
+        referral_link_id=arrived.referral_link_id,
+    )
+
+
+class _TwinArrivedError(Exception):
+    """The visitor became known while we thought they were new: again, with the lock."""

@@ -1,0 +1,247 @@
+"""The statements of an arrival: at most two, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
+
+RESOLVE_CLIENT = """
+    known_client AS (
+        SELECT identity_group_id FROM identity_node
+        WHERE kind = 'client' AND value = :client_id AND merchant_id = :merchant_id
+    ), made_client AS (
+        INSERT INTO identity_node
+            (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+        SELECT :new_node_id, :new_group_id, 'client', :client_id, shop.merchant_id, :now
+        FROM shop WHERE CAST(:client_id AS text) IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM known_client)
+        ON CONFLICT ON CONSTRAINT uq_identity_node_identifier
+            DO UPDATE SET value = excluded.value
+        RETURNING identity_group_id
+    ), visitor AS (
+        SELECT identity_group_id, false AS is_new FROM known_client
+        WHERE EXISTS (SELECT FROM shop)
+        UNION ALL
+        SELECT identity_group_id, identity_group_id = :new_group_id FROM made_client
+    ), made_group AS (
+        INSERT INTO identity_group (identity_group_id, create_time)
+        SELECT identity_group_id, :now FROM visitor WHERE is_new
+    )"""
+"""Finds the group of a browser at the merchant of `shop`, or makes it.
+
+Race-free: a twin that makes the same node first is waited for, and its group is taken. The
+update that changes nothing is what makes PostgreSQL return the twin's row.
+"""
+
+# A referrer of an arrival that names one needs the referral lock, unless the visitor is made by
+# this very arrival: nobody can refer through somebody who was not there.
+_LOCK = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM identity_node
+        WHERE kind = 'client' AND value = :client_id AND merchant_id = :merchant_id
+    ) AS is_known, (
+        SELECT true FROM (
+            SELECT pg_advisory_xact_lock(hashtextextended('referral:' || :merchant_text, 0))
+            FROM identity_node
+            WHERE kind = 'client' AND value = :client_id AND merchant_id = :merchant_id
+        ) AS lock
+    ) AS locked
+    """
+)
+
+_ARRIVE = text(
+    f"""
+    WITH RECURSIVE shop AS (
+        SELECT merchant_id, look_back, attribution_model FROM merchant
+        WHERE merchant_id = :merchant_id
+    ), {RESOLVE_CLIENT}, known_referrer AS (
+        SELECT identity_group_id FROM (
+            SELECT identity_group_id, 1 AS preference FROM identity_node
+            WHERE kind = 'wallet' AND value = :referrer_wallet AND merchant_id IS NULL
+            UNION ALL
+            SELECT identity_group_id, 2 FROM identity_node
+            WHERE kind = 'client' AND value = :referrer_client_id
+              AND merchant_id = :referrer_merchant_id
+            UNION ALL
+            -- The visitor's own browser, seen for the first time: a link to oneself.
+            SELECT identity_group_id, 3 FROM visitor
+            WHERE is_new AND :referrer_client_id = :client_id
+              AND :referrer_merchant_id = :merchant_id
+        ) AS found ORDER BY preference LIMIT 1
+    ), made_referrer AS (
+        -- A wallet that shared a link is a person, whether or not we have met them.
+        INSERT INTO identity_node
+            (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+        SELECT :new_referrer_node_id, :new_referrer_group_id, 'wallet', :referrer_wallet, NULL, :now
+        FROM shop WHERE CAST(:referrer_wallet AS text) IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM known_referrer)
+        ON CONFLICT ON CONSTRAINT uq_identity_node_identifier
+            DO UPDATE SET value = excluded.value
+        RETURNING identity_group_id
+    ), made_referrer_group AS (
+        INSERT INTO identity_group (identity_group_id, create_time)
+        SELECT identity_group_id, :now FROM made_referrer
+        WHERE identity_group_id = :new_referrer_group_id
+    ), referrer AS (
+        SELECT identity_group_id FROM known_referrer WHERE EXISTS (SELECT FROM shop)
+        UNION ALL
+        SELECT identity_group_id FROM made_referrer
+    ), touched AS (
+        INSERT INTO touchpoint
+            (merchant_id, touchpoint_id, identity_group_id, source, referrer_group_id,
+             landing_url, utm, arrival_time)
+        SELECT :merchant_id, :touchpoint_id, visitor.identity_group_id, :source,
+               NULLIF(referrer.identity_group_id, visitor.identity_group_id),
+               :landing_url, :utm, :event_time
+        FROM visitor LEFT JOIN referrer ON true
+    ), candidate AS (
+        SELECT referrer.identity_group_id AS referrer_group_id,
+               visitor.identity_group_id AS referee_group_id
+        FROM visitor JOIN referrer ON referrer.identity_group_id <> visitor.identity_group_id
+        WHERE visitor.is_new OR :locked
+    ), active AS (
+        SELECT link.referral_link_id, link.start_time,
+               link.referrer_group_id = candidate.referrer_group_id AS is_same,
+               shop.attribution_model = 'last_touch' OR NOT EXISTS (
+                   SELECT FROM touchpoint
+                   WHERE touchpoint.merchant_id = :merchant_id
+                     AND touchpoint.identity_group_id = link.referee_group_id
+                     AND touchpoint.referrer_group_id = link.referrer_group_id
+                     AND touchpoint.arrival_time > :event_time - shop.look_back
+                     AND touchpoint.arrival_time <= :event_time
+               ) AS is_over
+        FROM candidate JOIN referral_link AS link
+          ON link.merchant_id = :merchant_id
+         AND link.referee_group_id = candidate.referee_group_id AND link.end_time IS NULL,
+        shop
+    ), ancestor (identity_group_id) AS (
+        SELECT referrer_group_id FROM candidate
+        UNION
+        SELECT link.referrer_group_id
+        FROM ancestor JOIN referral_link AS link
+          ON link.merchant_id = :merchant_id
+         AND link.referee_group_id = ancestor.identity_group_id AND link.end_time IS NULL
+    ), accepted AS (
+        SELECT candidate.* FROM candidate
+        WHERE NOT EXISTS (SELECT FROM active WHERE is_same OR NOT is_over
+                                               OR active.start_time > :event_time)
+          AND candidate.referee_group_id NOT IN (SELECT identity_group_id FROM ancestor)
+    ), ended AS (
+        UPDATE referral_link AS link SET end_time = :event_time, end_reason = 'replaced'
+        FROM active, accepted
+        WHERE link.merchant_id = :merchant_id AND link.referral_link_id = active.referral_link_id
+        RETURNING link.referral_link_id
+    ), linked AS (
+        INSERT INTO referral_link
+            (merchant_id, referral_link_id, referrer_group_id, referee_group_id, start_time,
+             create_time)
+        SELECT :merchant_id, :new_link_id, accepted.referrer_group_id, accepted.referee_group_id,
+               :event_time, :now
+        -- The old link ends before the new one begins: the count makes this wait for it.
+        FROM accepted, (SELECT count(*) FROM ended) AS done
+        RETURNING referral_link_id, referee_group_id
+    ), noted AS (
+        INSERT INTO interaction
+            (interaction_id, merchant_id, kind, event_reference, identity_group_id, event_time,
+             due_time)
+        SELECT :new_interaction_id, :merchant_id, 'referral', 'referral:' || referral_link_id,
+               referee_group_id, :event_time, :event_time
+        FROM linked
+    )
+    SELECT visitor.identity_group_id, linked.referral_link_id,
+           NOT visitor.is_new AND NOT :locked AND EXISTS (SELECT FROM referrer) AS is_undecided
+    FROM visitor LEFT JOIN linked ON true
+    """
+).bindparams(bindparam("utm", type_=JSONB(none_as_null=True)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIds:
+    """The ids of everything that an arrival may make."""
+
+    node_id: UUID
+    group_id: IdentityGroupId
+    referrer_node_id: UUID
+    referrer_group_id: IdentityGroupId
+    touchpoint_id: TouchpointId
+    link_id: ReferralLinkId
+    interaction_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalRow:
+    """What an arrival is written from. `referrer_wallet` is an address in lower case."""
+
+    merchant_id: MerchantId
+    client_id: str
+    referrer_wallet: str | None
+    referrer_client_id: str | None
+    referrer_merchant_id: MerchantId
+    source: str
+    landing_url: str
+    utm: dict[str, str] | None
+    event_time: datetime
+    now: datetime
+    ids: NewIds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """What an arrival came to. `is_undecided`: it needs the referral lock after all."""
+
+    identity_group_id: IdentityGroupId
+    referral_link_id: ReferralLinkId | None
+    is_undecided: bool
+
+
+async def lock_referrals(tx: Transaction, *, merchant_id: MerchantId, client_id: str) -> bool:
+    """Takes the merchant's referral lock if the visitor is known; says whether it did."""
+    parameters = {
+        "merchant_id": merchant_id,
+        "merchant_text": str(merchant_id),
+        "client_id": client_id,
+    }
+    return bool((await tx.execute(_LOCK, parameters)).one().locked)
+
+
+async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived | None:
+    """Writes everything of an arrival. None: there is no such merchant, nothing is written."""
+    parameters: dict[str, Any] = {
+        "merchant_id": row.merchant_id,
+        "client_id": row.client_id,
+        "new_node_id": row.ids.node_id,
+        "new_group_id": row.ids.group_id,
+        "now": row.now,
+        "referrer_wallet": row.referrer_wallet,
+        "referrer_client_id": row.referrer_client_id,
+        "referrer_merchant_id": row.referrer_merchant_id,
+        "new_referrer_node_id": row.ids.referrer_node_id,
+        "new_referrer_group_id": row.ids.referrer_group_id,
+        "touchpoint_id": row.ids.touchpoint_id,
+        "source": row.source,
+        "landing_url": row.landing_url,
+        "utm": row.utm,
+        "event_time": row.event_time,
+        "locked": locked,
+        "new_link_id": row.ids.link_id,
+        "new_interaction_id": row.ids.interaction_id,
+    }
+    found = (await tx.execute(_ARRIVE, parameters)).one_or_none()
+    if found is None:
+        return None
+    return Arrived(
+        identity_group_id=IdentityGroupId(found.identity_group_id),
+        referral_link_id=None
+        if found.referral_link_id is None
+        else ReferralLinkId(found.referral_link_id),
+        is_undecided=found.is_undecided,
+    )

@@ -1,0 +1,1 @@
+"""Orders that were taken back: their rewards are cancelled, their budgets refilled."""

@@ -1,0 +1,84 @@
+"""Takes rewards back and gives budgets what they had spent on them. A step of other flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from domains.campaign.service import CampaignService
+from domains.rewards.model import Account, AccountKind, Posting, TransferKind
+from domains.rewards.service import RewardsService
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import MerchantId, TransferId
+
+
+class CancellationOrchestrator:
+    """Deals with orders that were taken back.
+
+    The caller's transaction is the writer of the merchant's lane; nobody else writes the
+    merchant's rewards, budget windows or accounts meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        rewards: RewardsService,
+        campaigns: CampaignService,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._rewards = rewards
+        self._campaigns = campaigns
+        self._new_id = new_id
+
+    async def drain_reversals_in(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        first_sequence: int,
+        now: datetime,
+        limit: int,
+    ) -> int:
+        """Deals with up to `limit` reversals; returns with how many.
+
+        What is not decided yet is cancelled. What was granted leaves the people's pending
+        accounts and returns to the campaign, and to the budget windows that were charged.
+        """
+        reversals = await self._rewards.claim_reversals(tx, merchant_id, limit=limit)
+        if not reversals:
+            return 0
+        cancelled = await self._rewards.take_back(
+            tx, merchant_id, reversals, first_sequence=first_sequence, now=now
+        )
+        await self._campaigns.release(
+            tx, [(each.reward_id, each.reversal_id) for each in cancelled]
+        )
+        await self._rewards.post(
+            tx,
+            [
+                Posting(
+                    transfer_id=TransferId(self._new_id()),
+                    kind=TransferKind.REFUND,
+                    cause_id=each.reversal_id,
+                    reward_id=each.reward_id,
+                    debit=Account(
+                        merchant_id=merchant_id,
+                        kind=AccountKind.RECIPIENT_PENDING,
+                        owner=each.identity_group_id,
+                        unit=each.unit,
+                    ),
+                    credit=Account(
+                        merchant_id=merchant_id,
+                        kind=AccountKind.CAMPAIGN_GRANTED,
+                        owner=each.campaign_id,
+                        unit=each.unit,
+                    ),
+                    base_units=each.lost,
+                )
+                for each in cancelled
+                if each.lost
+            ],
+            now=now,
+        )
+        return len(reversals)

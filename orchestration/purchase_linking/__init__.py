@@ -1,0 +1,1 @@
+"""A buyer's browser says which order was its own."""

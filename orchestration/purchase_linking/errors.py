@@ -1,0 +1,42 @@
+"""How a claim says no."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import MerchantId
+
+
+class PurchaseLinkingError(DomainError):
+    domain: ClassVar[str] = "purchase_linking"
+
+
+class MerchantUnknownError(PurchaseLinkingError):
+    reason = "MERCHANT_UNKNOWN"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
+
+
+class OrderReferenceInvalidError(PurchaseLinkingError):
+    reason = "ORDER_REFERENCE_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}.", field=field)
+        self.metadata["field"] = field
+
+
+class EventTimeInvalidError(PurchaseLinkingError):
+    reason = "EVENT_TIME_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, event_time: datetime) -> None:
+        super().__init__(
+            f"{event_time.isoformat()} lies in the future; only what has happened is imported.",
+            field="event_time",
+            event_time=event_time.isoformat(),
+        )

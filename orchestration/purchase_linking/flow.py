@@ -1,0 +1,97 @@
+"""A claim, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domains.purchases.model import token_digest
+from infrastructure.database.transaction import Database, Repeat
+from orchestration.purchase_linking.errors import EventTimeInvalidError, MerchantUnknownError
+from orchestration.purchase_linking.statements import Claimed, ClaimRow, claim
+from vocabulary.ids import IdentityGroupId, MerchantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a browser says of its order."""
+
+    merchant_id: MerchantId
+    client_id: str
+    order_reference: str
+    token: str
+
+
+class PurchaseLinkingOrchestrator:
+    """Links an order to the browser that shows its token.
+
+    Locks, downwards: the request id; the order row, which the webhook writes as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_id = new_id
+
+    async def claim(self, each: Claim, *, repeat: Repeat | None) -> Claimed:
+        """Claims an order now. The first claim with the order's token wins.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        now = self._clock()
+        return await self._claim(each, event_time=now, now=now, repeat=repeat)
+
+    async def claim_past(
+        self, each: Claim, *, event_time: datetime, repeat: Repeat | None
+    ) -> Claimed:
+        """Claims an order as of a time in the past.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+            EventTimeInvalidError: the time lies in the future.
+        """
+        now = self._clock()
+        if event_time > now:
+            raise EventTimeInvalidError(event_time)
+        return await self._claim(each, event_time=event_time, now=now, repeat=repeat)
+
+    async def _claim(
+        self, each: Claim, *, event_time: datetime, now: datetime, repeat: Repeat | None
+    ) -> Claimed:
+        row = ClaimRow(
+            merchant_id=each.merchant_id,
+            client_id=each.client_id,
+            order_reference=each.order_reference,
+            token_digest=token_digest(each.token),
+            event_time=event_time,
+            now=now,
+            new_node_id=self._new_id(),
+            new_group_id=IdentityGroupId(self._new_id()),
+            new_interaction_id=self._new_id(),
+            new_customer_node_id=self._new_id(),
+        )
+
+        async def attempt() -> Claimed:
+            if repeat is None:
+                async with self._database.single() as tx:
+                    claimed = await claim(tx, row)
+            else:
+                async with self._database.transaction(repeat=repeat) as tx:
+                    claimed = await claim(tx, row)
+                    if claimed is None:
+                        raise MerchantUnknownError(row.merchant_id)
+                    await tx.answer(claimed)
+            if claimed is None:
+                raise MerchantUnknownError(row.merchant_id)
+            return claimed
+
+        return await self._database.run(attempt)

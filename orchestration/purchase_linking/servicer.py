@@ -1,0 +1,95 @@
+"""PurchaseLinkingService, translated."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from google.protobuf import struct_pb2
+
+from guerdon.orchestration.v1 import purchase_linking_pb2, purchase_linking_pb2_grpc
+from infrastructure.rpc.caller import current_caller
+from infrastructure.rpc.repeating import current_repeat
+from infrastructure.rpc.translating import to_datetime
+from orchestration.purchase_linking.errors import OrderReferenceInvalidError
+from orchestration.purchase_linking.flow import Claim, PurchaseLinkingOrchestrator
+from orchestration.purchase_linking.statements import Claimed
+from vocabulary.ids import MerchantId
+
+REFERENCE_CHARACTERS_MAX = 255
+WHOLE_NUMBER_MAX = 2**53 - 1
+"""The largest whole number that a JSON number, a double, carries exactly with its neighbours."""
+
+
+class PurchaseLinkingServicer(purchase_linking_pb2_grpc.PurchaseLinkingServiceServicer):
+    """The gRPC face of `PurchaseLinkingOrchestrator`."""
+
+    def __init__(self, *, flow: PurchaseLinkingOrchestrator) -> None:
+        self._flow = flow
+
+    async def ClaimPurchase(
+        self, request: purchase_linking_pb2.ClaimPurchaseRequest, context: Any
+    ) -> purchase_linking_pb2.ClaimPurchaseResponse:
+        claim = _to_claim(request, client_id=current_caller().client_id)
+        return _claimed(await self._flow.claim(claim, repeat=current_repeat(_claimed)))
+
+    async def ImportClaim(
+        self, request: purchase_linking_pb2.ImportClaimRequest, context: Any
+    ) -> purchase_linking_pb2.ImportClaimResponse:
+        claimed = await self._flow.claim_past(
+            _to_claim(request.claim, client_id=request.client_id, path="claim."),
+            event_time=to_datetime(request.event_time),
+            repeat=current_repeat(_imported),
+        )
+        return _imported(claimed)
+
+
+def _to_claim(
+    message: purchase_linking_pb2.ClaimPurchaseRequest, *, client_id: str, path: str = ""
+) -> Claim:
+    if message.HasField("customer_id") and message.customer_id.WhichOneof("kind") != "null_value":
+        to_reference(message.customer_id, field=f"{path}customer_id")
+    return Claim(
+        merchant_id=MerchantId(UUID(message.merchant_id)),
+        client_id=client_id,
+        order_reference=to_reference(message.order_id, field=f"{path}order_id"),
+        token=message.token,
+    )
+
+
+def to_reference(value: struct_pb2.Value, *, field: str) -> str:
+    """The exact text of an id that a shop chose: as it is, or the digits of a whole number.
+
+    Raises:
+        OrderReferenceInvalidError: it is neither, or a number too large to be exact.
+    """
+    match value.WhichOneof("kind"):
+        case "string_value":
+            if not 1 <= len(value.string_value) <= REFERENCE_CHARACTERS_MAX:
+                raise OrderReferenceInvalidError(
+                    field, f"has 1 to {REFERENCE_CHARACTERS_MAX} characters"
+                )
+            return value.string_value
+        case "number_value":
+            number = value.number_value
+            if not number.is_integer() or not 0 <= number <= WHOLE_NUMBER_MAX:
+                raise OrderReferenceInvalidError(
+                    field, "is no whole number up to 2^53 - 1; send it as text"
+                )
+            return str(int(number))
+        case _:
+            raise OrderReferenceInvalidError(field, "is a text or a whole number")
+
+
+def _claimed(claimed: Claimed) -> purchase_linking_pb2.ClaimPurchaseResponse:
+    return purchase_linking_pb2.ClaimPurchaseResponse(
+        success=True,
+        identity_group_id=str(claimed.identity_group_id),
+        purchase_id=str(claimed.purchase_id or ""),
+        reward_count=claimed.reward_count,
+        pending_webhook=claimed.purchase_id is None,
+    )
+
+
+def _imported(claimed: Claimed) -> purchase_linking_pb2.ImportClaimResponse:
+    return purchase_linking_pb2.ImportClaimResponse(claim=_claimed(claimed))

@@ -1,0 +1,1 @@
+"""Shops report their orders."""

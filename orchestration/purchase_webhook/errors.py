@@ -1,0 +1,57 @@
+"""How a delivery is refused."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import DeliveryId
+
+
+class PurchaseWebhookError(DomainError):
+    domain: ClassVar[str] = "purchase_webhook"
+
+
+class WebhookNotFoundError(PurchaseWebhookError):
+    reason = "WEBHOOK_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant: str) -> None:
+        super().__init__(
+            f"{merchant} is no merchant, or has set up no webhook of this platform.",
+            merchant=merchant,
+        )
+
+
+class SignatureInvalidError(PurchaseWebhookError):
+    reason = "SIGNATURE_INVALID"
+    kind = Kind.UNAUTHENTICATED
+
+    def __init__(self, header: str) -> None:
+        super().__init__(
+            f"{header} is not the Base64 of HMAC-SHA256 over the body with the webhook's key.",
+            header=header,
+        )
+
+
+class DeliveryUnusableError(PurchaseWebhookError):
+    reason = "DELIVERY_UNUSABLE"
+    kind = Kind.INVALID
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(
+            f"The delivery was kept but can never be applied: {field or 'the body'} {problem}.",
+            field=field or "payload",
+        )
+        self.metadata["field"] = field or "payload"
+
+
+class DeliveryPostponedError(PurchaseWebhookError):
+    reason = "DELIVERY_POSTPONED"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, delivery_id: DeliveryId) -> None:
+        super().__init__(
+            f"Delivery {delivery_id} was kept and will be applied later; sending it again is safe.",
+            delivery_id=delivery_id,
+        )

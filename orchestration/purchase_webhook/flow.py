@@ -1,0 +1,181 @@
+"""A delivery of a shop: proven, then kept together with its effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domains.purchases.errors import BodyUnusableError
+from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model.custom_order import parse_custom_order
+from domains.purchases.model.delivery import event_reference, verifies
+from domains.purchases.service import PurchasesService
+from infrastructure.database.transaction import Database, Transaction
+from orchestration.purchase_webhook.errors import (
+    DeliveryPostponedError,
+    DeliveryUnusableError,
+    SignatureInvalidError,
+    WebhookNotFoundError,
+)
+from orchestration.purchase_webhook.statements import Applied, NewIds, Shop, apply, find_shop
+from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
+
+CUSTOM = "custom"
+SIGNATURE_HEADER = "x-hmac-sha256"
+EVENT_ID_HEADER = "x-webhook-id"
+
+
+class Unseal(Protocol):
+    """Whoever decrypts stored secrets."""
+
+    def open(self, sealed: bytes) -> str:
+        """The secret."""
+
+
+class FailureKinds(Protocol):
+    """Whoever knows whether a failure left the database reachable, so that it can be told."""
+
+    def __call__(self, raised: Exception) -> bool:
+        """Whether the database is away, so that nothing can be kept either."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedDelivery:
+    """A delivery as it came. Exactly one of `merchant_id` and `product_id` is set."""
+
+    merchant_id: MerchantId | None
+    product_id: bytes | None
+    body: bytes
+    signature: str
+    event_id: str
+    is_test: bool
+
+    @property
+    def addressee(self) -> str:
+        return str(self.merchant_id) if self.product_id is None else f"0x{self.product_id.hex()}"
+
+
+class PurchaseWebhookOrchestrator:
+    """Takes deliveries.
+
+    The signature is checked before anything is parsed or written. A delivery and its effect
+    are written by one statement; its locks are the order row's and those of the rows that it
+    makes. Applying that raises keeps the delivery in a second transaction.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        purchases: PurchasesService,
+        secrets: Unseal,
+        is_database_away: FailureKinds,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        accepts_tests: bool,
+    ) -> None:
+        self._database = database
+        self._purchases = purchases
+        self._secrets = secrets
+        self._is_database_away = is_database_away
+        self._clock = clock
+        self._new_id = new_id
+        self._accepts_tests = accepts_tests
+
+    async def receive_custom(self, received: ReceivedDelivery) -> str:
+        """Takes a delivery of a shop with an integration of its own; returns the answer's text.
+
+        Raises:
+            WebhookNotFoundError: no such merchant, or no webhook of this platform.
+            SignatureInvalidError: nothing is kept.
+            DeliveryUnusableError: kept as dead.
+            DeliveryPostponedError: kept, and tried again later.
+        """
+        now = self._clock()
+        async with self._database.single() as tx:
+            shop = await find_shop(
+                tx, merchant_id=received.merchant_id, product_id=received.product_id
+            )
+        if shop is None or shop.platform != CUSTOM or shop.sealed_key is None:
+            raise WebhookNotFoundError(received.addressee)
+        key = self._secrets.open(shop.sealed_key)
+        if not verifies(received.signature, key=key, body=received.body):
+            raise SignatureInvalidError(SIGNATURE_HEADER)
+        if received.is_test and not self._accepts_tests:
+            return "ko: trial deliveries are not accepted in production"
+        delivery = self._delivery(received, shop, now)
+        try:
+            await self._database.run(lambda: self._apply(delivery, now=now))
+        except BodyUnusableError as unusable:
+            async with self._database.single() as tx:
+                await self._purchases.keep_dead(tx, delivery, failure=str(unusable))
+            raise DeliveryUnusableError(unusable.field, unusable.problem) from unusable
+        except Exception as raised:
+            if self._is_database_away(raised):
+                raise
+            async with self._database.single() as tx:
+                kept = await self._purchases.keep_failed(
+                    tx, delivery, failure=type(raised).__name__
+                )
+            raise DeliveryPostponedError(kept) from raised
+        return "ok"
+
+    async def retry_failed(self) -> bool:
+        """Tries the failed delivery that is due the longest; False if none is.
+
+        The delivery's row is locked meanwhile, so two workers never try the same one.
+        """
+        now = self._clock()
+        async with self._database.transaction() as tx:
+            delivery = await self._purchases.claim_failed(tx, now=now)
+            if delivery is None:
+                return False
+            try:
+                async with tx.savepoint():
+                    await self._apply_in(tx, delivery, now=now)
+            except BodyUnusableError as unusable:
+                await self._purchases.set_dead(tx, delivery, failure=str(unusable))
+            except Exception as raised:
+                if self._is_database_away(raised):
+                    raise
+                await self._purchases.set_retried(
+                    tx, delivery, failure=type(raised).__name__, now=now
+                )
+        return True
+
+    async def _apply(self, delivery: Delivery, *, now: datetime) -> Applied:
+        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time)
+        async with self._database.single() as tx:
+            return await apply(tx, delivery, event, self._new_ids(), now=now)
+
+    async def _apply_in(self, tx: Transaction, delivery: Delivery, *, now: datetime) -> Applied:
+        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time)
+        return await apply(tx, delivery, event, self._new_ids(), now=now)
+
+    def _delivery(self, received: ReceivedDelivery, shop: Shop, now: datetime) -> Delivery:
+        headers = {EVENT_ID_HEADER: received.event_id, "x-test": str(received.is_test).lower()}
+        return Delivery(
+            delivery_id=DeliveryId(self._new_id()),
+            merchant_id=shop.merchant_id,
+            platform=CUSTOM,
+            event_reference=event_reference(received.event_id, received.body),
+            headers={name: value for name, value in headers.items() if value},
+            body=received.body,
+            state=DeliveryState.APPLIED,
+            failure="",
+            try_count=1,
+            receive_time=now,
+        )
+
+    def _new_ids(self) -> NewIds:
+        return NewIds(
+            node_id=self._new_id(),
+            group_id=IdentityGroupId(self._new_id()),
+            purchase_id=PurchaseId(self._new_id()),
+            interaction_id=self._new_id(),
+            customer_node_id=self._new_id(),
+            reversal_id=self._new_id(),
+        )

@@ -1,0 +1,53 @@
+"""PurchaseWebhookService, translated."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from google.api import httpbody_pb2
+
+from guerdon.orchestration.v1 import purchase_webhook_pb2, purchase_webhook_pb2_grpc
+from orchestration.purchase_webhook.errors import SignatureInvalidError
+from orchestration.purchase_webhook.flow import (
+    EVENT_ID_HEADER,
+    SIGNATURE_HEADER,
+    PurchaseWebhookOrchestrator,
+    ReceivedDelivery,
+)
+from vocabulary.ids import MerchantId
+
+EVENT_ID_CHARACTERS_MAX = 255
+_HEX = "0x"
+
+
+class PurchaseWebhookServicer(purchase_webhook_pb2_grpc.PurchaseWebhookServiceServicer):
+    """The gRPC face of `PurchaseWebhookOrchestrator`."""
+
+    def __init__(self, *, flow: PurchaseWebhookOrchestrator) -> None:
+        self._flow = flow
+
+    async def ReceiveCustomOrder(
+        self, request: purchase_webhook_pb2.ReceiveCustomOrderRequest, context: Any
+    ) -> purchase_webhook_pb2.ReceiveCustomOrderResponse:
+        headers = dict(context.invocation_metadata() or ())
+        signature = headers.get(SIGNATURE_HEADER, "")
+        if not signature:
+            raise SignatureInvalidError(SIGNATURE_HEADER)
+        shop = request.product_id or request.merchant_id
+        is_product = shop.startswith(_HEX)
+        answer = await self._flow.receive_custom(
+            ReceivedDelivery(
+                merchant_id=None if is_product else MerchantId(UUID(shop)),
+                product_id=bytes.fromhex(shop.removeprefix(_HEX)) if is_product else None,
+                body=request.payload.data,
+                signature=signature,
+                event_id=headers.get(EVENT_ID_HEADER, "")[:EVENT_ID_CHARACTERS_MAX],
+                is_test=headers.get("x-test", "").lower() == "true",
+            )
+        )
+        return purchase_webhook_pb2.ReceiveCustomOrderResponse(
+            text=httpbody_pb2.HttpBody(
+                content_type="text/plain; charset=utf-8", data=answer.encode()
+            )
+        )

@@ -1,0 +1,1 @@
+"""Events become rewards: one writer a merchant, in the order of the events."""

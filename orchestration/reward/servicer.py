@@ -1,0 +1,123 @@
+"""RewardService, translated."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from domains.rewards.errors import PageTokenInvalidError
+from domains.rewards.model import Lane
+from domains.rewards.servicer import (
+    INTERACTION_STATES,
+    decision_to_proto,
+    interaction_to_proto,
+    reward_to_proto,
+)
+from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
+from guerdon.rewards.v1 import rewards_pb2
+from infrastructure.rpc.repeating import current_repeat
+from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from orchestration.reward.flow import RewardOrchestrator
+from vocabulary.ids import InteractionId, MerchantId
+
+_STATES_ASKED = {
+    rewards_pb2.Interaction.STATE_UNSPECIFIED: None,
+    **{number: state for state, number in INTERACTION_STATES.items()},
+}
+
+
+class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
+    """The gRPC face of `RewardOrchestrator`."""
+
+    def __init__(self, *, flow: RewardOrchestrator) -> None:
+        self._flow = flow
+
+    async def ListRewards(
+        self, request: reward_pb2.ListRewardsRequest, context: Any
+    ) -> reward_pb2.ListRewardsResponse:
+        start = page_start(
+            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
+        )
+        rewards = await self._flow.list_rewards(
+            MerchantId(UUID(request.merchant_id)),
+            identity_group_id=UUID(request.identity_group_id) if request.identity_group_id else None,
+            purchase_id=UUID(request.purchase_id) if request.purchase_id else None,
+            after=UUID(start.after[0]) if start.after else None,
+            limit=start.limit + 1,
+        )
+        page = page_of(rewards, start, key=lambda each: (each.reward_id,))
+        return reward_pb2.ListRewardsResponse(
+            rewards=[reward_to_proto(reward) for reward in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ListInteractions(
+        self, request: reward_pb2.ListInteractionsRequest, context: Any
+    ) -> reward_pb2.ListInteractionsResponse:
+        start = page_start(
+            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
+        )
+        interactions = await self._flow.list_interactions(
+            MerchantId(UUID(request.merchant_id)),
+            state=_STATES_ASKED[request.state],
+            after=UUID(start.after[0]) if start.after else None,
+            limit=start.limit + 1,
+        )
+        page = page_of(interactions, start, key=lambda each: (each.interaction_id,))
+        return reward_pb2.ListInteractionsResponse(
+            interactions=[interaction_to_proto(each) for each in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ExplainInteraction(
+        self, request: reward_pb2.ExplainInteractionRequest, context: Any
+    ) -> reward_pb2.ExplainInteractionResponse:
+        explanation = await self._flow.explain(
+            MerchantId(UUID(request.merchant_id)), InteractionId(UUID(request.interaction_id))
+        )
+        return reward_pb2.ExplainInteractionResponse(
+            interaction=interaction_to_proto(explanation.interaction),
+            decisions=[decision_to_proto(each) for each in explanation.decisions],
+            rewards=[reward_to_proto(each) for each in explanation.rewards],
+        )
+
+    async def GetLane(
+        self, request: reward_pb2.GetLaneRequest, context: Any
+    ) -> reward_pb2.GetLaneResponse:
+        lane = await self._flow.get_lane(MerchantId(UUID(request.merchant_id)))
+        return reward_pb2.GetLaneResponse(lane=_lane_to_proto(lane))
+
+    async def HoldLane(
+        self, request: reward_pb2.HoldLaneRequest, context: Any
+    ) -> reward_pb2.HoldLaneResponse:
+        lane = await self._flow.set_lane_held(
+            MerchantId(UUID(request.merchant_id)), held=True, repeat=current_repeat(_held)
+        )
+        return _held(lane)
+
+    async def ReleaseLane(
+        self, request: reward_pb2.ReleaseLaneRequest, context: Any
+    ) -> reward_pb2.ReleaseLaneResponse:
+        lane = await self._flow.set_lane_held(
+            MerchantId(UUID(request.merchant_id)), held=False, repeat=current_repeat(_released)
+        )
+        return _released(lane)
+
+
+def _held(lane: Lane) -> reward_pb2.HoldLaneResponse:
+    return reward_pb2.HoldLaneResponse(lane=_lane_to_proto(lane))
+
+
+def _released(lane: Lane) -> reward_pb2.ReleaseLaneResponse:
+    return reward_pb2.ReleaseLaneResponse(lane=_lane_to_proto(lane))
+
+
+def _lane_to_proto(lane: Lane) -> reward_pb2.Lane:
+    return reward_pb2.Lane(
+        merchant_id=str(lane.merchant_id),
+        held=lane.held,
+        due_count=lane.due_count,
+        waiting_count=lane.waiting_count,
+        dead_count=lane.dead_count,
+        oldest_due_time=to_timestamp(lane.oldest_due_time),
+    )

@@ -1,0 +1,20 @@
+"""`guerdon`, or `python -m server`: everything an operator types."""
+
+from __future__ import annotations
+
+import click
+
+from server.commands.processes import migrate, serve, work
+from server.commands.up import up
+
+
+@click.group()
+def main() -> None:
+    """Finds out who recommended a shop, and pays them."""
+
+
+for command in (serve, work, migrate, up):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

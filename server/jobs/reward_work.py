@@ -1,0 +1,87 @@
+"""Turns due events into rewards, lane by lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from domains.rewards.model import WaitingLane
+from orchestration.reward.flow import RewardOrchestrator
+from orchestration.reward.flow.lane_work import BatchFailedError
+from server.interception.refusals import is_dependency_away
+from vocabulary.ids import InteractionId
+
+TURNS_MAX = 50
+"""How many turns one lane gets before the others are looked at again."""
+
+_log = structlog.get_logger()
+
+
+class RewardWork:
+    """One look at every lane. Other workers may look at the same time."""
+
+    def __init__(self, *, flow: RewardOrchestrator, clock: Callable[[], datetime]) -> None:
+        self._flow = flow
+        self._clock = clock
+
+    async def run(self) -> datetime | None:
+        """Works on what is due. Returns when something is due next; None if nothing waits."""
+        lanes = await self._flow.list_waiting_lanes()
+        now = self._clock()
+        for lane in lanes:
+            if lane.due_time > now:
+                return lane.due_time
+            await self._work(lane)
+        return None
+
+    async def _work(self, lane: WaitingLane) -> None:
+        for _ in range(TURNS_MAX):
+            try:
+                outcome = await self._flow.work(lane)
+            except BatchFailedError as failed:
+                if is_dependency_away(_cause(failed)):
+                    raise
+                await self._search(lane, failed.interaction_ids, _cause(failed))
+                continue
+            if not outcome.did_something:
+                return
+            _log.info(
+                "lane worked",
+                merchant_id=str(lane.merchant_id),
+                decided=outcome.decided_count,
+                waiting=outcome.waiting_count,
+                reversed=outcome.reversed_count,
+                rewards=outcome.reward_count,
+            )
+
+    async def _search(
+        self, lane: WaitingLane, suspects: Sequence[InteractionId], cause: Exception
+    ) -> None:
+        """Works on a failed batch by halves, until each part succeeds or is one event.
+
+        That event alone costs a try; the order of the others is kept.
+        """
+        if len(suspects) == 1:
+            _log.error(
+                "event failed",
+                merchant_id=str(lane.merchant_id),
+                interaction_id=str(suspects[0]),
+                fault=type(cause).__name__,
+            )
+            await self._flow.set_aside(lane, suspects[0], obstacle=type(cause).__name__)
+            return
+        middle = len(suspects) // 2
+        for half in (suspects[:middle], suspects[middle:]):
+            try:
+                await self._flow.work_on(lane, half)
+            except BatchFailedError as failed:
+                if is_dependency_away(_cause(failed)):
+                    raise
+                await self._search(lane, half, _cause(failed))
+
+
+def _cause(failed: BatchFailedError) -> Exception:
+    cause = failed.__cause__
+    return cause if isinstance(cause, Exception) else failed

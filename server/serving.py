@@ -1,0 +1,190 @@
+"""The gRPC server: every service, behind the steps, with a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import OVERALL_HEALTH
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
+from guerdon.business.v1 import business_pb2, business_pb2_grpc
+from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
+from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
+from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
+from guerdon.orchestration.v1 import (
+    arrival_pb2,
+    arrival_pb2_grpc,
+    purchase_linking_pb2,
+    purchase_linking_pb2_grpc,
+    purchase_webhook_pb2,
+    purchase_webhook_pb2_grpc,
+    reward_pb2,
+    reward_pb2_grpc,
+)
+from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
+from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
+from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
+from infrastructure.rpc.contract import methods_of
+from server.interception.caller import CallerProof
+from server.interception.chain import InterceptorChain
+from server.interception.merchant_role import MerchantRole
+from server.interception.path_over_query import PathOverQuery
+from server.interception.refusals import Refusals
+from server.interception.repeat import RepeatedCall
+from server.interception.request_log import RequestLog
+from server.interception.validation import Validation
+from server.settings import Settings
+from server.wiring import Servicers, application
+
+# Not of the contract, so without access options. Only the mesh listener leads to them.
+OPEN_SERVICES = (
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+    "/grpc.channelz.v1.Channelz/",
+)
+RECEIVE_BYTES_MAX = 4 * 1024 * 1024
+GRACE_SECONDS = 10
+PINGS_MILLISECONDS_MIN = 5_000
+
+_log = structlog.get_logger()
+
+Registrations = Mapping[str, tuple[ServiceDescriptor, Callable[[Any, grpc.aio.Server], None]]]
+
+SERVICES: Registrations = {
+    "edge": (
+        edge_pb2.DESCRIPTOR.services_by_name["EdgeService"],
+        edge_pb2_grpc.add_EdgeServiceServicer_to_server,
+    ),
+    "business": (
+        business_pb2.DESCRIPTOR.services_by_name["BusinessService"],
+        business_pb2_grpc.add_BusinessServiceServicer_to_server,
+    ),
+    "identity": (
+        identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
+        identity_pb2_grpc.add_IdentityServiceServicer_to_server,
+    ),
+    "attribution": (
+        attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"],
+        attribution_pb2_grpc.add_AttributionServiceServicer_to_server,
+    ),
+    "referral": (
+        referral_pb2.DESCRIPTOR.services_by_name["ReferralService"],
+        referral_pb2_grpc.add_ReferralServiceServicer_to_server,
+    ),
+    "purchases": (
+        purchases_pb2.DESCRIPTOR.services_by_name["PurchasesService"],
+        purchases_pb2_grpc.add_PurchasesServiceServicer_to_server,
+    ),
+    "campaign": (
+        campaign_pb2.DESCRIPTOR.services_by_name["CampaignService"],
+        campaign_pb2_grpc.add_CampaignServiceServicer_to_server,
+    ),
+    "rewards": (
+        rewards_pb2.DESCRIPTOR.services_by_name["RewardsService"],
+        rewards_pb2_grpc.add_RewardsServiceServicer_to_server,
+    ),
+    "arrival": (
+        arrival_pb2.DESCRIPTOR.services_by_name["ArrivalService"],
+        arrival_pb2_grpc.add_ArrivalServiceServicer_to_server,
+    ),
+    "purchase_linking": (
+        purchase_linking_pb2.DESCRIPTOR.services_by_name["PurchaseLinkingService"],
+        purchase_linking_pb2_grpc.add_PurchaseLinkingServiceServicer_to_server,
+    ),
+    "purchase_webhook": (
+        purchase_webhook_pb2.DESCRIPTOR.services_by_name["PurchaseWebhookService"],
+        purchase_webhook_pb2_grpc.add_PurchaseWebhookServiceServicer_to_server,
+    ),
+    "reward": (
+        reward_pb2.DESCRIPTOR.services_by_name["RewardService"],
+        reward_pb2_grpc.add_RewardServiceServicer_to_server,
+    ),
+}
+"""Every service by its name in `Servicers`."""
+
+
+def build_server(servicers: Servicers, settings: Settings) -> tuple[grpc.aio.Server, HealthServicer]:
+    """A server with every service, and the health that it reports.
+
+    Raises:
+        ContractError: a method does not say who may call it.
+    """
+    methods = methods_of(descriptor for descriptor, _ in SERVICES.values())
+    server = grpc.aio.server(
+        interceptors=[
+            InterceptorChain(
+                methods=methods,
+                steps=[
+                    Refusals(),
+                    RequestLog(),
+                    PathOverQuery(),
+                    CallerProof(
+                        service_token=settings.service_token,
+                        client_id_headers=settings.client_id_headers,
+                    ),
+                    Validation(),
+                    MerchantRole(),
+                    RepeatedCall(),
+                ],
+                exceptions=OPEN_SERVICES,
+            )
+        ],
+        options=[
+            # Each process has a port of its own; two on one would share its calls unevenly.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
+            ("grpc.http2.min_ping_interval_without_data_ms", PINGS_MILLISECONDS_MIN),
+        ],
+    )
+    for name, (_, register) in SERVICES.items():
+        register(getattr(servicers, name), server)
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    channelz.add_channelz_servicer(server)
+    names = [descriptor.full_name for descriptor, _ in SERVICES.values()]
+    reflection.enable_server_reflection(
+        [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+         reflection.SERVICE_NAME],
+        server,
+    )
+    return server, health
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then drains.
+
+    Draining says NOT_SERVING first and goes on serving until Envoy has noticed, so that no
+    call is lost.
+    """
+    stopping = stop_signal()
+    async with application(settings, name="serve") as app:
+        server, health = build_server(app.servicers, settings)
+        port = server.add_insecure_port(f"{settings.listen_host}:{settings.listen_port}")
+        await server.start()
+        await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)
+        _log.info("serving", host=settings.listen_host, port=port)
+        await stopping.wait()
+        _log.info("draining", seconds=settings.drain_seconds)
+        await health.enter_graceful_shutdown()
+        await asyncio.sleep(settings.drain_seconds)
+        await server.stop(GRACE_SECONDS)
+        _log.info("stopped")
+
+
+def stop_signal() -> asyncio.Event:
+    """Set once the process is asked to end."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping

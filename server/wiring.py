@@ -1,0 +1,256 @@
+"""The one place that builds things."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Table
+from uuid_utils.compat import uuid7
+
+from domains.attribution.repository import TouchpointRepository
+from domains.attribution.service import AttributionService
+from domains.attribution.servicer import AttributionServicer
+from domains.attribution.tables import touchpoint
+from domains.business.repository import MerchantRepository
+from domains.business.service import BusinessService
+from domains.business.servicer import BusinessServicer
+from domains.business.tables import merchant, merchant_webhook
+from domains.campaign.model import RewardUnits
+from domains.campaign.repository import BudgetRepository, CampaignRepository
+from domains.campaign.service import CampaignService
+from domains.campaign.servicer import CampaignServicer
+from domains.campaign.tables import (
+    budget_entry,
+    budget_item,
+    budget_window,
+    campaign,
+    campaign_rule_version,
+)
+from domains.identity.repository import IdentityRepository
+from domains.identity.service import IdentityService
+from domains.identity.servicer import IdentityServicer
+from domains.identity.tables import identity_group, identity_node
+from domains.purchases.repository import DeliveryRepository, PurchaseRepository
+from domains.purchases.service import PurchasesService
+from domains.purchases.servicer import PurchasesServicer
+from domains.purchases.tables import delivery, shop_order
+from domains.referral.repository import ReferralRepository
+from domains.referral.service import ReferralService
+from domains.referral.servicer import ReferralServicer
+from domains.referral.tables import referral_link
+from domains.rewards.repository import (
+    EventRepository,
+    LaneRepository,
+    LedgerRepository,
+    RewardRepository,
+)
+from domains.rewards.service import RewardsService
+from domains.rewards.servicer import RewardsServicer
+from domains.rewards.tables import (
+    account,
+    decision,
+    interaction,
+    ledger_unit,
+    reversal,
+    reward,
+    reward_lane,
+    transfer,
+)
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.repeated_call import repeated_call
+from infrastructure.database.schema import expected_revision
+from infrastructure.database.transaction import Database, Transaction
+from infrastructure.keys.secret_box import SecretBox
+from orchestration.arrival.flow import ArrivalOrchestrator
+from orchestration.arrival.servicer import ArrivalServicer
+from orchestration.cancellation.flow import CancellationOrchestrator
+from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
+from orchestration.purchase_linking.servicer import PurchaseLinkingServicer
+from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
+from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
+from orchestration.reward.flow import RewardOrchestrator
+from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.servicer import RewardServicer
+from server.interception.refusals import is_dependency_away
+from server.probes.servicer import EdgeServicer
+from server.settings import Settings, Stage
+from vocabulary.ids import MerchantId
+
+REWARD_BATCH_SIZE = 200
+"""Short enough that whoever waits for the lane does not wait long; see the money decisions."""
+
+EVERY_TABLE: tuple[Table, ...] = (
+    account,
+    budget_entry,
+    budget_item,
+    budget_window,
+    campaign,
+    campaign_rule_version,
+    decision,
+    delivery,
+    identity_group,
+    identity_node,
+    interaction,
+    ledger_unit,
+    merchant,
+    merchant_webhook,
+    referral_link,
+    repeated_call,
+    reversal,
+    reward,
+    reward_lane,
+    shop_order,
+    touchpoint,
+    transfer,
+)
+"""Named here, so that a migration sees all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servicers:
+    """Every service of the contract."""
+
+    edge: EdgeServicer
+    business: BusinessServicer
+    identity: IdentityServicer
+    attribution: AttributionServicer
+    referral: ReferralServicer
+    purchases: PurchasesServicer
+    campaign: CampaignServicer
+    rewards: RewardsServicer
+    arrival: ArrivalServicer
+    purchase_linking: PurchaseLinkingServicer
+    purchase_webhook: PurchaseWebhookServicer
+    reward: RewardServicer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What a process runs: services to answer with, flows to work with."""
+
+    database: Database
+    servicers: Servicers
+    reward: RewardOrchestrator
+    purchase_webhook: PurchaseWebhookOrchestrator
+    purchases: PurchasesService
+
+
+class MerchantUnits:
+    """In what merchants pay, as campaign asks for it."""
+
+    def __init__(self, *, business: BusinessService) -> None:
+        self._business = business
+
+    async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
+        found = await self._business.find(tx, merchant_id)
+        if found is None:
+            return None
+        return RewardUnits(
+            token=found.reward_token.unit, peg_currency=found.reward_token.peg_currency
+        )
+
+
+def clock() -> datetime:
+    """Now."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A fresh id. Ids grow with time, so that new rows lie together in an index."""
+    return uuid7()
+
+
+@asynccontextmanager
+async def application(settings: Settings, *, name: str) -> AsyncIterator[Application]:
+    """Builds the application and takes it down again. Opens no connection by itself."""
+    engine = create_engine(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        application_name=f"guerdon {name}",
+    )
+    try:
+        yield build(database_of(engine), settings)
+    finally:
+        await engine.dispose()
+
+
+def build(database: Database, settings: Settings) -> Application:
+    """Builds the application on a database."""
+    # The outside world.
+    secrets = SecretBox(settings.secrets_keys)
+
+    # Domains. None of them is given another one.
+    business = BusinessService(merchants=MerchantRepository(), seal=secrets)
+    identity = IdentityService(identities=IdentityRepository())
+    attribution = AttributionService(touchpoints=TouchpointRepository())
+    referral = ReferralService(referrals=ReferralRepository())
+    purchases = PurchasesService(purchases=PurchaseRepository(), deliveries=DeliveryRepository())
+    campaigns = CampaignService(
+        campaigns=CampaignRepository(),
+        budgets=BudgetRepository(),
+        units=MerchantUnits(business=business),
+    )
+    rewards = RewardsService(
+        lanes=LaneRepository(),
+        events=EventRepository(),
+        rewards=RewardRepository(),
+        ledger=LedgerRepository(),
+    )
+
+    # Flows. They know the domains; the domains do not know them.
+    arrival = ArrivalOrchestrator(database=database, clock=clock, new_id=new_id)
+    purchase_linking = PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id)
+    purchase_webhook = PurchaseWebhookOrchestrator(
+        database=database,
+        purchases=purchases,
+        secrets=secrets,
+        is_database_away=is_dependency_away,
+        clock=clock,
+        new_id=new_id,
+        accepts_tests=settings.stage is not Stage.PRODUCTION,
+    )
+    cancellation = CancellationOrchestrator(rewards=rewards, campaigns=campaigns, new_id=new_id)
+    reward_flow = RewardOrchestrator(
+        database=database,
+        business=business,
+        campaigns=campaigns,
+        rewards=rewards,
+        facts=EventFactsLoader(
+            purchases=purchases, referral=referral, attribution=attribution, identity=identity
+        ),
+        cancellation=cancellation,
+        clock=clock,
+        new_id=new_id,
+        batch_size=REWARD_BATCH_SIZE,
+    )
+
+    return Application(
+        database=database,
+        servicers=Servicers(
+            edge=EdgeServicer(database=database, expected_revision=expected_revision()),
+            business=BusinessServicer(
+                database=database, business=business, clock=clock, new_id=new_id
+            ),
+            identity=IdentityServicer(
+                database=database, identity=identity, clock=clock, new_id=new_id
+            ),
+            attribution=AttributionServicer(database=database, attribution=attribution),
+            referral=ReferralServicer(database=database, referral=referral, clock=clock),
+            purchases=PurchasesServicer(database=database, purchases=purchases),
+            campaign=CampaignServicer(
+                database=database, campaigns=campaigns, clock=clock, new_id=new_id
+            ),
+            rewards=RewardsServicer(database=database, rewards=rewards),
+            arrival=ArrivalServicer(flow=arrival),
+            purchase_linking=PurchaseLinkingServicer(flow=purchase_linking),
+            purchase_webhook=PurchaseWebhookServicer(flow=purchase_webhook),
+            reward=RewardServicer(flow=reward_flow),
+        ),
+        reward=reward_flow,
+        purchase_webhook=purchase_webhook,
+        purchases=purchases,
+    )

@@ -1,0 +1,82 @@
+"""The worker process: reward work, retries, housekeeping, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from server.interception.refusals import is_dependency_away
+from server.jobs.delivery_retries import DeliveryRetries
+from server.jobs.housekeeping import Housekeeping
+from server.jobs.reward_work import RewardWork
+from server.serving import stop_signal
+from server.settings import Settings
+from server.wiring import application, clock
+
+SLEEP_SECONDS_MAX = 1.0
+RETRY_SECONDS = 1.0
+HOUSEKEEPING_EVERY = timedelta(hours=1)
+
+_log = structlog.get_logger()
+
+
+async def work(settings: Settings) -> None:
+    """Works until SIGTERM or SIGINT. What is being done then is finished first."""
+    stopping = stop_signal()
+    async with application(settings, name="work") as app:
+        rewards = RewardWork(flow=app.reward, clock=clock)
+        retries = DeliveryRetries(flow=app.purchase_webhook)
+        housekeeping = Housekeeping(database=app.database, purchases=app.purchases, clock=clock)
+        _log.info("working")
+
+        async def run_retries() -> float:
+            await retries.run()
+            return SLEEP_SECONDS_MAX
+
+        async def run_rewards() -> float:
+            return _seconds_until(await rewards.run())
+
+        async def run_housekeeping() -> float:
+            await housekeeping.run()
+            return HOUSEKEEPING_EVERY.total_seconds()
+
+        await asyncio.gather(
+            _repeatedly("rewards", run_rewards, stopping),
+            _repeatedly("retries", run_retries, stopping),
+            _repeatedly("housekeeping", run_housekeeping, stopping),
+        )
+        _log.info("stopped")
+
+
+def _seconds_until(due_time: datetime | None) -> float:
+    if due_time is None:
+        return SLEEP_SECONDS_MAX
+    return max(0.0, min(SLEEP_SECONDS_MAX, (due_time - clock()).total_seconds()))
+
+
+async def _repeatedly(
+    name: str, run: Callable[[], Awaitable[float]], stopping: asyncio.Event
+) -> None:
+    """Runs a job, sleeps as long as it says, and again. A failed run is tried again soon."""
+    while not stopping.is_set():
+        try:
+            pause = await run()
+        except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no worker
+            pause = RETRY_SECONDS
+            if is_dependency_away(raised):
+                _log.warning("dependency away", job=name, fault=type(raised).__name__)
+            else:
+                _log.error(
+                    "job failed",
+                    job=name,
+                    fault=type(raised).__name__,
+                    stack="".join(traceback.format_tb(raised.__traceback__)),
+                )
+        try:
+            await asyncio.wait_for(stopping.wait(), pause)
+        except TimeoutError:
+            continue
