@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import click
 
+from server.commands.campaign import campaign
+from server.commands.demo import demo
+from server.commands.ledger import ledger
+from server.commands.merchant import merchant
 from server.commands.processes import migrate, serve, work
 from server.commands.up import up
 
@@ -13,7 +17,7 @@ def main() -> None:
     """Finds out who recommended a shop, and pays them."""
 
 
-for command in (serve, work, migrate, up):
+for command in (serve, work, migrate, up, demo, merchant, campaign, ledger):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
 
+from domains.rewards.repository.lanes import WORKERS
+from infrastructure.database.waking import listen
 from server.interception.refusals import is_dependency_away
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
@@ -44,10 +46,12 @@ async def work(settings: Settings) -> None:
             await housekeeping.run()
             return HOUSEKEEPING_EVERY.total_seconds()
 
+        jobs = {"rewards": run_rewards, "retries": run_retries, "housekeeping": run_housekeeping}
+        alarms = {name: asyncio.Event() for name in jobs}
         await asyncio.gather(
-            _repeatedly("rewards", run_rewards, stopping),
-            _repeatedly("retries", run_retries, stopping),
-            _repeatedly("housekeeping", run_housekeeping, stopping),
+            *(_repeatedly(name, run, stopping, alarms[name]) for name, run in jobs.items()),
+            listen(app.database, WORKERS, alarms["rewards"], stopping),
+            _wake_all(stopping, alarms.values()),
         )
         _log.info("stopped")
 
@@ -58,11 +62,22 @@ def _seconds_until(due_time: datetime | None) -> float:
     return max(0.0, min(SLEEP_SECONDS_MAX, (due_time - clock()).total_seconds()))
 
 
+async def _wake_all(stopping: asyncio.Event, alarms: Iterable[asyncio.Event]) -> None:
+    """Being told to stop wakes every job."""
+    await stopping.wait()
+    for alarm in alarms:
+        alarm.set()
+
+
 async def _repeatedly(
-    name: str, run: Callable[[], Awaitable[float]], stopping: asyncio.Event
+    name: str,
+    run: Callable[[], Awaitable[float]],
+    stopping: asyncio.Event,
+    alarm: asyncio.Event,
 ) -> None:
-    """Runs a job, sleeps as long as it says, and again. A failed run is tried again soon."""
+    """Runs a job, sleeps as long as it says or until the alarm, and again. A failed run is tried again soon."""
     while not stopping.is_set():
+        alarm.clear()
         try:
             pause = await run()
         except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no worker
@@ -77,6 +92,6 @@ async def _repeatedly(
                     stack="".join(traceback.format_tb(raised.__traceback__)),
                 )
         try:
-            await asyncio.wait_for(stopping.wait(), pause)
+            await asyncio.wait_for(alarm.wait(), pause)
         except TimeoutError:
             continue

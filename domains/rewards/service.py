@@ -94,6 +94,10 @@ class RewardsService:
         await self._lanes.set_held(tx, merchant_id, held=held)
         return await self._lanes.get(tx, merchant_id, now=now)
 
+    async def wake_workers(self, tx: Transaction) -> None:
+        """Tells the workers to look now instead of within a second. May be lost."""
+        await self._lanes.wake_workers(tx)
+
     async def claim_due(
         self, tx: Transaction, merchant_id: MerchantId, *, now: datetime, limit: int
     ) -> Sequence[Interaction]:

@@ -134,6 +134,7 @@ def interaction_to_proto(interaction: Interaction) -> rewards_pb2.Interaction:
         event_time=to_timestamp(interaction.event_time),
         due_time=to_timestamp(interaction.due_time),
         decide_time=to_timestamp(interaction.decide_time),
+        referrer_identity_group_id=str(interaction.referrer_group_id or ""),
     )
 
 

@@ -27,17 +27,19 @@ class RewardWork:
         self._clock = clock
 
     async def run(self) -> datetime | None:
-        """Works on what is due. Returns when something is due next; None if nothing waits."""
+        """Works on what is due. Returns when to look again; None if nothing is known to come."""
         lanes = await self._flow.list_waiting_lanes()
         now = self._clock()
+        worked = False
         for lane in lanes:
             if lane.due_time > now:
-                return lane.due_time
-            await self._work(lane)
-        return None
+                return now if worked else lane.due_time
+            worked = await self._work(lane) or worked
+        return now if worked else None
 
-    async def _work(self, lane: WaitingLane) -> None:
-        for _ in range(TURNS_MAX):
+    async def _work(self, lane: WaitingLane) -> bool:
+        """Takes turns at a lane until nothing is due; says whether it did anything."""
+        for turn in range(TURNS_MAX):
             try:
                 outcome = await self._flow.work(lane)
             except BatchFailedError as failed:
@@ -46,7 +48,7 @@ class RewardWork:
                 await self._search(lane, failed.interaction_ids, _cause(failed))
                 continue
             if not outcome.did_something:
-                return
+                return turn > 0
             _log.info(
                 "lane worked",
                 merchant_id=str(lane.merchant_id),
@@ -55,6 +57,7 @@ class RewardWork:
                 reversed=outcome.reversed_count,
                 rewards=outcome.reward_count,
             )
+        return True
 
     async def _search(
         self, lane: WaitingLane, suspects: Sequence[InteractionId], cause: Exception

@@ -51,7 +51,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """One event of one person at one merchant."""
+    """One event of one person at one merchant.
+
+    `referrer_group_id` is who is credited with having brought the person, once decided.
+    """
 
     interaction_id: InteractionId
     merchant_id: MerchantId
@@ -66,6 +69,7 @@ class Interaction:
     wait_count: int
     obstacle: str
     decide_time: datetime | None
+    referrer_group_id: IdentityGroupId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ from vocabulary.ids import (
 )
 
 _COLUMNS = """interaction_id, merchant_id, kind, event_reference, identity_group_id, purchase_id,
-    state, event_time, due_time, try_count, wait_count, obstacle, decide_time"""
+    state, event_time, due_time, try_count, wait_count, obstacle, decide_time,
+    CAST(facts -> 'chain' ->> 0 AS uuid) AS referrer_group_id"""
 
 _CLAIM_DUE = text(
     f"""
@@ -301,4 +302,7 @@ def _interaction(row: Any) -> Interaction:
         wait_count=row.wait_count,
         obstacle=row.obstacle,
         decide_time=row.decide_time,
+        referrer_group_id=None
+        if row.referrer_group_id is None
+        else IdentityGroupId(row.referrer_group_id),
     )

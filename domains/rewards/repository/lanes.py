@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from domains.rewards.model import Lane, WaitingLane
 from infrastructure.database.transaction import Transaction
+from infrastructure.database.waking import notify
 from vocabulary.ids import MerchantId
 
 # Steps from merchant to merchant through the index, one row each, so that a long queue of one
@@ -81,6 +82,10 @@ _GET = text(
 _EPOCH = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 
+WORKERS = "reward_work"
+"""The channel that workers listen on."""
+
+
 class LaneRepository:
     async def list_waiting(self, tx: Transaction) -> Sequence[WaitingLane]:
         """Every lane with something to do now or later and not held, the earliest first."""
@@ -109,6 +114,10 @@ class LaneRepository:
     async def set_held(self, tx: Transaction, merchant_id: MerchantId, *, held: bool) -> None:
         """Waits for the lane's writer to finish."""
         await tx.execute(_HOLD, {"merchant_id": merchant_id, "held": held})
+
+    async def wake_workers(self, tx: Transaction) -> None:
+        """Tells the workers to look now instead of within a second."""
+        await notify(tx, WORKERS)
 
     async def get(self, tx: Transaction, merchant_id: MerchantId, *, now: datetime) -> Lane:
         row = (await tx.execute(_GET, {"merchant_id": merchant_id, "now": now})).one()

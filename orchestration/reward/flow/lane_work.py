@@ -253,4 +253,7 @@ class RewardOrchestrator:
                 tx, merchant_id, held=held, now=self._clock()
             )
             await tx.answer(lane)
+        if not held:
+            async with self._database.single() as tx:
+                await self._rewards.wake_workers(tx)
         return lane

@@ -132,6 +132,14 @@ def test_names_of_servers_are_looked_up_and_addresses_are_not() -> None:
     assert numbered["type"] == "STATIC"
 
 
+def test_processes_without_calls_are_checked_as_often_as_the_others() -> None:
+    """Otherwise a process that comes back at night would be found a minute later."""
+    [servers] = built(EVERY_OPTION)["staticResources"]["clusters"]
+
+    [check] = servers["healthChecks"]
+    assert check["interval"] == check["noTrafficInterval"] == "0.250s"
+
+
 def test_there_is_no_admin_listener_unless_asked_for() -> None:
     """Otherwise anybody on the host could stop Envoy."""
     assert "admin" not in built(EdgeSettings())

@@ -38,10 +38,12 @@ async def test_internal_services_prove_who_they_are(edge: Edge) -> None:
 
 async def test_only_envoy_says_how_a_call_came(edge: Edge) -> None:
     """The servers trust these headers, whichever door a call came through."""
-    await call(edge.mesh_target, IDENTITY, x_envoy_original_path="/forged")
+    await call(
+        edge.mesh_target, IDENTITY, x_envoy_original_path="/forged", x_envoy_original_method="GET"
+    )
 
     [seen] = edge.backend.seen
-    assert "x-envoy-original-path" not in seen.metadata
+    assert not {"x-envoy-original-path", "x-envoy-original-method"} & set(seen.metadata)
 
 
 async def test_reflection_lists_the_services(edge: Edge) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -31,6 +32,17 @@ async def test_json_in_and_json_out(edge: Edge) -> None:
     [seen] = edge.backend.seen
     assert seen.path == ARRIVAL
     assert seen.request.merchant_id == "m-1"
+
+
+async def test_names_of_enum_values_are_taken_in_any_case(edge: Edge) -> None:
+    """People write them by hand."""
+    for platform in ("PLATFORM_CUSTOM", "platform_custom"):
+        response = await edge.public.post(
+            "/business/merchant/m-1/webhooks", json={"platform": platform}
+        )
+        assert response.status_code == 200
+
+    assert [seen.request.platform for seen in edge.backend.seen] == [1, 1]
 
 
 async def test_an_older_path_reaches_the_same_method(edge: Edge) -> None:
@@ -135,11 +147,21 @@ async def test_a_request_id_is_kept_or_made_and_returned(edge: Edge) -> None:
     ]
 
 
-async def test_one_path_has_one_spelling(edge: Edge) -> None:
+@pytest.mark.parametrize("path", ["/user/.././health", "//health", "/%68ealth"])
+async def test_one_path_has_one_spelling(edge: Edge, path: str) -> None:
     """Otherwise a rule about a path could be walked around."""
-    response = await edge.public.get("//user/.././health")
+    reader, writer = await asyncio.open_connection(
+        edge.settings.public_host, edge.settings.public_port
+    )
+    # By hand: a client library would tidy the path up.
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), timeout=5)
+    writer.close()
+    await writer.wait_closed()
 
-    assert response.status_code == 200
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    [seen] = edge.backend.seen
+    assert seen.metadata["x-envoy-original-path"] == "/health"
 
 
 async def test_native_grpc_reaches_public_methods(edge: Edge) -> None:

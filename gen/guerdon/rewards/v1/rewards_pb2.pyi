@@ -264,6 +264,7 @@ class Interaction(_message.Message):
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    REFERRER_IDENTITY_GROUP_ID_FIELD_NUMBER: _builtins.int
     interaction_id: _builtins.str
     """Identifies the interaction. A UUID in its 36-character form."""
     merchant_id: _builtins.str
@@ -284,6 +285,10 @@ class Interaction(_message.Message):
     """How often deciding it failed."""
     obstacle: _builtins.str
     """Why deciding it failed, or what it waits for: a word for programs. Empty: nothing."""
+    referrer_identity_group_id: _builtins.str
+    """Who is credited with having brought the person. A UUID. Empty: nobody, or it is not
+    decided.
+    """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -311,10 +316,11 @@ class Interaction(_message.Message):
         event_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        referrer_identity_group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_reference", b"event_reference", "event_time", b"event_time", "identity_group_id", b"identity_group_id", "interaction_id", b"interaction_id", "kind", b"kind", "merchant_id", b"merchant_id", "obstacle", b"obstacle", "purchase_id", b"purchase_id", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_reference", b"event_reference", "event_time", b"event_time", "identity_group_id", b"identity_group_id", "interaction_id", b"interaction_id", "kind", b"kind", "merchant_id", b"merchant_id", "obstacle", b"obstacle", "purchase_id", b"purchase_id", "referrer_identity_group_id", b"referrer_identity_group_id", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

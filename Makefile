@@ -1,0 +1,64 @@
+# Everything one types to build, check and run. `make` alone lists the commands.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+BIN := .venv/bin
+# The first of these that is there makes the virtual environment.
+PYTHONS := python3.11 python3.12 python3.13 python3
+BUF := $(BIN)/buf
+DESCRIPTORS := envoy/descriptors.binpb
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.done ## install everything into .venv
+.venv/.done: requirements.lock pyproject.toml $(wildcard proto/guerdon/*)
+	@found=""; for each in $(PYTHONS); do \
+	  if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	  then found=$$each; break; fi; done; \
+	if [ -z "$$found" ]; then \
+	  echo "Guerdon needs Python 3.11, 3.12 or 3.13; python3 here is $$(python3 --version 2>&1)." >&2; \
+	  exit 1; fi; \
+	test -x $(BIN)/python || $$found -m venv .venv
+	@echo "Installing what is needed into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+gen: setup ## proto/ → gen/, envoy/descriptors.binpb and envoy/bootstrap.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/gen.py
+	@$(BIN)/python tools/bootstrap.py
+
+format: setup ## rewrite files the way the formatter likes them
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --quiet .
+
+check: setup ## everything that is checked without running it
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	PYTHONPATH=gen $(BIN)/lint-imports
+	$(BUF) lint $(DESCRIPTORS) --config buf.yaml
+	$(BUF) breaking $(DESCRIPTORS) --against tests/golden/contract.binpb --config buf.yaml
+
+test: setup ## every test, or those in T=tests/…
+	$(BIN)/python -m pytest $(T)
+
+up: setup ## the whole mesh on this host, until Ctrl-C
+	@$(BIN)/guerdon up
+
+demo: setup ## the main job, told as a story, on the running mesh or one of its own
+	@$(BIN)/guerdon demo
+
+bench: setup ## figures of ours beside their floors, in one run
+	@$(BIN)/python -m bench
+
+lock: ## pin all dependencies with their hashes (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock
+
+release: setup ## promise today's contract: later changes are held against it
+	cp $(DESCRIPTORS) tests/golden/contract.binpb
+
+.PHONY: help setup gen format check test up demo bench lock release

@@ -1,0 +1,211 @@
+"""Holds the books against themselves: balances, rewards, budgets, orders and events agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from infrastructure.database.transaction import Database
+
+EXAMPLES_MAX = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant:
+    """Something that is always true. `violations` selects what breaks it, a text a row."""
+
+    name: str
+    violations: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """How one invariant held: how many rows break it, and the first few of them."""
+
+    name: str
+    violation_count: int
+    examples: Sequence[str]
+
+
+INVARIANTS = (
+    Invariant(
+        name="balances sum to zero for each merchant and unit",
+        violations="""
+            SELECT format('%s %s: %s', merchant_id, unit, sum(balance)) FROM account
+            GROUP BY merchant_id, unit HAVING sum(balance) <> 0
+        """,
+    ),
+    Invariant(
+        name="every balance is what its transfers make it",
+        violations="""
+            SELECT format('%s: %s, transfers say %s', account_id, balance, moved) FROM account
+            JOIN (
+                SELECT account_id, COALESCE(sum(side.base_units), 0) AS moved
+                FROM account
+                LEFT JOIN (
+                    SELECT credit AS account_id, base_units FROM transfer
+                    UNION ALL
+                    SELECT debit, -base_units FROM transfer
+                ) AS side USING (account_id)
+                GROUP BY account_id
+            ) AS recomputed USING (account_id)
+            WHERE balance <> moved
+        """,
+    ),
+    Invariant(
+        name="campaigns are never funded, people never owe",
+        violations="""
+            SELECT format('%s %s: %s', kind, owner, balance) FROM account
+            WHERE CASE WHEN kind = 'campaign_granted' THEN balance > 0 ELSE balance < 0 END
+        """,
+    ),
+    Invariant(
+        name="pending balances are the sums of pending rewards",
+        violations="""
+            SELECT format('%s at %s: %s, rewards say %s', owner, merchant_id, held, owed)
+            FROM (
+                SELECT merchant_id, unit, owner, sum(balance) AS held FROM account
+                WHERE kind = 'recipient_pending' GROUP BY merchant_id, unit, owner
+            ) AS books
+            FULL JOIN (
+                SELECT merchant_id, unit, identity_group_id AS owner,
+                       sum(target_base_units) AS owed
+                FROM reward WHERE state = 'pending' GROUP BY merchant_id, unit, identity_group_id
+            ) AS rewards USING (merchant_id, unit, owner)
+            WHERE COALESCE(held, 0) <> COALESCE(owed, 0)
+        """,
+    ),
+    Invariant(
+        name="what a campaign granted is what its rewards are",
+        violations="""
+            SELECT format('%s: %s, rewards say %s', owner, granted, target)
+            FROM (
+                SELECT merchant_id, unit, owner, -sum(balance) AS granted FROM account
+                WHERE kind = 'campaign_granted' GROUP BY merchant_id, unit, owner
+            ) AS books
+            FULL JOIN (
+                SELECT merchant_id, unit, campaign_id AS owner, sum(target_base_units) AS target
+                FROM reward GROUP BY merchant_id, unit, campaign_id
+            ) AS rewards USING (merchant_id, unit, owner)
+            WHERE COALESCE(granted, 0) <> COALESCE(target, 0)
+        """,
+    ),
+    Invariant(
+        name="every reward is what was granted less what was taken back",
+        violations="""
+            SELECT format('%s: %s, transfers say %s', reward_id, target_base_units, left_over)
+            FROM reward LEFT JOIN (
+                SELECT reward_id, sum(CASE kind WHEN 'grant' THEN base_units
+                                                ELSE -base_units END) AS left_over
+                FROM transfer GROUP BY reward_id
+            ) AS moved USING (reward_id)
+            WHERE target_base_units <> COALESCE(left_over, 0)
+        """,
+    ),
+    Invariant(
+        name="every budget window used what was charged less what was given back",
+        violations="""
+            SELECT format('%s %s: %s, entries say %s', budget_item_id, start_time,
+                          used_base_units, charged)
+            FROM budget_window LEFT JOIN (
+                SELECT budget_item_id, start_time,
+                       sum(CASE kind WHEN 'consume' THEN base_units
+                                     ELSE -base_units END) AS charged
+                FROM budget_entry GROUP BY budget_item_id, start_time
+            ) AS entries USING (budget_item_id, start_time)
+            WHERE used_base_units <> COALESCE(charged, 0)
+        """,
+    ),
+    Invariant(
+        name="no budget window is above its limit",
+        violations="""
+            SELECT format('%s %s: %s of %s', budget_item_id, start_time, used_base_units,
+                          limit_base_units)
+            FROM budget_window JOIN budget_item USING (budget_item_id)
+            WHERE used_base_units > limit_base_units
+        """,
+    ),
+    Invariant(
+        name="nothing is given back to a budget that was not taken",
+        violations="""
+            SELECT format('%s %s', reward_id, budget_item_id) FROM budget_entry
+            GROUP BY reward_id, budget_item_id
+            HAVING sum(CASE kind WHEN 'consume' THEN base_units ELSE -base_units END) < 0
+        """,
+    ),
+    Invariant(
+        name="every confirmed order of a known buyer has its event",
+        violations="""
+            SELECT format('%s %s', shop_order.merchant_id, order_reference) FROM shop_order
+            LEFT JOIN interaction
+              ON interaction.merchant_id = shop_order.merchant_id
+             AND interaction.kind = 'purchase'
+             AND interaction.event_reference = 'purchase:' || replace(order_reference, '#', '##')
+                 || CASE WHEN generation > 1 THEN '#' || generation ELSE '' END
+            WHERE shop_order.state = 'confirmed' AND shop_order.identity_group_id IS NOT NULL
+              AND interaction.interaction_id IS NULL
+        """,
+    ),
+    Invariant(
+        name="nobody is their own referrer",
+        violations="""
+            SELECT format('%s at %s', referrer_group_id, merchant_id) FROM referral_link
+            WHERE referrer_group_id = referee_group_id
+        """,
+    ),
+    Invariant(
+        name="nobody has two referrers at one time",
+        violations="""
+            SELECT format('%s at %s', one.referee_group_id, one.merchant_id)
+            FROM referral_link AS one JOIN referral_link AS other
+              ON other.merchant_id = one.merchant_id
+             AND other.referee_group_id = one.referee_group_id
+             AND other.referral_link_id > one.referral_link_id
+             AND tstzrange(one.start_time, one.end_time)
+                 && tstzrange(other.start_time, other.end_time)
+        """,
+    ),
+    Invariant(
+        name="every granted decision has its rewards, and no other one has any",
+        violations="""
+            SELECT format('%s %s: %s', interaction_id, campaign_id, outcome)
+            FROM decision LEFT JOIN (
+                SELECT interaction_id, campaign_id, count(*) AS rewards FROM reward
+                GROUP BY interaction_id, campaign_id
+            ) AS made USING (interaction_id, campaign_id)
+            WHERE (outcome = 'granted') <> (COALESCE(rewards, 0) > 0)
+        """,
+    ),
+)
+"""What the money decisions promise, as far as it can be read from the tables."""
+
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
+
+
+async def check_ledger(database: Database) -> Sequence[Finding]:
+    """Holds every invariant against one snapshot of the whole database."""
+    findings = []
+    async with database.transaction() as tx:
+        await tx.execute(_SNAPSHOT)
+        await tx.execute(_NO_TIMEOUT)
+        for invariant in INVARIANTS:
+            row = (
+                await tx.execute(
+                    text(
+                        f"""
+                        SELECT count(*) AS violations,
+                               COALESCE((array_agg(broken.what))[1:{EXAMPLES_MAX}], '{{}}') AS some
+                        FROM ({invariant.violations}) AS broken (what)
+                        """
+                    )
+                )
+            ).one()
+            findings.append(
+                Finding(
+                    name=invariant.name, violation_count=row.violations, examples=tuple(row.some)
+                )
+            )
+    return findings

@@ -1,0 +1,265 @@
+"""What the demo came to: read back from the mesh, shown as a table and a picture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
+from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
+from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
+from guerdon.rewards.v1 import rewards_pb2
+from server.commands.demo.client import MeshClient
+from server.commands.demo.replay import Story
+
+PAGE_SIZE = 500
+TOP_REFERRERS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that was read back."""
+
+    purchases: Sequence[purchases_pb2.Purchase]
+    interactions: Sequence[rewards_pb2.Interaction]
+    rewards: Sequence[rewards_pb2.Reward]
+    windows: Sequence[campaign_pb2.BudgetWindow]
+    campaign_names: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same rewards, to the base unit: event, campaign, role, amounts."""
+        events = {each.interaction_id: each.event_reference for each in self.interactions}
+        lines = sorted(
+            "|".join(
+                (
+                    events[reward.interaction_id],
+                    self.campaign_names[reward.campaign_id],
+                    rewards_pb2.Reward.Role.Name(reward.role),
+                    str(reward.depth),
+                    reward.granted.base_units,
+                    reward.amount.base_units,
+                    reward.granted.unit,
+                )
+            )
+            for reward in self.rewards
+        )
+        lines += sorted(
+            f"{window.label}|{window.start_time.ToDatetime()}|{window.used.base_units}"
+            f"|{window.refused_count}"
+            for window in self.windows
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+async def read_report(mesh: MeshClient, story: Story) -> Report:
+    """Reads everything of the story's shop, page by page."""
+    merchant_id = story.merchant_id
+    purchases = purchases_pb2_grpc.PurchasesServiceStub(mesh.channel)
+    reward = reward_pb2_grpc.RewardServiceStub(mesh.channel)
+    campaign = campaign_pb2_grpc.CampaignServiceStub(mesh.channel)
+    names = {
+        each.campaign_id: each.name
+        async for each in _pages(
+            mesh,
+            campaign.ListCampaigns,
+            campaign_pb2.ListCampaignsRequest(merchant_id=merchant_id),
+            "campaigns",
+        )
+    }
+    windows = [
+        each
+        for campaign_id in story.campaign_ids
+        async for each in _pages(
+            mesh,
+            campaign.ListBudgetWindows,
+            campaign_pb2.ListBudgetWindowsRequest(
+                merchant_id=merchant_id, campaign_id=campaign_id
+            ),
+            "budget_windows",
+        )
+    ]
+    return Report(
+        purchases=[
+            each
+            async for each in _pages(
+                mesh,
+                purchases.ListPurchases,
+                purchases_pb2.ListPurchasesRequest(merchant_id=merchant_id),
+                "purchases",
+            )
+        ],
+        interactions=[
+            each
+            async for each in _pages(
+                mesh,
+                reward.ListInteractions,
+                reward_pb2.ListInteractionsRequest(merchant_id=merchant_id),
+                "interactions",
+            )
+        ],
+        rewards=[
+            each
+            async for each in _pages(
+                mesh,
+                reward.ListRewards,
+                reward_pb2.ListRewardsRequest(merchant_id=merchant_id),
+                "rewards",
+            )
+        ],
+        windows=windows,
+        campaign_names=names,
+    )
+
+
+async def _pages(
+    mesh: MeshClient, method: Callable[[Any], Any], request: Any, items: str
+) -> AsyncIterator[Any]:
+    request.page_size = PAGE_SIZE
+    while True:
+        page = await mesh.rpc(method, request)
+        for each in getattr(page, items):
+            yield each
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def render(report: Report, story: Story, *, seconds: float, again_count: int) -> Group:
+    """The report as tables for a terminal."""
+    return Group(
+        _orders_table(report, story),
+        _rewards_table(report),
+        _budget_table(report),
+        _referrers_table(report),
+        _throughput_table(story, seconds=seconds, again_count=again_count),
+        Text(f"Fingerprint of every reward and window: {report.fingerprint}", style="bold"),
+    )
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def _orders_table(report: Report, story: Story) -> Table:
+    table = _table("Orders", "", "history", "today")
+    today = set(story.epilogue_references)
+    referred = {
+        each.purchase_id for each in report.interactions if each.referrer_identity_group_id
+    }
+
+    def row(label: str, is_counted: Callable[[purchases_pb2.Purchase], bool]) -> None:
+        counts = Counter(
+            each.order_reference in today for each in report.purchases if is_counted(each)
+        )
+        table.add_row(label, f"{counts[False]:,}", f"{counts[True]:,}")
+
+    state = purchases_pb2.Purchase.State.Name
+    row("reported by the shop", lambda _: True)
+    row("linked to a buyer", lambda each: bool(each.identity_group_id))
+    row("never linked", lambda each: not each.identity_group_id)
+    row("brought by somebody", lambda each: each.purchase_id in referred)
+    for wanted in ("CONFIRMED", "REFUNDED", "CANCELLED"):
+        row(wanted.lower(), lambda each, wanted=wanted: state(each.state).endswith(wanted))
+    return table
+
+
+def _rewards_table(report: Report) -> Table:
+    table = _table("Rewards", "campaign, role, depth", "granted", "taken back", "amount left")
+    totals: dict[tuple[str, str, int], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
+    for each in report.rewards:
+        role = rewards_pb2.Reward.Role.Name(each.role).removeprefix("ROLE_").lower()
+        key = (report.campaign_names[each.campaign_id], role, each.depth)
+        counted = totals[key]
+        is_cancelled = each.state == rewards_pb2.Reward.STATE_CANCELLED
+        totals[key] = [counted[0] + 1, counted[1] + is_cancelled, counted[2],
+                       counted[3] + Decimal(each.amount.amount)]
+    for (campaign, role, depth), (granted, cancelled, _, left) in sorted(totals.items()):
+        table.add_row(f"{campaign}: {role} {depth or ''}", f"{granted:,}", f"{cancelled:,}",
+                      f"{left:,.6f}")
+    return table
+
+
+def _budget_table(report: Report) -> Table:
+    table = _table("Budget by month", "month", "used", "limit", "refused", "times")
+    for window in report.windows:
+        month = window.start_time.ToDatetime().strftime("%Y-%m")
+        table.add_row(month, window.used.amount, window.limit.amount, window.refused.amount,
+                      f"{window.refused_count:,}" + (" bound" if window.refused_count else ""))
+    return table
+
+
+def _referrers_table(report: Report) -> Table:
+    table = _table("Top referrers", "person", "orders brought", "earned")
+    earned: dict[str, Decimal] = defaultdict(Decimal)
+    brought: Counter[str] = Counter()
+    for each in report.rewards:
+        if each.role == rewards_pb2.Reward.ROLE_REFERRER:
+            earned[each.identity_group_id] += Decimal(each.amount.amount)
+            brought[each.identity_group_id] += each.depth == 1
+    best = sorted(earned, key=lambda person: (-earned[person], -brought[person], person))
+    for person in best[:TOP_REFERRERS]:
+        table.add_row(person, f"{brought[person]:,}", f"{earned[person]:,.6f}")
+    return table
+
+
+def _throughput_table(story: Story, *, seconds: float, again_count: int) -> Table:
+    table = _table("Throughput", "", "count", "a second")
+    for label, count in (
+        ("arrivals", story.arrival_count),
+        ("deliveries", story.delivery_count),
+        ("claims", story.claim_count),
+    ):
+        table.add_row(label, f"{count:,}", f"{count / seconds:,.0f}")
+    table.add_row("calls made again", f"{again_count:,}", "")
+    return table
+
+
+def draw(report: Report, target: Path) -> None:
+    """Draws rewards and budget over time into a picture."""
+    import matplotlib as mpl  # noqa: PLC0415 - takes a second to load
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - after its backend is chosen
+
+    months: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for each in report.rewards:
+        if ":" in each.granted.unit:
+            month = each.event_time.ToDatetime(tzinfo=UTC).strftime("%Y-%m")
+            role = "buyers" if each.depth == 0 else f"referrers, depth {each.depth}"
+            months[month][role] += Decimal(each.amount.amount)
+    names = sorted(months)
+    figure, axes = plt.subplots(figsize=(11, 5.5), layout="constrained")
+    bottom = [0.0] * len(names)
+    for role in sorted({role for each in months.values() for role in each}):
+        heights = [float(months[name][role]) for name in names]
+        axes.bar(names, heights, bottom=bottom, label=f"rewards left: {role}")
+        bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
+    used = {_month(window.start_time.ToDatetime()): window for window in report.windows}
+    axes.step(names, [float(used[name].limit.amount) if name in used else None for name in names],
+              where="mid", color="black", linestyle="--", label="budget's limit")
+    axes.plot(names, [float(used[name].used.amount) if name in used else None for name in names],
+              "k.", label="budget used")
+    axes.set_title("Rewards and budget by month of the order")
+    axes.set_ylabel("tokens")
+    axes.tick_params(axis="x", rotation=60)
+    axes.legend()
+    figure.savefig(target, dpi=110)
+    plt.close(figure)
+
+
+def _month(instant: datetime) -> str:
+    return instant.strftime("%Y-%m")

@@ -1,0 +1,84 @@
+"""`guerdon merchant`: merchants, by hand."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from uuid import uuid4
+
+import click
+from google.protobuf import duration_pb2, json_format
+
+from guerdon.business.v1 import business_pb2, business_pb2_grpc
+from guerdon.type.v1 import money_pb2
+from server.commands.mesh import asynchronous, call, find_mesh
+
+KEY_BYTES = 32
+
+
+@click.group()
+def merchant() -> None:
+    """Merchants, by hand."""
+
+
+@merchant.command()
+@click.option("--name", required=True, help="What people call the shop.")
+@click.option("--domain", required=True, help="The shop's host name: shop.example")
+@click.option("--token", "token_address", required=True, help="The reward token's contract.")
+@click.option("--chain-id", type=click.IntRange(min=1), default=31337, show_default=True)
+@click.option("--decimals", type=click.IntRange(0, 36), default=6, show_default=True)
+@click.option("--currency", default="USD", show_default=True, help="What one token is worth one of.")
+@click.option("--reward-delay", type=click.IntRange(0, 86400), help="Seconds; default 60.")
+@click.option("--request-id", help="A UUID: the same one creates the same merchant once.")
+@asynchronous
+async def create(
+    name: str,
+    domain: str,
+    token_address: str,
+    chain_id: int,
+    decimals: int,
+    currency: str,
+    reward_delay: int | None,
+    request_id: str | None,
+) -> None:
+    """Creates a merchant and a signing key for its shop, and prints both as JSON.
+
+    The key is shown this once.
+    """
+    mesh = find_mesh()
+    created: business_pb2.CreateMerchantResponse = await call(
+        mesh,
+        lambda channel: business_pb2_grpc.BusinessServiceStub(channel).CreateMerchant,
+        business_pb2.CreateMerchantRequest(
+            request_id=request_id or str(uuid4()),
+            merchant=business_pb2.Merchant(
+                name=name,
+                domain=domain,
+                reward_token=money_pb2.Token(
+                    chain_id=chain_id,
+                    token_address=token_address,
+                    decimals=decimals,
+                    peg_currency=currency,
+                ),
+                reward_delay_duration=None
+                if reward_delay is None
+                else duration_pb2.Duration(seconds=reward_delay),
+            ),
+        ),
+    )
+    key = secrets.token_urlsafe(KEY_BYTES)
+    await call(
+        mesh,
+        lambda channel: business_pb2_grpc.BusinessServiceStub(channel).UpdateWebhook,
+        business_pb2.UpdateWebhookRequest(
+            merchant_id=created.merchant.merchant_id,
+            platform=business_pb2.PLATFORM_CUSTOM,
+            signing_key=key,
+        ),
+    )
+    document = json_format.MessageToDict(created.merchant)
+    document["webhook"] = {
+        "path": f"/ext/merchant/{created.merchant.merchant_id}/webhook/custom",
+        "signingKey": key,
+    }
+    click.echo(json.dumps(document, indent=2))

@@ -1,0 +1,99 @@
+"""Finds the mesh that a command talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from server.embedded.running import read_running
+
+FOLDER = Path(".guerdon")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh:
+    """The mesh listener, and the proof that a service shows there."""
+
+    address: str
+    service_token: str
+
+    @property
+    def proof(self) -> tuple[tuple[str, str], ...]:
+        return (("x-service-auth", self.service_token),)
+
+
+def find_mesh() -> Mesh:
+    """The mesh that the environment names, else the one that runs on this host."""
+    address = os.environ.get("GUERDON_MESH_ADDRESS")
+    token = os.environ.get("GUERDON_SERVICE_TOKEN")
+    if address and token:
+        return Mesh(address=address, service_token=token)
+    running = read_running(FOLDER)
+    if running is None:
+        message = (
+            "No mesh runs here. Start one with `guerdon up`, or name one with "
+            "GUERDON_MESH_ADDRESS (host:port of the mesh listener) and GUERDON_SERVICE_TOKEN."
+        )
+        raise click.ClickException(message)
+    return Mesh(address=running.mesh_address, service_token=running.service_token)
+
+
+def find_database_url() -> str:
+    """The database that the environment names, else that of the mesh that runs on this host."""
+    url = os.environ.get("GUERDON_DATABASE_URL")
+    if url:
+        return url
+    running = read_running(FOLDER)
+    if running is None:
+        message = (
+            "No mesh runs here. Start one with `guerdon up`, or name a database with "
+            "GUERDON_DATABASE_URL."
+        )
+        raise click.ClickException(message)
+    return running.database_url
+
+
+async def call(
+    mesh: Mesh,
+    method: Callable[[grpc.aio.Channel], Callable[..., Any]],
+    request: Message,
+) -> Any:
+    """Calls one method; a refusal ends the command with its words."""
+    async with grpc.aio.insecure_channel(mesh.address) as channel:
+        try:
+            return await method(channel)(request, metadata=mesh.proof, timeout=30)
+        except grpc.aio.AioRpcError as refused:
+            raise click.ClickException(told(refused)) from refused
+
+
+def told(refused: grpc.aio.AioRpcError) -> str:
+    """A refusal for people: the message, then each field that is to blame."""
+    lines = [refused.details() or refused.code().name]
+    status = rpc_status.from_call(refused)  # type: ignore[arg-type]  # the asynchronous kind serves
+    for detail in status.details if status is not None else ():
+        blamed = error_details_pb2.BadRequest()
+        if detail.Unpack(blamed):
+            lines += [f"  {each.field}: {each.description}" for each in blamed.field_violations]
+    return "\n".join(lines)
+
+
+def asynchronous(
+    command: Callable[..., Coroutine[Any, Any, None]],
+) -> Callable[..., None]:
+    """Lets click run a coroutine."""
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        asyncio.run(command(*arguments, **options))
+
+    return run
