@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from guerdon.type.v1 import money_pb2
+from infrastructure.rpc.served_method import served_method
 from vocabulary.amounts import TokenAmount
 from vocabulary.errors import DomainError
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
+INT32_MAX = 2**31 - 1
 
 Item = TypeVar("Item")
 
@@ -65,7 +68,10 @@ class PageStart:
 
 
 def page_start(
-    page_size: int, page_token: str, *, key: Sequence[Callable[[str], object]],
+    page_size: int,
+    page_token: str,
+    *,
+    key: Sequence[Callable[[str], object]],
     invalid: Callable[[], DomainError],
 ) -> PageStart:
     """Reads a page's size and token. A larger size is lowered.
@@ -74,19 +80,16 @@ def page_start(
     that is none.
 
     Raises:
-        DomainError: `invalid()`, when the token is not one that `page_of` made.
+        DomainError: `invalid()`, when the token is not one that `page_of` made for this method.
     """
     limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     if not page_token:
         return PageStart(limit=limit, after=None)
     try:
-        padded = page_token + "=" * (-len(page_token) % 4)
-        after = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        for parse, text in zip(key, after, strict=True):
-            parse(text)
-    except (ValueError, TypeError, AttributeError, binascii.Error) as failure:
+        after = _read_token(page_token, key)
+    except (ValueError, TypeError, AttributeError) as failure:
         raise invalid() from failure
-    return PageStart(limit=limit, after=tuple(after))
+    return PageStart(limit=limit, after=after)
 
 
 def page_of(
@@ -96,6 +99,39 @@ def page_of(
     if len(items) <= start.limit:
         return Page(items=items, next_page_token="")
     shown = items[: start.limit]
-    after = [str(part) for part in key(shown[-1])]
-    token = base64.urlsafe_b64encode(orjson.dumps(after)).decode().rstrip("=")
+    after = (str(part) for part in key(shown[-1]))
+    parts = orjson.dumps([_list_mark(served_method()), *after])
+    token = base64.urlsafe_b64encode(parts).decode().rstrip("=")
     return Page(items=shown, next_page_token=token)
+
+
+def _read_token(token: str, key: Sequence[Callable[[str], object]]) -> tuple[str, ...]:
+    padded = token + "=" * (-len(token) % 4)
+    mark, *after = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    if mark != _list_mark(served_method()):
+        message = "made for another list"
+        raise ValueError(message)
+    for parse, text in zip(key, after, strict=True):
+        value = parse(text)
+        if str(value) != text or not _is_comparable(value):
+            message = "not a part of a sort key"
+            raise ValueError(message)
+    return tuple(after)
+
+
+@lru_cache
+def _list_mark(method: str) -> str:
+    """What tells the tokens of one list from those of another."""
+    return f"{zlib.crc32(method.encode()):08x}"
+
+
+def _is_comparable(value: object) -> bool:
+    """Whether a column can be held against the value."""
+    match value:
+        case int():
+            return abs(value) <= INT32_MAX
+        case datetime():
+            return value.tzinfo is not None
+        case str():
+            return "\0" not in value
+    return True

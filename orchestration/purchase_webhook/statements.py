@@ -77,12 +77,11 @@ _APPLY = text(
                     SELECT judged.is_newer, judged.is_newer AND known.voided
                                             AND excluded.state = 'confirmed' AS is_reborn
                     FROM (
-                        SELECT known.state IS NULL OR (
-                            (excluded.state <> 'pending' OR known.state = 'pending')
-                            AND (excluded.event_time, {_RANK.format("excluded.state")},
-                                 excluded.body_hash)
-                              > (known.event_time, {_RANK.format("known.state")},
-                                 known.body_hash)) AS is_newer
+                        SELECT known.state IS NULL
+                               OR (excluded.state <> 'pending', excluded.event_time,
+                                   {_RANK.format("excluded.state")}, excluded.body_hash)
+                                > (known.state <> 'pending', known.event_time,
+                                   {_RANK.format("known.state")}, known.body_hash) AS is_newer
                     ) AS judged
                 ) AS event, LATERAL (
                     SELECT excluded.state, excluded.event_time, excluded.body_hash,
@@ -115,8 +114,8 @@ _APPLY = text(
                   old.identity_group_id IS NULL AND new.identity_group_id IS NOT NULL
                       AS is_linked_now,
                   old.state = 'confirmed' AND new.voided AS is_taken_back,
-                  old.event_time IS NULL OR (old.event_time, old.body_hash)
-                      IS DISTINCT FROM (new.event_time, new.body_hash) AS is_applied
+                  (old.state, old.event_time, old.body_hash)
+                      IS DISTINCT FROM (new.state, new.event_time, new.body_hash) AS is_applied
     ), {EARN}, taken_back AS (
         INSERT INTO reversal (reversal_id, merchant_id, event_reference, create_time)
         SELECT :new_reversal_id, claimed.merchant_id, {EVENT_REFERENCE}, :now

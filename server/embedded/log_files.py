@@ -20,10 +20,13 @@ def open_log(path: Path) -> BinaryIO:
     return path.open("ab")
 
 
-def tail(path: Path) -> str:
-    """The last lines of a log, indented for a message, with its name above."""
+def tail(path: Path, *, start: int = 0) -> str:
+    """The last lines of a log, indented for a message, with its name above.
+
+    Nothing before byte `start` is shown: an earlier run's lines would mislead.
+    """
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - _TAIL_BYTES_MAX))
+        file.seek(max(start, size - _TAIL_BYTES_MAX))
         lines = file.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
     return "\n".join([f"The end of {path}:", *(f"  {line}" for line in lines or ["(empty)"])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,21 +20,26 @@ _USUAL_DATABASE = 5432
 # The first server process; the others follow.
 _USUAL_SERVER = 50051
 
+# Where a free port is looked for: below those that the kernel gives to outgoing connections.
+# One of those could be taken by a part's own connection before it is listened on.
+_ANY_FROM, _ANY_BELOW = 10_000, 32_768
+_TRIES_MAX = 100
+
 
 class PortTakenError(StackError):
     """Somebody asked for a port that another process listens on."""
 
     def __init__(self, port: int) -> None:
         super().__init__(
-            f"Port {port} of {LOOPBACK} is taken by another process. Name another one, or name "
-            "none: then a free one is chosen."
+            f"Port {port} of {LOOPBACK} is taken by another process, or not ours to take. Name "
+            "another one, or leave the option out: then a free one is chosen."
         )
         self.port = port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortWish:
-    """A port somebody would like. `firm`: that one or none."""
+    """A port somebody would like; 0 is any. `firm`: that one or none."""
 
     port: int
     firm: bool = False
@@ -90,10 +96,21 @@ def choose_ports(wishes: Sequence[PortWish]) -> list[int]:
         for wish, port in zip(wishes, wished, strict=True):
             if port is None and wish.firm:
                 raise PortTakenError(wish.port)
-        return [_hold(held, 0) if port is None else port for port in wished]
+        return [_hold_any(held) if port is None else port for port in wished]
+
+
+def _hold_any(held: ExitStack) -> int:
+    for _ in range(_TRIES_MAX):
+        port = _try_hold(held, _ANY_FROM + secrets.randbelow(_ANY_BELOW - _ANY_FROM))
+        if port is not None:
+            return port
+    # Nearly all are taken; the kernel knows better which are not.
+    return _hold(held, 0)
 
 
 def _try_hold(held: ExitStack, port: int) -> int | None:
+    if port == 0:
+        return None
     try:
         return _hold(held, port)
     except OSError as problem:

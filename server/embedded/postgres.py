@@ -195,6 +195,7 @@ class Postgres:
         assert self._process is None, "started already"
         self.prepare()
         with open_log(self.log) as log:
+            log_start = log.seek(0, os.SEEK_END)
             self._process = process = subprocess.Popen(  # noqa: S603 - our own command
                 self.command,
                 cwd="/",
@@ -213,7 +214,7 @@ class Postgres:
         except BaseException as problem:
             self.stop()
             if isinstance(problem, PostgresError):
-                raise PostgresError(f"{problem}\n{tail(self.log)}") from problem
+                raise PostgresError(f"{problem}\n{tail(self.log, start=log_start)}") from problem
             raise
 
     def stop(self) -> None:

@@ -6,7 +6,16 @@ import asyncio
 import http.client
 from urllib.parse import urlsplit
 
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from infrastructure.database.engine import create_engine
 from server.embedded.ports import LOOPBACK
+
+# As PostgreSQL counts: 18.0.
+_VERSION_MIN = 180_000
+_VERSION = text("SHOW server_version_num")
 
 _TIMEOUT_SECONDS = 2
 _BODY_CHARACTERS_MAX = 500
@@ -36,6 +45,24 @@ async def complaint_of_port(port: int) -> str:
     except OSError as problem:
         return f"port {port} takes no connections: {problem}"
     writer.close()
+    return ""
+
+
+async def complaint_of_database(url: str) -> str:
+    """Whether a database of somebody's own is one that we can use."""
+    if not url.startswith("postgresql+asyncpg://"):
+        return "it does not begin with postgresql+asyncpg://"
+    engine = create_engine(url, pool_size=1, application_name="up")
+    try:
+        async with engine.connect() as connection:
+            version = (await connection.execute(_VERSION)).scalar_one()
+    # Asked once, and the driver tells of it in many ways: wrong name, password, TLS, address.
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        return f"the database cannot be reached: {problem or type(problem).__name__}"
+    finally:
+        await engine.dispose()
+    if int(version) < _VERSION_MIN:
+        return f"the database is PostgreSQL {int(version) // 10_000}; {_VERSION_MIN // 10_000} or newer is needed"
     return ""
 
 

@@ -87,6 +87,8 @@ class Supervisor:
         self._stop_timeout_seconds = stop_timeout_seconds
         # Names, in the order of their start; those of one step are stopped together.
         self._steps: list[tuple[str, ...]] = []
+        # How long each log was when its child was started, other than by ourselves.
+        self._log_starts: dict[str, int] = {}
 
     async def start(self, *children: Child) -> None:
         """Starts children and watches them from now on. They are stopped together.
@@ -99,7 +101,7 @@ class Supervisor:
             assert child.name not in self.processes, f"{child.name} is started already"
             started = ChildProcess(
                 child=child,
-                log=self._log_of(child),
+                log=self._log_of(child.name),
                 process=await self._spawn(child),
                 start_time=time.monotonic(),
             )
@@ -141,14 +143,16 @@ class Supervisor:
             )
 
     def tail(self, name: str) -> str:
-        """The last lines that a child wrote."""
-        return tail(self._log_folder / f"{name}.log")
+        """The last lines that a child wrote since somebody started it."""
+        return tail(self._log_of(name), start=self._log_starts.get(name, 0))
 
-    def _log_of(self, child: Child) -> Path:
-        return self._log_folder / f"{child.name}.log"
+    def _log_of(self, name: str) -> Path:
+        return self._log_folder / f"{name}.log"
 
-    async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
-        with open_log(self._log_of(child)) as log:
+    async def _spawn(self, child: Child, *, is_again: bool = False) -> asyncio.subprocess.Process:
+        with open_log(self._log_of(child.name)) as log:
+            if not is_again:
+                self._log_starts[child.name] = log.seek(0, os.SEEK_END)
             return await asyncio.create_subprocess_exec(
                 *child.command,
                 cwd=child.folder,
@@ -177,7 +181,7 @@ class Supervisor:
                 await asyncio.sleep(delay_seconds)
                 delay_seconds = min(delay_seconds * 2, _DELAY_SECONDS_MAX)
                 try:
-                    running.process = await self._spawn(running.child)
+                    running.process = await self._spawn(running.child, is_again=True)
                 except OSError as problem:
                     self._say(f"{name} cannot be started ({problem}); trying again.")
                 else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,18 +23,18 @@ from server.embedded.parts import (
 )
 from server.embedded.ports import LOOPBACK, StackPorts, choose_stack_ports
 from server.embedded.postgres import Postgres
-from server.embedded.probes import complaint_of_nothing, complaint_of_port, complaint_of_url
+from server.embedded.probes import (
+    complaint_of_database,
+    complaint_of_nothing,
+    complaint_of_port,
+    complaint_of_url,
+)
 from server.embedded.processes import Child, ChildProcess, Supervisor
 from server.embedded.progress import PartState, Reporter
+from server.embedded.readiness import Readiness
 from server.embedded.running import RunningStack, remove_state, sole_use_of, write_state
 
 SERVER_NAMES = ("serve-1", "serve-2")
-
-_READY_TIMEOUT_SECONDS = 30
-_POLL_SECONDS = 0.03
-
-# What a part still lacks; empty when it is ready.
-Check = Callable[[], Awaitable[str]]
 
 
 class Stack:
@@ -73,12 +72,12 @@ class Stack:
         self._program = program
         self._ports: StackPorts | None = None
         self._server_environment: Mapping[str, str] = {}
-        self._checks: dict[str, Check] = {}
         self._held = ExitStack()
         self._is_started = False
         self._supervisor = Supervisor(
             log_folder=self.folder / "logs", say=reporter.line, on_change=self._record
         )
+        self._readiness = Readiness(supervisor=self._supervisor, reporter=reporter)
 
     @property
     def processes(self) -> Mapping[str, ChildProcess]:
@@ -148,6 +147,10 @@ class Stack:
                 public=public, mesh=mesh, server_count=len(SERVER_NAMES)
             )
             await self._start_parts()
+        except OSError as problem:
+            await self.stop()
+            # Not ours to mend: a folder that cannot be written, a full disk.
+            raise StackError(f"The stack cannot run on {self.folder}: {problem}") from problem
         except BaseException:
             await self.stop()
             raise
@@ -177,7 +180,7 @@ class Stack:
         Raises:
             StackError: it is not ready within the time limit.
         """
-        await self._wait(name, other_than=other_than)
+        await self._readiness.wait(name, other_than=other_than)
 
     async def _start_parts(self) -> None:
         # Envoy's configuration takes a second of loading: meanwhile the rest starts.
@@ -192,14 +195,16 @@ class Stack:
             self._reporter.part("envoy", PartState.STARTING, self.public_url)
         bootstrap = await configuring
         if bootstrap is not None:
-            self._checks["envoy"] = partial(
-                asyncio.to_thread, complaint_of_url, f"{self.public_url}/health/ready"
-            )
+            ready = partial(complaint_of_url, f"{self.public_url}/health/ready")
+            self._readiness.ask("envoy", partial(asyncio.to_thread, ready))
             await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
 
     async def _start_database(self) -> str:
         given = self._environment.get("GUERDON_DATABASE_URL")
         if given:
+            complaint = await complaint_of_database(given)
+            if complaint:
+                raise StackError(f"GUERDON_DATABASE_URL: {complaint}")
             return given
         note = f"{LOOPBACK}:{self.ports.database}"
         self._reporter.part("postgres", PartState.STARTING, note)
@@ -207,13 +212,13 @@ class Stack:
             folder=self.folder / "postgres", port=self.ports.database, durable=self._durable
         )
         await asyncio.to_thread(postgres.prepare)
-        self._checks["postgres"] = postgres.complaint
+        self._readiness.ask("postgres", postgres.complaint)
         await self._supervisor.start(postgres_child(postgres))
         process = self.processes["postgres"]
         try:
             await postgres.wait_until_ready(has_ended=lambda: process.failure_count > 0)
         except StackError as problem:
-            raise self._failure("postgres", f"did not start: {problem}") from problem
+            raise self._readiness.failure("postgres", f"did not start: {problem}") from problem
         self._reporter.part("postgres", PartState.READY, note)
         return postgres.url
 
@@ -222,13 +227,13 @@ class Stack:
         self._reporter.part("migrate", PartState.STARTING, "")
         code = await self._supervisor.run(servers.migrate())
         if code != 0:
-            raise self._failure("migrate", f"ended with exit code {code}")
+            raise self._readiness.failure("migrate", f"ended with exit code {code}")
         self._reporter.part("migrate", PartState.READY, "the schema is up to date")
 
         ports = dict(zip(SERVER_NAMES, self.ports.servers, strict=True))
         for name, port in ports.items():
-            self._checks[name] = partial(complaint_of_port, port)
-        self._checks["work"] = complaint_of_nothing
+            self._readiness.ask(name, partial(complaint_of_port, port))
+        self._readiness.ask("work", complaint_of_nothing)
         await self._start_step(
             {name: f"{LOOPBACK}:{port}" for name, port in ports.items()} | {"work": ""},
             [*(servers.serve(name, port) for name, port in ports.items()), servers.work()],
@@ -252,32 +257,8 @@ class Stack:
             self._reporter.part(name, PartState.STARTING, note)
         await self._supervisor.start(*children)
         for name, note in notes.items():
-            await self._wait(name, is_starting=True)
+            await self._readiness.wait(name, is_starting=True)
             self._reporter.part(name, PartState.READY, note)
-
-    async def _wait(
-        self, name: str, *, other_than: int | None = None, is_starting: bool = False
-    ) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
-        while complaint := await self._complaint(name, other_than):
-            ended = [each for each, process in self.processes.items() if process.failure_count]
-            # Whichever part died, it is the one to tell about. Later it is just started again.
-            if is_starting and ended:
-                raise self._failure(ended[0], "ended while the stack was starting")
-            if time.monotonic() > deadline:
-                within = f"was not ready within {_READY_TIMEOUT_SECONDS} s"
-                raise self._failure(name, f"{within}: {complaint}")
-            await asyncio.sleep(_POLL_SECONDS)
-
-    async def _complaint(self, name: str, other_than: int | None = None) -> str:
-        process = self.processes[name]
-        if process.has_ended or process.pid == other_than:
-            return "it is not running"
-        return await self._checks[name]()
-
-    def _failure(self, name: str, what: str) -> StackError:
-        self._reporter.part(name, PartState.FAILED, what)
-        return StackError(f"{name} {what}\n{self._supervisor.tail(name)}")
 
     def _record(self) -> None:
         """Writes `stack.json` anew. Before the whole is ready there is nothing to find."""

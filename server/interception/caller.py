@@ -86,7 +86,9 @@ class CallerProof:
                     code=grpc.StatusCode.INVALID_ARGUMENT,
                     reason="REQUEST_INVALID",
                     message=f"{header} has 1 to {CLIENT_ID_CHARACTERS_MAX} printable characters.",
-                    violations=[Violation(path=header, description="1 to 128 printable characters")],
+                    violations=[
+                        Violation(path=header, description="1 to 128 printable characters")
+                    ],
                 )
             return Caller(kind=CallerKind.VISITOR, client_id=client_id)
         return None

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from infrastructure.rpc.contract import Method
+from infrastructure.rpc.served_method import set_served_method
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One call: its method, its metadata (lower-case keys), and gRPC's context."""
+    """One call: its method, its metadata (lower-case keys), and gRPC's context.
+
+    A request that cannot be read is handed on empty, with `is_readable` false.
+    """
 
     method: Method
     metadata: Mapping[str, str | bytes]
     context: Any
+    is_readable: bool = True
 
     def header(self, name: str) -> str:
         """The text of a header; empty if it is absent."""
@@ -45,7 +50,7 @@ class Step(Protocol):
         """Puts this step in front of `proceed`, for one method."""
 
 
-class InterceptorChain(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # untyped base
+class InterceptorChain(grpc.aio.ServerInterceptor):
     """The steps, outermost first, in front of every method of the contract.
 
     `exceptions` are the prefixes of paths that are not of the contract and pass untouched.
@@ -65,7 +70,7 @@ class InterceptorChain(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # unt
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        path: str = handler_call_details.method  # type: ignore[attr-defined]  # stubs omit it
+        path: str = handler_call_details.method
         known = self._handlers.get(path)
         if known is not None:
             return known
@@ -88,12 +93,26 @@ class InterceptorChain(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # unt
         for step in reversed(self._steps):
             proceed = step.wrap(method, proceed)
 
-        async def outermost(request: Message, context: Any) -> Message:
+        deserialize = handler.request_deserializer
+
+        def read(data: bytes) -> Message | None:
+            # Left alone, gRPC would answer INTERNAL, as if the fault were ours.
+            try:
+                request: Message = deserialize(data)
+            except DecodeError:
+                return None
+            return request
+
+        async def outermost(request: Message | None, context: Any) -> Message:
+            set_served_method(method.path)
             metadata = dict(context.invocation_metadata() or ())
+            if request is None:
+                call = Call(method=method, metadata=metadata, context=context, is_readable=False)
+                return await proceed(deserialize(b""), call)
             return await proceed(request, Call(method=method, metadata=metadata, context=context))
 
         return grpc.unary_unary_rpc_method_handler(
             outermost,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=read,
             response_serializer=handler.response_serializer,
         )

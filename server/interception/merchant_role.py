@@ -23,7 +23,7 @@ class MerchantRole:
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         if not method.merchant_role:
             return proceed
-        least = method_pb2.MerchantRole.Name(method.merchant_role)
+        least = method_pb2.MerchantRole.DESCRIPTOR.values_by_number[method.merchant_role].name
 
         async def step(request: Message, call: Call) -> Message:
             caller = current_caller()

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -28,9 +27,22 @@ from server.interception.field_paths import json_path
 from vocabulary.errors import DomainError, Kind
 
 PRODUCT = "guerdon"
-MESSAGE_CHARACTERS_MAX = 1_000
-"""Callers lose an error whose trailers are large, and so do others on their connection."""
+STATUS_BYTES_MAX = 3_000
+"""Callers lose an error whose trailers are large, and so do others on their connection.
+
+Holds for the message, which is sent twice, and the details together.
+"""
+MESSAGE_BYTES_MAX = 500
+METADATA_BYTES_MAX = 300
+PATH_BYTES_MAX = 300
 VIOLATIONS_MAX = 10
+
+_PACKING_BYTES = 80
+"""What a detail costs beside its own bytes: the name of its type, and lengths."""
+
+# Connection trouble, no such role, no such database, no resources (disk full too), operator
+# intervention.
+_AWAY = {"08", "28", "3D", "53", "57"}
 
 _log = structlog.get_logger()
 
@@ -92,6 +104,8 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
         case Refusal():
             return raised
         case DomainError():
+            if raised.kind is Kind.UNAVAILABLE and raised.__cause__ is not None:
+                _log_fault("call postponed", raised.__cause__, method=method.path)
             blamed = raised.field
             return Refusal(
                 code=CODES[raised.kind],
@@ -120,14 +134,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
             message="The server cannot reach its database. Nothing was done; try again.",
             metadata={"incident": incident},
         )
-    _log.error(
-        "call failed",
-        incident=incident,
-        method=method.path,
-        fault=type(raised).__name__,
-        # Frames only: the exception's own text may hold what the caller sent.
-        stack="".join(traceback.format_tb(raised.__traceback__)),
-    )
+    _log_fault("call failed", raised, method=method.path, incident=incident)
     return Refusal(
         code=grpc.StatusCode.INTERNAL,
         reason="INTERNAL",
@@ -136,48 +143,60 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
     )
 
 
+def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
+    _log.error(
+        event,
+        fault=type(raised).__name__,
+        sqlstate=(sqlstate(raised) or "") if isinstance(raised, DBAPIError) else "",
+        # Frames only: the exception's own text may hold what the caller sent.
+        stack="".join(traceback.format_tb(raised.__traceback__)),
+        **facts,
+    )
+
+
 def is_dependency_away(raised: Exception) -> bool:
     """Whether the database could not be reached or had no room, so that nothing was done."""
     if isinstance(raised, (PoolTimeoutError, OSError, InterfaceError, OperationalError)):
         return True
     if isinstance(raised, DBAPIError):
-        state = sqlstate(raised) or ""
-        # Connection trouble, no resources (disk full too), operator intervention.
-        return raised.connection_invalidated or state[:2] in {"08", "53", "57"}
+        return raised.connection_invalidated or (sqlstate(raised) or "")[:2] in _AWAY
     # asyncpg's own, when a connection cannot be opened.
-    state = getattr(raised, "sqlstate", None) or ""
-    return state[:2] in {"08", "53", "57"}
+    return (getattr(raised, "sqlstate", None) or "")[:2] in _AWAY
 
 
 def _status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(
-            reason=refusal.reason,
-            domain=f"{refusal.domain}.{PRODUCT}",
-            metadata={
-                key: value[:MESSAGE_CHARACTERS_MAX] for key, value in refusal.metadata.items()
-            },
-        )
-    ]
-    if refusal.violations:
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(
-                        field=json_path(method.request_type, violation.path)
-                        if as_json
-                        else violation.path,
-                        description=violation.description[:MESSAGE_CHARACTERS_MAX],
-                    )
-                    for violation in refusal.violations[:VIOLATIONS_MAX]
-                ]
-            )
-        )
-    packed = [any_pb2.Any() for _ in details]
-    for target, detail in zip(packed, details, strict=True):
-        target.Pack(detail)
-    return status_pb2.Status(
-        code=refusal.code.value[0],
-        message=refusal.message[:MESSAGE_CHARACTERS_MAX],
-        details=packed,
+    status = status_pb2.Status(
+        code=refusal.code.value[0], message=_cut(refusal.message, MESSAGE_BYTES_MAX)
     )
+    info = error_details_pb2.ErrorInfo(
+        reason=refusal.reason,
+        domain=f"{refusal.domain}.{PRODUCT}",
+        metadata={key: _cut(value, METADATA_BYTES_MAX) for key, value in refusal.metadata.items()},
+    )
+    status.details.add().Pack(info)
+    if refusal.violations:
+        room = STATUS_BYTES_MAX - status.ByteSize() - len(status.message.encode()) - _PACKING_BYTES
+        status.details.add().Pack(_bad_request(refusal, method, as_json=as_json, room=room))
+    return status
+
+
+def _bad_request(
+    refusal: Refusal, method: Method, *, as_json: bool, room: int
+) -> error_details_pb2.BadRequest:
+    """The violations, as many of them as there is room for, but at least one."""
+    blamed = error_details_pb2.BadRequest()
+    for violation in refusal.violations[:VIOLATIONS_MAX]:
+        path = json_path(method.request_type, violation.path) if as_json else violation.path
+        blamed.field_violations.add(
+            field=_cut(path, PATH_BYTES_MAX),
+            description=_cut(violation.description, MESSAGE_BYTES_MAX),
+        )
+        if blamed.ByteSize() > room and len(blamed.field_violations) > 1:
+            del blamed.field_violations[-1]
+            break
+    return blamed
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    """The beginning of a text, no longer than so many bytes of UTF-8."""
+    return text.encode()[:bytes_max].decode(errors="ignore")

@@ -6,14 +6,16 @@ import asyncio
 from typing import Any
 
 import grpc
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.schema import current_revision
-from infrastructure.database.transaction import Database
+from infrastructure.database.transaction import Database, sqlstate
 from server.interception.refusals import Refusal, is_dependency_away
 
 OK = "ok"
 READINESS_TIMEOUT_SECONDS = 1
+_UNDEFINED_TABLE = "42P01"
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
@@ -34,10 +36,15 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
                 revision = await current_revision(tx)
         except TimeoutError:
             raise not_ready("database", "does not answer within a second") from None
+        except NoResultFound:
+            revision = ""
         except Exception as raised:
-            if not is_dependency_away(raised):
+            if isinstance(raised, DBAPIError) and sqlstate(raised) == _UNDEFINED_TABLE:
+                revision = ""
+            elif is_dependency_away(raised):
+                raise not_ready("database", "cannot be reached") from None
+            else:
                 raise
-            raise not_ready("database", "cannot be reached") from None
         if revision != self._expected_revision:
             raise not_ready("schema", "is not the one of this version; run `guerdon migrate`")
         return edge_pb2.GetReadinessResponse(status=OK)

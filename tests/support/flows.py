@@ -116,9 +116,7 @@ def flows_on(
             attribution=AttributionService(touchpoints=TouchpointRepository()),
             identity=IdentityService(identities=IdentityRepository()),
         ),
-        cancellation=CancellationOrchestrator(
-            rewards=rewards, campaigns=campaigns, new_id=uuid7
-        ),
+        cancellation=CancellationOrchestrator(rewards=rewards, campaigns=campaigns, new_id=uuid7),
         clock=clock,
         new_id=uuid7,
         batch_size=batch_size,
@@ -130,9 +128,7 @@ def flows_on(
         campaigns=campaigns,
         purchases=purchases,
         arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=uuid7),
-        purchase_linking=PurchaseLinkingOrchestrator(
-            database=database, clock=clock, new_id=uuid7
-        ),
+        purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=uuid7),
         purchase_webhook=webhook,
         reward=reward,
         reward_work=RewardWork(flow=reward, clock=clock),

@@ -101,9 +101,7 @@ def percent(part: str, of: PercentOf = PercentOf.PURCHASE_AMOUNT) -> PercentageA
 
 
 def chained(user: str, level: str, *, depth_max: int = 5) -> Chaining:
-    return Chaining(
-        user_percent=Decimal(user), level_percent=Decimal(level), depth_max=depth_max
-    )
+    return Chaining(user_percent=Decimal(user), level_percent=Decimal(level), depth_max=depth_max)
 
 
 def a_condition(field: str, operator: Operator, value: str | Decimal) -> ConditionGroup:

@@ -127,7 +127,7 @@ def decide(
             details=details,
         )
 
-    inactive = _why_inactive(campaign, facts.event_time)
+    inactive = why_inactive(campaign, facts.event_time)
     if inactive is not None:
         return ended(Outcome.NOT_ACTIVE, why=inactive), state
     failure = first_failure(campaign.rule.conditions, facts.context)
@@ -158,7 +158,8 @@ def decide(
     return granted, state.after(charges)
 
 
-def _why_inactive(campaign: Campaign, event_time: datetime) -> str | None:
+def why_inactive(campaign: Campaign, event_time: datetime) -> str | None:
+    """Why the campaign pays nothing for what happened then; None if it may pay."""
     if campaign.state is not CampaignState.ACTIVE:
         return str(campaign.state)
     if event_time < begin_of(campaign):

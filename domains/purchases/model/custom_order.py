@@ -19,6 +19,7 @@ ITEMS_MAX = 1_000
 NUMBER_DIGITS_MAX = 40
 _NUL = re.compile(rb"\\u0000")
 DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _reference(value: Any) -> Any:
@@ -43,13 +44,14 @@ def _money(value: Any) -> Any:
 
 
 Reference = Annotated[str, BeforeValidator(_reference), Field(min_length=1, max_length=255)]
+# Limits stand on the text inside: on a value that may be absent they would be asked of None.
 OptionalReference = Annotated[
-    str | None, BeforeValidator(_reference), Field(default=None, max_length=255)
+    Annotated[str, Field(max_length=255)] | None, BeforeValidator(_reference), Field(default=None)
 ]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 OptionalMoney = Annotated[
     Decimal | None,
-    BeforeValidator(lambda value: None if value in {None, ""} else _money(value)),
+    BeforeValidator(lambda value: None if value is None or value == "" else _money(value)),
     Field(default=None),
 ]
 Instant = Annotated[AwareDatetime | None, BeforeValidator(_optional), Field(default=None)]
@@ -74,10 +76,12 @@ class _Order(_Body):
     status: OrderState
     token: Reference
     currency: Annotated[
-        str | None, BeforeValidator(_optional), Field(pattern=r"^[A-Z]{3}$")
+        Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None, BeforeValidator(_optional)
     ] = None
     total_price: OptionalMoney
-    client_id: Annotated[str | None, BeforeValidator(_optional), Field(max_length=128)] = None
+    client_id: Annotated[
+        Annotated[str, Field(max_length=128)] | None, BeforeValidator(_optional)
+    ] = None
     created_at: Instant
     updated_at: Instant
     items: Annotated[list[_Item], Field(max_length=ITEMS_MAX)] = Field(default_factory=list)
@@ -96,7 +100,6 @@ def parse_custom_order(body: bytes, *, receive_time: datetime) -> OrderEvent:
             if value is None:
                 raise BodyUnusableError(field, "is required once the order is confirmed")
     customer = order.customer_id
-    order_time = _not_after(order.created_at, receive_time)
     return OrderEvent(
         order_reference=order.id,
         state=order.status,
@@ -116,8 +119,8 @@ def parse_custom_order(body: bytes, *, receive_time: datetime) -> OrderEvent:
             )
             for item in order.items
         ),
-        order_time=order_time,
-        event_time=_not_after(order.updated_at, receive_time),
+        order_time=_instant("createdAt", order.created_at, receive_time),
+        event_time=_instant("updatedAt", order.updated_at, receive_time),
         body_hash=hashlib.sha256(body).digest(),
     )
 
@@ -156,8 +159,14 @@ def _no_number(_: str) -> float:
     raise ValueError
 
 
-def _not_after(instant: datetime | None, receive_time: datetime) -> datetime:
-    return receive_time if instant is None else min(instant.astimezone(UTC), receive_time)
+def _instant(field: str, instant: datetime | None, receive_time: datetime) -> datetime:
+    """The instant, or the receipt if it is absent or later than that."""
+    if instant is None or instant >= receive_time:
+        return receive_time
+    if instant < _EPOCH:
+        # What programs write when they have no time. No window of a budget lies there.
+        raise BodyUnusableError(field, "is before 1970")
+    return instant.astimezone(UTC)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -124,13 +124,17 @@ class OrderStanding:
     def is_changed_by(self, event: OrderEvent) -> bool:
         """Whether the event is newer than what is known.
 
-        At equal times the later state wins, then the higher hash, so that every order of
-        arrival ends alike. An order that was once paid does not become unpaid.
+        An order that was once paid does not become unpaid: a pending order knows less than any
+        other, whatever the times. At equal times the later state wins, then the higher hash.
+        So every order of arrival ends alike.
         """
-        if event.state is OrderState.PENDING and self.state is not OrderState.PENDING:
-            return False
-        known = (self.event_time, self.state.rank, self.body_hash)
-        return (event.event_time, event.state.rank, event.body_hash) > known
+        known = (self.state is not OrderState.PENDING, self.event_time)
+        heard = (event.state is not OrderState.PENDING, event.event_time)
+        return (*heard, event.state.rank, event.body_hash) > (
+            *known,
+            self.state.rank,
+            self.body_hash,
+        )
 
     def after(self, event: OrderEvent) -> Self:
         """The standing after the event."""

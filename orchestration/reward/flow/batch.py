@@ -17,7 +17,7 @@ from domains.campaign.model import (
     WindowKey,
     decide,
 )
-from domains.campaign.model.deciding import begin_of
+from domains.campaign.model.deciding import begin_of, why_inactive
 from domains.campaign.service import Consumption
 from domains.rewards.model import (
     Account,
@@ -70,10 +70,13 @@ def windows_of(
     windows: dict[WindowKey, datetime] = {}
     for campaign in campaigns:
         for event in events:
-            if campaign.rule.trigger in event.facts.triggers:
-                for item in campaign.budget:
-                    start, end = item.window_at(event.facts.event_time, origin=begin_of(campaign))
-                    windows[WindowKey(item.budget_item_id, start)] = end
+            if campaign.rule.trigger not in event.facts.triggers:
+                continue
+            if why_inactive(campaign, event.facts.event_time) is not None:
+                continue
+            for item in campaign.budget:
+                start, end = item.window_at(event.facts.event_time, origin=begin_of(campaign))
+                windows[WindowKey(item.budget_item_id, start)] = end
     return windows
 
 

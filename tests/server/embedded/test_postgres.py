@@ -82,13 +82,14 @@ async def test_a_pid_that_now_belongs_to_another_program_is_no_server(tmp_path: 
     lock = folder / "data" / "postmaster.pid"
     owner = lock.stat().st_uid
     # Of the server's own user: PostgreSQL forgives a stranger's process by itself.
-    with subprocess.Popen(["/bin/sleep", "60"], user=owner, cwd="/") as stranger:
-        lock.write_text(lock.read_text().replace(str(pid), str(stranger.pid), 1))
-        try:
-            with started(folder) as postgres:
-                assert await execute(postgres, "SELECT 1") == 1
-        finally:
-            stranger.kill()
+    stranger = await asyncio.create_subprocess_exec("/bin/sleep", "60", user=owner, cwd="/")
+    lock.write_text(lock.read_text().replace(str(pid), str(stranger.pid), 1))
+    try:
+        with started(folder) as postgres:
+            assert await execute(postgres, "SELECT 1") == 1
+    finally:
+        stranger.kill()
+        await stranger.wait()
 
 
 def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_port_that_is_taken_ends_the_start_with_the_reason(tmp_path: Path) -> 
             other.start()
 
 
-def test_it_runs_below_a_folder_that_only_root_enters(tmp_path: Path) -> None:
+async def test_it_runs_below_a_folder_that_only_root_enters(tmp_path: Path) -> None:
     """A clone below /root, or in what `mktemp -d` makes, would have no database.
 
     As root this takes a capability; as anybody else there is nothing to it.
@@ -155,13 +156,14 @@ def test_it_runs_below_a_folder_that_only_root_enters(tmp_path: Path) -> None:
     binaries = clone / wheel.name / "pginstall" / "bin"
 
     with started(clone / "postgres", binaries=binaries) as postgres:
-        assert asyncio.run(execute(postgres, "SELECT lower('ÄÖ')")) == "äö"
+        assert await execute(postgres, "SELECT lower('ÄÖ')") == "äö"
         assert closed.stat().st_mode & 0o777 == 0o700
 
     # Installed with `umask 077`, the programs themselves are closed, too.
-    subprocess.run(["chmod", "-R", "go=", clone / wheel.name], check=True)
+    for path in (clone / wheel.name).rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
     with started(clone / "postgres", binaries=binaries) as postgres:
-        assert asyncio.run(execute(postgres, "SELECT lower('ÄÖ')")) == "äö"
+        assert await execute(postgres, "SELECT lower('ÄÖ')") == "äö"
 
 
 def test_no_capability_is_given_where_none_is_needed() -> None:

@@ -13,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from server.embedded.errors import StackError
+from server.embedded.postgres import Postgres
 from server.embedded.progress import SilentReporter
 from server.embedded.running import AlreadyRunningError, read_running
 from server.embedded.stack import Stack
@@ -129,19 +130,42 @@ async def test_a_part_is_restarted_by_name(tmp_path: Path) -> None:
         assert await fetch(stack, "SELECT 1") == 1
 
 
-async def test_a_database_of_ones_own_is_used_and_not_started(tmp_path: Path) -> None:
+async def test_a_database_of_ones_own_is_used_and_not_started(
+    tmp_path: Path, postgres: Postgres
+) -> None:
     """Data would go to a database that nobody asked for."""
-    url = "postgresql+asyncpg://me:secret@127.0.0.1:1/mine"
-    async with a_stack(tmp_path, environment={"GUERDON_DATABASE_URL": url}) as stack:
+    async with a_stack(tmp_path, environment={"GUERDON_DATABASE_URL": postgres.url}) as stack:
         assert "postgres" not in stack.processes
-        assert stack.database_url == url
-        assert "migrate runs on 127.0.0.1:1/mine" in (tmp_path / "logs" / "migrate.log").read_text()
+        assert stack.database_url == postgres.url
+        place = postgres.url.rpartition("@")[2]
+        assert f"migrate runs on {place}" in (tmp_path / "logs" / "migrate.log").read_text()
 
 
-async def test_secrets_of_the_environment_win(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("postgres://me@127.0.0.1/mine", r"it does not begin with postgresql\+asyncpg://"),
+        (
+            "postgresql+asyncpg://me:secret@127.0.0.1:1/mine",
+            "the database cannot be reached: .*failed",
+        ),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_said_clearly(
+    tmp_path: Path, url: str, complaint: str
+) -> None:
+    """Somebody who mistypes a URL would read a page of our code."""
+    with pytest.raises(StackError, match=f"GUERDON_DATABASE_URL: {complaint}") as refused:
+        async with a_stack(tmp_path, environment={"GUERDON_DATABASE_URL": url}):
+            pytest.fail("started")
+
+    assert "secret" not in str(refused.value)
+
+
+async def test_secrets_of_the_environment_win(tmp_path: Path, postgres: Postgres) -> None:
     """A mesh told its secrets would use others, and could not open its own data."""
     given = {
-        "GUERDON_DATABASE_URL": "postgresql+asyncpg://me@127.0.0.1:1/mine",
+        "GUERDON_DATABASE_URL": postgres.url,
         "GUERDON_SERVICE_TOKEN": "t" * 43,
         "GUERDON_SECRETS_KEY": Fernet.generate_key().decode(),
     }
@@ -150,6 +174,28 @@ async def test_secrets_of_the_environment_win(tmp_path: Path) -> None:
 
     assert not (tmp_path / "service.token").exists()
     assert not (tmp_path / "secrets.key").exists()
+
+
+async def test_a_failure_shows_only_what_this_start_wrote(tmp_path: Path) -> None:
+    """Somebody would mend yesterday's error."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "migrate.log").write_text("yesterday's error\n")
+
+    with pytest.raises(StackError, match="migrate is told to fail") as refused:
+        async with a_stack(tmp_path, environment={"STAND_IN_FAILS": "migrate"}):
+            pytest.fail("started")
+
+    assert "yesterday" not in str(refused.value)
+
+
+async def test_a_folder_that_cannot_be_made_is_said_clearly(tmp_path: Path) -> None:
+    """Somebody who mistypes a path would read a page of our code."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StackError, match=f"cannot run on {tmp_path / 'file' / 'folder'}"):
+        async with a_stack(tmp_path / "file" / "folder"):
+            pytest.fail("started")
 
 
 def test_nothing_runs_where_nothing_was_started(tmp_path: Path) -> None:

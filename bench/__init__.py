@@ -1,0 +1,1 @@
+"""Figures of ours beside their floors, measured in one run. `make bench`."""

@@ -1,0 +1,88 @@
+"""`python -m bench`: starts a durable stack of its own, measures, prints a table, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import click
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from bench.process_rows import process_rows
+from bench.requests_rows import request_rows
+from bench.reward_row import reward_rows
+from bench.shop import DAY_SECONDS, open_shop
+from infrastructure.database.engine import create_engine
+from server.embedded.progress import LineReporter
+from server.embedded.running import read_running
+from server.embedded.stack import Stack
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Also beside a million stored events. Takes a minute.")
+def main(full: bool) -> None:
+    """Prints each figure of ours, the floor measured in the same run, and the ratio."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(measure(full=full))
+
+
+async def measure(*, full: bool) -> None:
+    """Measures everything on a stack in a temporary folder."""
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="guerdon-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        async with Stack(
+            folder=folder, environment=os.environ, reporter=LineReporter(console.print)
+        ):
+            stack = read_running(folder)
+            assert stack is not None, "a stack that started can be found"
+            table = _table()
+            environment = {
+                "GUERDON_DATABASE_URL": stack.database_url,
+                "GUERDON_SERVICE_TOKEN": stack.service_token,
+                "GUERDON_SECRETS_KEY": (folder / "secrets.key").read_text().strip(),
+            }
+            engine = create_engine(stack.database_url, pool_size=4, application_name="bench")
+            shop = await open_shop(stack, reward_delay_seconds=DAY_SECONDS)
+            for row in await request_rows(stack, engine, shop):
+                table.add_row(
+                    f"{row.name}, through Envoy",
+                    f"{row.load.per_second:,.0f} /s  p50 {row.load.p50_milliseconds:.1f} ms"
+                    f"  p99 {row.load.p99_milliseconds:.1f} ms",
+                    f"{row.floor_per_second:,.0f} /s",
+                    f"{row.load.per_second / row.floor_per_second:.1%}",
+                )
+            workers = await open_shop(stack, reward_delay_seconds=0)
+            for line in await reward_rows(stack, engine, workers, full=full):
+                table.add_row(
+                    line.name,
+                    f"{line.per_second:,.0f} events/s",
+                    f"{line.floor_per_second:,.0f} events/s",
+                    f"{line.per_second / line.floor_per_second:.1%}",
+                )
+            for figure in await process_rows(stack, environment):
+                table.add_row(
+                    figure.name,
+                    f"{figure.ours:,.1f} {figure.unit}",
+                    f"{figure.floor:,.1f} {figure.unit}",
+                    f"{figure.ours / figure.floor:.2f} ×",
+                )
+            await engine.dispose()
+    console.print(table)
+    console.print(f"{os.cpu_count()} cores, load generator and floors included; fsync on.")
+
+
+def _table() -> Table:
+    table = Table(title="Ours beside the floor", title_justify="left")
+    table.add_column("")
+    for name in ("ours", "floor", "ratio"):
+        table.add_column(name, justify="right")
+    return table
+
+
+if __name__ == "__main__":
+    main()

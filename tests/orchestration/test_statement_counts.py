@@ -1,0 +1,124 @@
+"""How often the hot paths ask the database. BEGIN, COMMIT and COPY are not counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domains.campaign.model import Recipient, Trigger
+from infrastructure.database.transaction import Database
+from tests.support.books import amounts_of
+from tests.support.flows import NOON
+from tests.support.rules import Limit, a_campaign, chained, percent
+from tests.support.shop import a_shop
+
+
+@contextmanager
+def counting(engine: AsyncEngine) -> Iterator[list[str]]:
+    """The statements that are sent to the database until the block ends."""
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        sent.append(statement)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_an_arrival_is_one_statement_and_two_with_a_referrer(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Every page view of every shop would cost another round trip."""
+    shop = await a_shop(real_database)
+
+    with counting(engine) as new_visitor:
+        await shop.arrive("friend")
+    with counting(engine) as known_visitor:
+        await shop.arrive("friend")
+    with counting(engine) as brought:
+        await shop.arrive("visitor", referrer="friend")
+    with counting(engine) as brought_again:
+        await shop.arrive("visitor", referrer="friend")
+
+    assert (len(new_visitor), len(known_visitor)) == (1, 1)
+    assert (len(brought), len(brought_again)) == (2, 2)
+
+
+async def test_a_delivery_is_two_statements(engine: AsyncEngine, real_database: Database) -> None:
+    """Shops would wait longer for an answer: for the first report of an order or a later one."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.claim("buyer", "claimed before")
+    line = {"productId": "sku", "quantity": 1, "price": "1", "name": "n", "title": "t"}
+
+    counts = []
+    for order, status in (
+        ("claimed before", "confirmed"),
+        ("new", "pending"),
+        ("new", "confirmed"),
+        ("new", "refunded"),
+    ):
+        with counting(engine) as sent:
+            await shop.report(
+                order, status, customerId="c-1", clientId="browser", items=[line] * 30
+            )
+        counts.append(len(sent))
+
+    assert counts == [2, 2, 2, 2]
+
+
+async def test_a_claim_is_one_statement(engine: AsyncEngine, real_database: Database) -> None:
+    """The page that confirms an order would load more slowly."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.report("reported", customerId="c-1")
+
+    counts = []
+    for client, order in (
+        ("new", "reported"),
+        ("new", "reported"),
+        ("another", "reported"),
+        ("new", "unknown"),
+    ):
+        with counting(engine) as sent:
+            await shop.claim(client, order)
+        counts.append(len(sent))
+
+    assert counts == [1, 1, 1, 1]
+
+
+async def test_a_batch_costs_the_same_however_many_events_and_levels(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Reward work would slow down with every event, every campaign and every level above."""
+    plan = a_campaign(
+        amount=percent("1"),
+        to=Recipient.REFERRER,
+        trigger=Trigger.REFERRAL_PURCHASE,
+        chaining=chained("10", "50"),
+        limits=(Limit(amount="1000"),),
+    )
+    counts = []
+    for orders, levels in ((1, 1), (40, 6)):
+        shop = await a_shop(real_database, plan)
+        people = [f"person {number}" for number in range(levels + 1)]
+        for person, referrer in zip(people, ["", *people], strict=False):
+            await shop.arrive(person, referrer=referrer)
+        await shop.work()
+        for number in range(orders):
+            await shop.buy(people[-1], f"A-{number}", ordered=NOON)
+        shop.flows.clock.advance(timedelta(days=1))
+        (lane,) = await shop.flows.reward.list_waiting_lanes()
+        with counting(engine) as sent:
+            outcome = await shop.flows.reward.work(lane)
+        assert outcome.decided_count == orders
+        assert len(await amounts_of(shop)) == orders * min(levels + 1, 6)
+        counts.append(len(sent))
+
+    assert counts == [16, 16]

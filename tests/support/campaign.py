@@ -1,0 +1,316 @@
+"""Campaigns, events that they decide, and rules of every shape, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import strategies as st
+
+from domains.campaign.model import (
+    Asset,
+    BudgetItem,
+    CalendarMonths,
+    Campaign,
+    CampaignState,
+    Chaining,
+    Condition,
+    ConditionGroup,
+    EventFacts,
+    FixedAmount,
+    Logic,
+    Operator,
+    PercentageAmount,
+    PercentOf,
+    PurchaseFacts,
+    Recipient,
+    RewardDefinition,
+    RewardUnits,
+    Rule,
+    Tiles,
+    Trigger,
+)
+from domains.campaign.model.checking import EVENT_FIELDS, FieldKind
+from domains.campaign.model.rule import Operand, Scalar
+from infrastructure.database.transaction import Transaction
+from vocabulary.amounts import token_unit
+from vocabulary.ids import BudgetItemId, CampaignId, IdentityGroupId, MerchantId
+
+PUBLISHED = datetime(2025, 3, 1, 12, tzinfo=UTC)
+ORDERED = PUBLISHED + timedelta(days=3)
+TOKEN = token_unit(
+    chain_id=1, token_address="0x1f9840a85d5af5bf1d1762f925bdaddc4201f984", decimals=6
+)
+UNITS = RewardUnits(token=TOKEN, peg_currency="EUR")
+ONE = 10**TOKEN.decimals
+"""One whole token in base units. Discounts and points have as many decimals."""
+
+
+class PaysInEuros:
+    """Knows some merchants, who all pay in the same token."""
+
+    def __init__(self, *merchant_ids: MerchantId) -> None:
+        self._merchant_ids = merchant_ids
+
+    async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
+        return UNITS if merchant_id in self._merchant_ids else None
+
+
+def all_of(*members: Condition | ConditionGroup) -> ConditionGroup:
+    return ConditionGroup(logic=Logic.ALL, members=members)
+
+
+def any_of(*members: Condition | ConditionGroup) -> ConditionGroup:
+    return ConditionGroup(logic=Logic.ANY, members=members)
+
+
+def none_of(*members: Condition | ConditionGroup) -> ConditionGroup:
+    return ConditionGroup(logic=Logic.NONE, members=members)
+
+
+def asks(
+    field: str, operator: Operator, value: Operand = None, value_to: Scalar = None
+) -> Condition:
+    return Condition(field=field, operator=operator, value=value, value_to=value_to)
+
+
+def a_definition(
+    *,
+    to: Recipient = Recipient.USER,
+    amount: FixedAmount | PercentageAmount | None = None,
+    asset: Asset = Asset.TOKEN,
+    chaining: Chaining | None = None,
+) -> RewardDefinition:
+    """One euro in the token for the buyer."""
+    return RewardDefinition(
+        recipient=to,
+        asset=asset,
+        amount=amount or FixedAmount(amount=Decimal(1)),
+        chaining=chaining,
+        description="thank you",
+    )
+
+
+def a_rule(
+    *definitions: RewardDefinition,
+    trigger: Trigger = Trigger.PURCHASE,
+    when: ConditionGroup | None = None,
+) -> Rule:
+    """Pays one euro for every order."""
+    return Rule(
+        trigger=trigger,
+        conditions=when or ConditionGroup(),
+        rewards=definitions or (a_definition(),),
+    )
+
+
+def an_item(
+    limit: int = 100 * ONE,
+    *,
+    label: str = "all",
+    asset: Asset = Asset.TOKEN,
+    window: Tiles | CalendarMonths | None = None,
+) -> BudgetItem:
+    """A limit of a hundred tokens, for all time."""
+    return BudgetItem(
+        budget_item_id=BudgetItemId(uuid4()),
+        campaign_id=CampaignId(uuid4()),
+        label=label,
+        asset=asset,
+        unit=UNITS.of(asset),
+        limit=limit,
+        window=window,
+    )
+
+
+def a_campaign(
+    rule: Rule | None = None,
+    *,
+    state: CampaignState = CampaignState.ACTIVE,
+    merchant_id: MerchantId | None = None,
+    campaign_id: CampaignId | None = None,
+    name: str = "welcome",
+    priority: int = 0,
+    budget: Sequence[BudgetItem] = (),
+    unlimited: frozenset[Asset] = frozenset(Asset),
+    start_time: datetime | None = None,
+    expire_time: datetime | None = None,
+) -> Campaign:
+    """An active campaign without limits."""
+    campaign_id = campaign_id or CampaignId(uuid4())
+    return Campaign(
+        campaign_id=campaign_id,
+        merchant_id=merchant_id or MerchantId(uuid4()),
+        name=name,
+        state=state,
+        priority=priority,
+        rule=rule or a_rule(),
+        rule_version=1,
+        units=UNITS,
+        budget=tuple(_of_campaign(item, campaign_id) for item in budget),
+        unlimited=unlimited,
+        start_time=start_time,
+        expire_time=expire_time,
+        publish_time=None if state is CampaignState.DRAFT else PUBLISHED,
+        create_time=PUBLISHED,
+        update_time=PUBLISHED,
+    )
+
+
+def _of_campaign(item: BudgetItem, campaign_id: CampaignId) -> BudgetItem:
+    return BudgetItem(
+        budget_item_id=item.budget_item_id,
+        campaign_id=campaign_id,
+        label=item.label,
+        asset=item.asset,
+        unit=item.unit,
+        limit=item.limit,
+        window=item.window,
+    )
+
+
+def some_facts(
+    *,
+    event_time: datetime = ORDERED,
+    person: IdentityGroupId | None = None,
+    chain: Sequence[IdentityGroupId] = (),
+    amount: str | None = "100.00",
+    subtotal: str | None = None,
+    currency: str = "EUR",
+    context: Mapping[str, Any] | None = None,
+    rates: Mapping[tuple[str, str], Decimal] | None = None,
+) -> EventFacts:
+    """An order of a hundred euros by somebody whom nobody brought."""
+    purchase = None
+    if amount is not None:
+        purchase = PurchaseFacts(
+            amount=Decimal(amount),
+            subtotal=None if subtotal is None else Decimal(subtotal),
+            currency=currency,
+        )
+    return EventFacts(
+        triggers=frozenset({Trigger.PURCHASE}),
+        event_time=event_time,
+        person=person or IdentityGroupId(uuid4()),
+        chain=chain,
+        purchase=purchase,
+        context=context or {},
+        rates=rates or {},
+    )
+
+
+# Numbers as a client's JSON spells them, and texts that a database stores.
+_NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(
+    lambda number: Decimal(repr(number))
+)
+_NUMERIC_TEXTS = st.decimals(
+    min_value=-(10**12), max_value=10**12, places=4, allow_nan=False
+).map(lambda number: format(number, "f"))
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+_AMOUNTS = st.decimals(min_value=Decimal("0.000001"), max_value=10**9, places=TOKEN.decimals)
+_PERCENTS = st.decimals(min_value=Decimal("0.000001"), max_value=100, places=6)
+_WITHOUT_VALUE = {Operator.EXISTS, Operator.NOT_EXISTS}
+_ONLY_OF_TEXT = {Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH}
+
+
+@st.composite
+def conditions(draw: st.DrawFn, *, has_purchase: bool = True) -> Condition:
+    """Any condition that can be saved."""
+    known = draw(
+        st.sampled_from(
+            [each for each in EVENT_FIELDS if has_purchase or "purchase" not in each.path]
+        )
+    )
+    index = str(draw(st.integers(min_value=0, max_value=9999)))
+    field = ".".join(index if part == "N" else part for part in known.path.split("."))
+    match known.kind:
+        case FieldKind.LIST:
+            return asks(field, draw(st.sampled_from(sorted(_WITHOUT_VALUE))))
+        case FieldKind.NUMBER:
+            operator = draw(st.sampled_from(sorted(set(Operator) - _ONLY_OF_TEXT)))
+            ordered: st.SearchStrategy[Scalar] = _NUMBERS | _NUMERIC_TEXTS
+            scalars = ordered | st.none()
+        case FieldKind.TEXT:
+            operator = draw(st.sampled_from(Operator))
+            ordered = _TEXTS | (st.nothing() if operator in _ONLY_OF_TEXT else _NUMBERS)
+            scalars = ordered | st.booleans() | st.none()
+    match operator:
+        case Operator.EXISTS | Operator.NOT_EXISTS:
+            return asks(field, operator)
+        case Operator.IN | Operator.NOT_IN:
+            members = draw(st.lists(scalars, min_size=1, max_size=4))
+            return asks(field, operator, tuple(members))
+        case Operator.BETWEEN:
+            return asks(field, operator, draw(ordered), draw(ordered))
+        case Operator.EQ | Operator.NEQ:
+            return asks(field, operator, draw(scalars))
+        case _:
+            return asks(field, operator, draw(ordered))
+
+
+def groups(*, has_purchase: bool = True) -> st.SearchStrategy[ConditionGroup]:
+    """Groups of conditions and of groups."""
+
+    def of(
+        members: st.SearchStrategy[Condition | ConditionGroup],
+    ) -> st.SearchStrategy[ConditionGroup]:
+        return st.builds(
+            ConditionGroup,
+            logic=st.sampled_from(Logic),
+            members=st.lists(members, max_size=4).map(tuple),
+        )
+
+    leaves: st.SearchStrategy[Condition | ConditionGroup] = conditions(has_purchase=has_purchase)
+    return of(leaves) | of(leaves | of(leaves))
+
+
+@st.composite
+def definitions(draw: st.DrawFn, *, has_purchase: bool = True) -> RewardDefinition:
+    """Any reward that can be saved."""
+    recipient = draw(st.sampled_from(Recipient))
+    amounts: st.SearchStrategy[FixedAmount | PercentageAmount] = st.builds(
+        FixedAmount, amount=_AMOUNTS
+    )
+    if has_purchase:
+        amounts |= st.builds(
+            PercentageAmount,
+            percent=_PERCENTS,
+            percent_of=st.sampled_from(PercentOf),
+            amount_max=st.none() | _AMOUNTS,
+            amount_min=st.none() | _AMOUNTS,
+        )
+    return RewardDefinition(
+        recipient=recipient,
+        asset=draw(st.sampled_from(Asset)),
+        amount=draw(amounts),
+        chaining=draw(st.none() | chainings()) if recipient is Recipient.REFERRER else None,
+        description=draw(_TEXTS),
+    )
+
+
+def chainings() -> st.SearchStrategy[Chaining]:
+    """Any way to share along a chain."""
+    percents = _PERCENTS | st.sampled_from([Decimal(0), Decimal(50), Decimal(100)])
+    return st.builds(
+        Chaining,
+        user_percent=percents,
+        level_percent=percents,
+        depth_max=st.integers(min_value=1, max_value=20),
+    )
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rule:
+    """Any rule that can be saved."""
+    trigger = draw(st.sampled_from(Trigger))
+    has_purchase = trigger.has_purchase
+    return Rule(
+        trigger=trigger,
+        conditions=draw(groups(has_purchase=has_purchase)),
+        rewards=tuple(
+            draw(st.lists(definitions(has_purchase=has_purchase), min_size=1, max_size=3))
+        ),
+    )

@@ -1,0 +1,53 @@
+"""Transactions that others wait for, and connections that end in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+WAIT_SECONDS_MAX = 10
+
+_WAITING = text(
+    """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+    """
+)
+_TERMINATE = text("SELECT pg_terminate_backend(:pid, 5000)")
+
+
+class Holder:
+    """An open transaction that holds locks until the block ends."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def until_awaited(self, *, by: int = 1) -> Sequence[int]:
+        """Returns once so many connections wait for a lock: which ones they are."""
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while True:
+                waiting = (await self.connection.execute(_WAITING)).scalars().all()
+                if len(waiting) >= by:
+                    return waiting
+
+    async def terminate(self, pids: Sequence[int]) -> None:
+        """Ends connections the way a crashed server or a cut cable does."""
+        for pid in pids:
+            await self.connection.execute(_TERMINATE, {"pid": pid})
+
+
+@asynccontextmanager
+async def holding(
+    engine: AsyncEngine, statement: str, **parameters: object
+) -> AsyncIterator[Holder]:
+    """Runs a statement and keeps its locks until the block ends; then undoes it."""
+    async with engine.connect() as connection:
+        await connection.execute(text(statement), parameters)
+        try:
+            yield Holder(connection)
+        finally:
+            await connection.rollback()

@@ -1,0 +1,125 @@
+"""A server with every service on a database of a test, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from cryptography.fernet import Fernet
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import OVERALL_HEALTH
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from infrastructure.database.engine import database_of
+from infrastructure.rpc.caller import CallerKind
+from infrastructure.rpc.contract import Method
+from server.embedded.postgres import Postgres
+from server.serving import build_server
+from server.settings import Settings, read_settings
+from server.wiring import Application, Servicers, build
+from tests.support.contract import METHODS
+
+SERVICE_TOKEN = "service-token-of-the-tests-only!"
+CLIENT_ID = "4b1c2f0a-6a0e-4d0f-9d5b-0f5f6e7a8b9c"
+CALL_SECONDS_MAX = 20
+_SECRETS_KEY = Fernet.generate_key().decode()
+
+Proof = tuple[tuple[str, str], ...]
+
+SERVICE: Proof = (("x-service-auth", SERVICE_TOKEN),)
+NOBODY: Proof = ()
+
+
+def visitor(client_id: str = CLIENT_ID) -> Proof:
+    """What a browser shows."""
+    return (("x-client-id", client_id),)
+
+
+def proof_for(method: Method) -> Proof:
+    """A proof that the method accepts."""
+    if CallerKind.SERVICE in method.callers:
+        return SERVICE
+    return visitor() if CallerKind.VISITOR in method.callers else NOBODY
+
+
+def settings_for(database_url: str, **changed: str) -> Settings:
+    """Settings of a server on a database; `changed` by their names without the prefix."""
+    return read_settings(environment_for(database_url, **changed))
+
+
+def environment_for(database_url: str, **changed: str) -> dict[str, str]:
+    """The variables that a server process reads."""
+    values = {
+        "DATABASE_URL": database_url,
+        "SERVICE_TOKEN": SERVICE_TOKEN,
+        "SECRETS_KEY": _SECRETS_KEY,
+        "LISTEN_PORT": "0",
+        "DRAIN_SECONDS": "0",
+        **changed,
+    }
+    return {f"GUERDON_{name}": value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh:
+    """A running server and a channel to it."""
+
+    application: Application
+    channel: grpc.aio.Channel
+
+    async def call(
+        self, method: Method | str, request: Message, *, proof: Proof | None = None
+    ) -> Any:
+        """Calls a method, named like `guerdon.edge.v1.EdgeService/GetHealth`.
+
+        Without a proof, with one that the method accepts.
+        """
+        if isinstance(method, str):
+            method = METHODS[f"/{method}"]
+        answer = await self.call_raw(method, request.SerializeToString(), proof=proof)
+        return method.response_class.FromString(answer)
+
+    async def call_raw(
+        self, method: Method, request: bytes, *, proof: Proof | None = None
+    ) -> bytes:
+        """Calls a method; bytes as they travel."""
+        send = self.channel.unary_unary(
+            method.path, request_serializer=bytes, response_deserializer=bytes
+        )
+        metadata = proof_for(method) if proof is None else proof
+        answer: bytes = await send(request, metadata=metadata, timeout=CALL_SECONDS_MAX)
+        return answer
+
+
+@asynccontextmanager
+async def running_mesh(
+    engine: AsyncEngine,
+    settings: Settings,
+    *,
+    change: Callable[[Servicers], Servicers] = lambda servicers: servicers,
+) -> AsyncIterator[Mesh]:
+    """A server on a free port of this host. `change` may replace services."""
+    application = build(database_of(engine), settings)
+    server, health = build_server(change(application.servicers), settings)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Mesh(application=application, channel=channel)
+    finally:
+        await server.stop(None)
+
+
+async def create_database(postgres: Postgres, name: str) -> str:
+    """Makes an empty database and says where it is."""
+    connection = await postgres.connect("postgres")
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+    return postgres.url_of(name)
