@@ -193,7 +193,7 @@ async def test_a_time_before_every_window_earns_nothing_and_stops_nothing(
     await shop.arrive("friend")
     record = await shop.flows.arrival.record_past(
         an_arrival(shop.merchant_id, referrer="friend"),
-        event_time=datetime(1, 1, 1, tzinfo=UTC),
+        event_time=datetime(1, 1, 2, tzinfo=UTC),
         repeat=None,
     )
 

@@ -206,9 +206,9 @@ def some_facts(
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(
     lambda number: Decimal(repr(number))
 )
-_NUMERIC_TEXTS = st.decimals(
-    min_value=-(10**12), max_value=10**12, places=4, allow_nan=False
-).map(lambda number: format(number, "f"))
+_NUMERIC_TEXTS = st.decimals(min_value=-(10**12), max_value=10**12, places=4, allow_nan=False).map(
+    lambda number: format(number, "f")
+)
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 _AMOUNTS = st.decimals(min_value=Decimal("0.000001"), max_value=10**9, places=TOKEN.decimals)
 _PERCENTS = st.decimals(min_value=Decimal("0.000001"), max_value=100, places=6)

@@ -136,6 +136,11 @@ def behaviours(field: FieldDescriptor) -> frozenset[int]:
     return frozenset(field.GetOptions().Extensions[field_behavior_pb2.field_behavior])
 
 
+def is_required(field: FieldDescriptor) -> bool:
+    """Whether a caller must set the field."""
+    return field_behavior_pb2.REQUIRED in behaviours(field)
+
+
 def is_output(field: FieldDescriptor) -> bool:
     """Whether the field is answered and never read from a request."""
     return field_behavior_pb2.OUTPUT_ONLY in behaviours(field)

@@ -129,7 +129,7 @@ def check_budget(budget: Sequence[BudgetItem]) -> None:
         if isinstance(item.window, CalendarMonths):
             try:
                 ZoneInfo(item.window.time_zone)
-            except (ZoneInfoNotFoundError, ValueError):
+            except (ZoneInfoNotFoundError, ValueError, OSError):
                 raise RuleInvalidError(
                     f"{path}.calendar_month.time_zone",
                     "is no time zone; send a name like Europe/Paris",
@@ -168,6 +168,7 @@ def _check_condition(condition: Condition, path: str, *, has_purchase: bool) -> 
     if condition.field.startswith("purchase.") and not has_purchase:
         raise RuleInvalidError(f"{path}.field", "the trigger's event has no purchase")
     _check_operands(condition, path)
+    _check_numbers(condition, path)
     _check_kind(condition, known, path)
 
 
@@ -190,6 +191,14 @@ def _check_operands(condition: Condition, path: str) -> None:
             raise RuleInvalidError(f"{path}.value_to", "is the upper end, a number or a text")
     elif condition.value_to is not None:
         raise RuleInvalidError(f"{path}.value_to", "is for between alone")
+
+
+def _check_numbers(condition: Condition, path: str) -> None:
+    for name, operand in (("value", condition.value), ("value_to", condition.value_to)):
+        for each in operand if isinstance(operand, tuple) else (operand,):
+            # One that is not a number, or has no end, compares with none.
+            if isinstance(each, Decimal) and not each.is_finite():
+                raise RuleInvalidError(f"{path}.{name}", "is not a finite number")
 
 
 def _check_kind(condition: Condition, known: EventField, path: str) -> None:

@@ -54,6 +54,8 @@ def shown(value: object) -> object:
             return format(value, "f")
         case tuple() | list():
             return [shown(each) for each in value]
+        case Mapping():
+            return {key: shown(each) for key, each in value.items()}
         case _:
             return value
 

@@ -1,0 +1,115 @@
+"""What is promised is served: every service, every method, with everything it must say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import MethodOptions
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from infrastructure.rpc.caller import CallerKind
+from infrastructure.rpc.contract import Method
+from server.serving import OPEN_SERVICES, SERVICES
+from server.wiring import Servicers
+from tests.contract.valid_calls import a_valid_call
+from tests.support.contract import METHODS, is_required, method_ids, our_files
+from tests.support.mesh import Mesh
+from tests.support.rpc_shop import BusyShop
+
+every_method = pytest.mark.parametrize("method", METHODS.values(), ids=method_ids)
+
+
+def test_every_service_of_the_contract_is_registered() -> None:
+    """A service that callers read about would answer UNIMPLEMENTED."""
+    promised = {
+        f"{file.package}.{service.name}" for file in our_files() for service in file.service
+    }
+    registered = [descriptor.full_name for descriptor, _ in SERVICES.values()]
+    assert sorted(registered) == sorted(promised)
+
+
+def test_every_servicer_is_registered_under_its_name() -> None:
+    """A servicer that wiring builds would be reached by nobody."""
+    assert {field.name for field in dataclasses.fields(Servicers)} == set(SERVICES)
+
+
+@every_method
+def test_a_method_is_implemented(method: Method, mesh: Mesh) -> None:
+    """The generated base class would answer UNIMPLEMENTED."""
+    service = method.descriptor.containing_service
+    [name] = [name for name, (each, _) in SERVICES.items() if each == service]
+    servicer = type(getattr(mesh.application.servicers, name))
+    [owner, *_] = [each for each in servicer.__mro__ if method.descriptor.name in vars(each)]
+    assert not owner.__module__.endswith("_pb2_grpc"), f"{servicer} leaves it out"
+
+
+@every_method
+async def test_a_method_answers(method: Method, mesh: Mesh, busy: BusyShop) -> None:
+    """The method cannot be used at all."""
+    valid = await a_valid_call(method, busy)
+    await mesh.call(method, valid.request, proof=valid.proof)
+
+
+@every_method
+def test_a_method_says_whether_it_may_be_repeated(method: Method) -> None:
+    """Whoever calls could not know whether to try again after a lost connection."""
+    assert method.descriptor.GetOptions().HasField("idempotency_level")
+
+
+@every_method
+def test_what_a_caller_may_repeat_takes_a_request_id(method: Method) -> None:
+    """A caller that lost the answer would create the thing twice. Webhooks have event ids."""
+    options: MethodOptions = method.descriptor.GetOptions()
+    is_read = options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    assert method.takes_request_id == (not is_read and CallerKind.SHOP not in method.callers)
+
+
+@every_method
+def test_everybody_may_only_look(method: Method) -> None:
+    """A method without a caller could not keep one caller's request ids from another's."""
+    if CallerKind.ANYONE in method.callers:
+        assert method.callers == {CallerKind.ANYONE}
+        assert not method.takes_request_id
+
+
+@every_method
+def test_a_merchants_method_names_the_merchant(method: Method) -> None:
+    """Whoever leaves the merchant out would be asked for no role at it."""
+    if method.merchant_role:
+        assert is_required(method.request_type.fields_by_name["merchant_id"])
+
+
+async def test_reflection_lists_every_service(mesh: Mesh) -> None:
+    """A stranger with a generic client would not find what there is."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(mesh.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    [answer] = [each async for each in stub.ServerReflectionInfo(iter([request]))]
+    listed = {service.name for service in answer.list_services_response.service}
+    assert {descriptor.full_name for descriptor, _ in SERVICES.values()} <= listed
+
+
+async def test_health_says_serving(mesh: Mesh) -> None:
+    """Envoy would send the server no calls."""
+    health = await health_pb2_grpc.HealthStub(mesh.channel).Check(health_pb2.HealthCheckRequest())
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_only_named_services_go_without_access_rules(mesh: Mesh) -> None:
+    """A service that slipped past the steps would be open to everybody."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(mesh.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    [answer] = [each async for each in stub.ServerReflectionInfo(iter([request]))]
+    listed = {service.name for service in answer.list_services_response.service}
+    strangers = listed - {descriptor.full_name for descriptor, _ in SERVICES.values()}
+    assert all(f"/{name}/" in OPEN_SERVICES for name in strangers)
+
+
+async def test_an_unknown_method_is_unimplemented(mesh: Mesh) -> None:
+    """A misspelt method would be taken for a fault of ours."""
+    send = mesh.channel.unary_unary("/guerdon.edge.v1.EdgeService/GetNothing")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await send(b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

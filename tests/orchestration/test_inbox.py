@@ -1,0 +1,206 @@
+"""The inbox of deliveries: each is applied once, and none is lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from domains.purchases.model.delivery import TRIES_MAX
+from infrastructure.database.transaction import Database
+from orchestration.purchase_webhook.errors import DeliveryPostponedError, DeliveryUnusableError
+from tests.support.books import (
+    amounts_of,
+    assert_books_balance,
+    count_of,
+    deliveries_of,
+    order_of,
+    read,
+    states_of,
+)
+from tests.support.flows import NOON
+from tests.support.rules import a_campaign
+from tests.support.shop import Shop, a_shop
+
+# A mistake of ours, as a migration could make it: the shop's order cannot be stored.
+MISTAKE = "ALTER TABLE shop_order ADD CONSTRAINT mistake CHECK (order_reference <> 'A-1') NOT VALID"
+REPAIR = "ALTER TABLE shop_order DROP CONSTRAINT mistake"
+
+
+async def change_schema(database: Database, statement: str) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(text(statement))
+
+
+async def a_failed_delivery(database: Database) -> Shop:
+    """A shop one of whose deliveries could not be applied, while its browser claimed it."""
+    shop = await a_shop(database, a_campaign())
+    await change_schema(database, MISTAKE)
+    with pytest.raises(DeliveryPostponedError) as postponed:
+        await shop.report("A-1", event_id="event-1", clientId="buyer")
+    (kept,) = await read(database, "SELECT delivery_id FROM delivery")
+    assert postponed.value.metadata == {"delivery_id": str(kept.delivery_id)}
+    return shop
+
+
+async def inbox(shop: Shop) -> list[tuple[str, str, int]]:
+    return [
+        (each.event_reference, each.state, each.try_count) for each in await deliveries_of(shop)
+    ]
+
+
+async def test_a_delivery_that_fails_is_kept_whole_and_nothing_of_it_happens(
+    database: Database,
+) -> None:
+    """A fault of ours would lose an order, or leave half of it."""
+    shop = await a_failed_delivery(database)
+
+    (kept,) = await deliveries_of(shop)
+    assert kept.body == shop.order_body("A-1", clientId="buyer")
+    assert (kept.state, kept.failure, kept.try_count) == ("failed", "IntegrityError", 1)
+    assert kept.retry_time == NOON + timedelta(seconds=5)
+    assert await count_of(shop, "shop_order") == 0
+    assert await count_of(shop, "identity_node") == 0
+    # Others are not kept from being applied.
+    assert await shop.report("A-2") == "ok"
+
+
+async def test_a_failed_delivery_is_applied_once_its_time_has_come(database: Database) -> None:
+    """What we answered with "later" would never happen, or happen at once and for ever."""
+    shop = await a_failed_delivery(database)
+    await change_schema(database, REPAIR)
+
+    await shop.flows.delivery_retries.run()
+    assert await inbox(shop) == [("event-1", "failed", 1)]
+    shop.flows.clock.advance(timedelta(seconds=5))
+    await shop.flows.delivery_retries.run()
+    await shop.work()
+
+    assert await inbox(shop) == [("event-1", "applied", 2)]
+    (kept,) = await deliveries_of(shop)
+    assert (kept.failure, kept.retry_time) == ("", None)
+    # The order is of when it was received, not of when it was tried again.
+    assert (await order_of(shop, "A-1")).order_time == NOON
+    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
+    assert await shop.flows.purchase_webhook.retry_failed() is False
+    await assert_books_balance(database)
+
+
+async def test_five_tries_and_it_is_dead_and_visible(database: Database) -> None:
+    """A delivery that never works would be tried for ever, or disappear."""
+    shop = await a_failed_delivery(database)
+    waited = []
+    while (kept := (await deliveries_of(shop))[0]).retry_time is not None:
+        assert kept.try_count < TRIES_MAX
+        waited.append(kept.retry_time - shop.flows.clock.now)
+        shop.flows.clock.now = kept.retry_time - timedelta(microseconds=1)
+        assert await shop.flows.purchase_webhook.retry_failed() is False
+        shop.flows.clock.now = kept.retry_time
+        assert await shop.flows.purchase_webhook.retry_failed() is True
+
+    assert await inbox(shop) == [("event-1", "dead", TRIES_MAX)]
+    assert (await deliveries_of(shop))[0].failure == "IntegrityError"
+    assert len(waited) == TRIES_MAX - 1
+    assert waited == sorted(waited)
+    shop.flows.clock.advance(timedelta(days=1))
+    assert await shop.flows.purchase_webhook.retry_failed() is False
+
+
+async def test_one_that_fails_does_not_keep_others_from_their_retry(database: Database) -> None:
+    """One delivery that always fails would be tried first, for ever, and no other."""
+    shop = await a_failed_delivery(database)
+    await change_schema(database, REPAIR)
+    await change_schema(database, MISTAKE.replace("= 'A-1'", "= 'A-2'").replace("<>", "<>"))
+    with pytest.raises(DeliveryPostponedError):
+        await shop.report("A-1", event_id="event-2")
+    await change_schema(database, REPAIR)
+    await change_schema(
+        database,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.event_reference = 'event-1' THEN RAISE 'never'; END IF; RETURN NEW; END $$",
+    )
+    await change_schema(
+        database,
+        "CREATE TRIGGER refuse BEFORE UPDATE ON delivery FOR EACH ROW "
+        "WHEN (NEW.state = 'applied') EXECUTE FUNCTION refuse()",
+    )
+    shop.flows.clock.advance(timedelta(seconds=5))
+
+    await shop.flows.delivery_retries.run()
+
+    assert await inbox(shop) == [("event-1", "failed", 2), ("event-2", "applied", 2)]
+
+
+async def test_sending_a_failed_delivery_again_is_safe(database: Database) -> None:
+    """The shop's own repetition would be refused, or be applied beside ours."""
+    shop = await a_failed_delivery(database)
+    with pytest.raises(DeliveryPostponedError):
+        await shop.report("A-1", event_id="event-1", clientId="buyer")
+    assert await inbox(shop) == [("event-1", "failed", 1)]
+    await change_schema(database, REPAIR)
+
+    assert await shop.report("A-1", event_id="event-1", clientId="buyer") == "ok"
+    shop.flows.clock.advance(timedelta(minutes=1))
+    await shop.flows.delivery_retries.run()
+    await shop.work()
+
+    assert await inbox(shop) == [("event-1", "applied", 2)]
+    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
+
+
+async def test_a_correct_body_replaces_one_that_could_not_work(database: Database) -> None:
+    """A shop that repairs its message would have to invent a new id for it."""
+    shop = await a_shop(database, a_campaign())
+    for _ in range(2):
+        with pytest.raises(DeliveryUnusableError):
+            await shop.report("A-1", event_id="event-1", totalPrice=None)
+    assert await inbox(shop) == [("event-1", "dead", 1)]
+
+    assert await shop.report("A-1", event_id="event-1") == "ok"
+    await shop.claim("buyer", "A-1")
+    await shop.work()
+
+    (kept,) = await deliveries_of(shop)
+    assert (kept.state, kept.failure, kept.body) == ("applied", "", shop.order_body("A-1"))
+    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
+
+
+async def test_an_unusable_body_does_not_undo_what_was_applied(database: Database) -> None:
+    """A shop that sends rubbish under a known id would wipe out the delivery it stands for."""
+    shop = await a_shop(database)
+    await shop.report("A-1", event_id="event-1")
+    body = (await deliveries_of(shop))[0].body
+
+    with pytest.raises(DeliveryUnusableError):
+        await shop.deliver(b"{}", event_id="event-1")
+
+    (kept,) = await deliveries_of(shop)
+    assert (kept.state, kept.body) == ("applied", body)
+
+
+async def test_the_same_event_is_applied_once_whatever_its_body(database: Database) -> None:
+    """A repetition would move the order, or earn again."""
+    shop = await a_shop(database, a_campaign())
+    await shop.claim("buyer", "A-1")
+    await shop.report("A-1", event_id="event-1", totalPrice="10")
+    shop.flows.clock.advance(timedelta(minutes=1))
+
+    assert await shop.report("A-1", event_id="event-1", totalPrice="99") == "ok"
+    # Without an id of its own, a delivery is known by its body.
+    body = shop.order_body("A-2")
+    for _ in range(2):
+        assert await shop.deliver(body) == "ok"
+
+    assert (await order_of(shop, "A-1")).total == 10
+    assert len(await deliveries_of(shop)) == 2
+    assert list(await states_of(shop)) == ["purchase:A-1"]
+
+
+async def test_shops_may_use_the_same_event_ids(database: Database) -> None:
+    """Two shops that count their deliveries from 1 would swallow each other's."""
+    shops = [await a_shop(database) for _ in range(2)]
+    for shop in shops:
+        await shop.report("A-1", event_id="1")
+
+    assert [await inbox(shop) for shop in shops] == [[("1", "applied", 1)]] * 2
