@@ -64,12 +64,12 @@ async def measure(*, full: bool) -> None:
                     f"{line.floor_per_second:,.0f} events/s",
                     f"{line.per_second / line.floor_per_second:.1%}",
                 )
-            for figure in await process_rows(stack, environment):
+            for figure in await process_rows(environment):
                 table.add_row(
                     figure.name,
                     f"{figure.ours:,.1f} {figure.unit}",
                     f"{figure.floor:,.1f} {figure.unit}",
-                    f"{figure.ours / figure.floor:.2f} ×",
+                    f"{figure.ours / figure.floor:.2f} times",
                 )
             await engine.dispose()
     console.print(table)

@@ -16,7 +16,7 @@ async def echo(request: bytes, _: Any) -> bytes:
 
 async def main(port: int) -> None:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    handler = grpc.unary_unary_rpc_method_handler(echo)
+    handler: Any = grpc.unary_unary_rpc_method_handler(echo)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("bare.Echo", {"Echo": handler}),)
     )

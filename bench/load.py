@@ -36,9 +36,7 @@ def request(host: str, path: str, headers: dict[str, str], body: bytes) -> bytes
     return "\r\n".join(lines).encode() + HEAD_END + body
 
 
-async def send_all(
-    host: str, port: int, requests: Sequence[bytes], *, connections: int
-) -> Load:
+async def send_all(host: str, port: int, requests: Sequence[bytes], *, connections: int) -> Load:
     """Sends every request once, as fast as answers come. All must be answered with 200."""
     queue = iter(requests)
     spans: list[float] = []

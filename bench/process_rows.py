@@ -10,12 +10,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from server.embedded.ports import PortWish, choose_ports
-from server.embedded.running import RunningStack
 
 CALLS = 3_000
 STARTS = 3
@@ -33,7 +33,7 @@ class ProcessRow:
     floor: float
 
 
-async def process_rows(stack: RunningStack, environment: dict[str, str]) -> list[ProcessRow]:
+async def process_rows(environment: dict[str, str]) -> list[ProcessRow]:
     """Measures a `serve` process and a bare one."""
     ours = [sys.executable, "-m", "server", "serve"]
     bare = [sys.executable, str(Path(__file__).parent / "bare_server.py")]
@@ -59,15 +59,21 @@ async def _measure(
         arguments = [*command, str(port)] if command[-1] != "serve" else command
         process = await asyncio.create_subprocess_exec(
             *arguments,
-            env={**os.environ, **environment, "GUERDON_LISTEN_PORT": str(port),
-                 "GUERDON_DRAIN_SECONDS": "0"},
+            env={
+                **os.environ,
+                **environment,
+                "GUERDON_LISTEN_PORT": str(port),
+                "GUERDON_DRAIN_SECONDS": "0",
+            },
             stdout=asyncio.subprocess.DEVNULL,
         )
         try:
             async with grpc.aio.insecure_channel(
                 f"127.0.0.1:{port}",
-                options=[("grpc.initial_reconnect_backoff_ms", 20),
-                         ("grpc.max_reconnect_backoff_ms", 50)],
+                options=[
+                    ("grpc.initial_reconnect_backoff_ms", 20),
+                    ("grpc.max_reconnect_backoff_ms", 50),
+                ],
             ) as channel:
                 async with asyncio.timeout(START_LIMIT_SECONDS):
                     await channel.channel_ready()
@@ -97,7 +103,8 @@ async def _ours(channel: grpc.aio.Channel) -> object:
 
 
 async def _bare(channel: grpc.aio.Channel) -> object:
-    return await channel.unary_unary("/bare.Echo/Echo")(b"")
+    method: Any = channel.unary_unary("/bare.Echo/Echo")
+    return await method(b"")
 
 
 def _memory(pid: int) -> float:

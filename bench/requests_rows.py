@@ -44,9 +44,7 @@ class RequestRow:
     floor_per_second: float
 
 
-async def request_rows(
-    stack: RunningStack, engine: AsyncEngine, shop: Shop
-) -> list[RequestRow]:
+async def request_rows(stack: RunningStack, engine: AsyncEngine, shop: Shop) -> list[RequestRow]:
     """Measures each kind of request, and right after it its floor."""
     async with engine.begin() as connection:
         await connection.execute(
@@ -63,7 +61,9 @@ async def request_rows(
     claims = [_claim(shop, f"U-{n}") for n in numbers]
 
     async def measure(name: str, requests: list[bytes], script: str) -> RequestRow:
-        await send_all(url.hostname or "", url.port or 0, requests[:WARM_UP], connections=CONNECTIONS)
+        await send_all(
+            url.hostname or "", url.port or 0, requests[:WARM_UP], connections=CONNECTIONS
+        )
         load = await send_all(
             url.hostname or "", url.port or 0, requests[WARM_UP:], connections=CONNECTIONS
         )
@@ -85,9 +85,7 @@ async def request_rows(
 
 def _arrival(shop: Shop, visitor: str) -> bytes:
     body = {"merchantId": shop.merchant_id, "landingUrl": "https://shop.example/"}
-    return request(
-        "bench", "/user/track/arrival", {"x-client-id": visitor}, orjson.dumps(body)
-    )
+    return request("bench", "/user/track/arrival", {"x-client-id": visitor}, orjson.dumps(body))
 
 
 def _webhook(shop: Shop, reference: str, visitor: str | None) -> bytes:

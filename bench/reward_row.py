@@ -26,7 +26,8 @@ PEOPLE = 2_000
 _PEOPLE = text(
     """
     WITH people AS (
-        INSERT INTO identity_group SELECT uuidv7(), now() FROM generate_series(1, CAST(:people AS int))
+        INSERT INTO identity_group
+        SELECT uuidv7(), now() FROM generate_series(1, CAST(:people AS int))
         RETURNING identity_group_id
     ), numbered AS (
         SELECT identity_group_id, row_number() OVER () - 1 AS n FROM people
@@ -105,8 +106,9 @@ class RewardRow:
 async def reward_rows(
     stack: RunningStack, engine: AsyncEngine, shop: Shop, *, full: bool
 ) -> list[RewardRow]:
-    """Lets the stack's worker decide a few thousand events; once more beside a million stored
-    ones if `full`.
+    """Lets the stack's worker decide a few thousand events.
+
+    Once more beside a million stored ones if `full`.
     """
     async with grpc.aio.insecure_channel(stack.mesh_address) as channel:
         lane = _Lane(

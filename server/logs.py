@@ -13,7 +13,9 @@ def configure_logs(*, level: str, form: str) -> None:
     """Sets the level and the form, `json` or `console`, for the whole process."""
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event).decode())
+        structlog.processors.JSONRenderer(
+            serializer=lambda event, **_: orjson.dumps(event).decode()
+        )
         if form == "json"
         else structlog.dev.ConsoleRenderer()
     )

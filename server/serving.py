@@ -12,8 +12,8 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_health.v1._async import HealthServicer
+from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_reflection.v1alpha import reflection
 
 from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
@@ -113,7 +113,9 @@ SERVICES: Registrations = {
 """Every service by its name in `Servicers`."""
 
 
-def build_server(servicers: Servicers, settings: Settings) -> tuple[grpc.aio.Server, HealthServicer]:
+def build_server(
+    servicers: Servicers, settings: Settings
+) -> tuple[grpc.aio.Server, HealthServicer]:
     """A server with every service, and the health that it reports.
 
     Raises:
@@ -153,8 +155,11 @@ def build_server(servicers: Servicers, settings: Settings) -> tuple[grpc.aio.Ser
     channelz.add_channelz_servicer(server)
     names = [descriptor.full_name for descriptor, _ in SERVICES.values()]
     reflection.enable_server_reflection(
-        [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-         reflection.SERVICE_NAME],
+        [
+            *names,
+            health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+            reflection.SERVICE_NAME,
+        ],
         server,
     )
     return server, health

@@ -78,12 +78,14 @@ class _Reader:
         self._environment = environment
         self.problems: list[str] = []
 
-    def read(self, name: str, parse: Callable[[str], Value], *, default: str | None = None) -> Value:
+    def read(
+        self, name: str, parse: Callable[[str], Value], *, default: str | None = None
+    ) -> Value:
         text = self._environment.get(PREFIX + name, default)
         try:
             if text is None:
                 message = "is missing"
-                raise ValueError(message)
+                raise ValueError(message)  # noqa: TRY301 - told like every other problem
             return parse(text)
         except ValueError as problem:
             self.problems.append(f"  {PREFIX}{name} {problem}; see docs/settings.md")

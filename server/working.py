@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domains.rewards.repository.lanes import WORKERS
+from domains.rewards.model.event import WORKERS
 from infrastructure.database.waking import listen
 from server.interception.refusals import is_dependency_away
 from server.jobs.delivery_retries import DeliveryRetries
@@ -75,7 +75,10 @@ async def _repeatedly(
     stopping: asyncio.Event,
     alarm: asyncio.Event,
 ) -> None:
-    """Runs a job, sleeps as long as it says or until the alarm, and again. A failed run is tried again soon."""
+    """Runs a job, sleeps as long as it says or until the alarm, and again.
+
+    A failed run is tried again soon.
+    """
     while not stopping.is_set():
         alarm.clear()
         try:

@@ -56,4 +56,4 @@ async def real_database(engine: AsyncEngine) -> AsyncIterator[Database]:
     yield database_of(engine)
     async with engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):
-            await connection.execute(text(f'DELETE FROM "{table.name}"'))  # noqa: S608 - our names
+            await connection.execute(text(f'DELETE FROM "{table.name}"'))

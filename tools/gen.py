@@ -73,7 +73,12 @@ def generate(gen: Path, descriptors: Path) -> None:
             f"--mypy_grpc_out=quiet:{gen}",
             *protos,
         )
-        run(f"--descriptor_set_in={validate}", f"--python_out={gen}", f"--mypy_out=quiet:{gen}", VALIDATE)
+        run(
+            f"--descriptor_set_in={validate}",
+            f"--python_out={gen}",
+            f"--mypy_out=quiet:{gen}",
+            VALIDATE,
+        )
 
 
 def main() -> None:

@@ -25,9 +25,7 @@ class DomainTakenError(BusinessError):
     kind = Kind.EXISTS
 
     def __init__(self, domain_name: str) -> None:
-        super().__init__(
-            f"Another merchant has the domain {domain_name}.", domain_name=domain_name
-        )
+        super().__init__(f"Another merchant has the domain {domain_name}.", domain_name=domain_name)
 
 
 class DomainInvalidError(BusinessError):
@@ -60,6 +58,4 @@ class WebhookNotFoundError(BusinessError):
     kind = Kind.NOT_FOUND
 
     def __init__(self, merchant_id: MerchantId) -> None:
-        super().__init__(
-            f"Merchant {merchant_id} has set no webhook up.", merchant_id=merchant_id
-        )
+        super().__init__(f"Merchant {merchant_id} has set no webhook up.", merchant_id=merchant_id)

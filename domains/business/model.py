@@ -17,7 +17,9 @@ LOOK_BACK_DEFAULT = timedelta(days=30)
 REWARD_DELAY_DEFAULT = timedelta(seconds=60)
 KEY_SUFFIX_CHARACTERS = 4
 
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+)
 
 
 class AttributionModel(StrEnum):

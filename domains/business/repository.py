@@ -12,8 +12,10 @@ from domains.business.tables import merchant, merchant_webhook
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
-_ADD = insert(merchant).on_conflict_do_nothing(index_elements=["domain"]).returning(
-    merchant.c.merchant_id
+_ADD = (
+    insert(merchant)
+    .on_conflict_do_nothing(index_elements=["domain"])
+    .returning(merchant.c.merchant_id)
 )
 _GET = select(merchant).where(merchant.c.merchant_id == bindparam("merchant_id"))
 _GET_WEBHOOK = select(merchant_webhook).where(

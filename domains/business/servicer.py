@@ -21,7 +21,7 @@ from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_timestamp
+from infrastructure.rpc.translating import to_duration, to_timestamp
 from vocabulary.ids import MerchantId
 
 _MODELS = {
@@ -139,8 +139,8 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
             decimals=token.decimals,
             peg_currency=token.peg_currency,
         ),
-        look_back_duration=merchant.look_back,
-        reward_delay_duration=merchant.reward_delay,
+        look_back_duration=to_duration(merchant.look_back),
+        reward_delay_duration=to_duration(merchant.reward_delay),
         attribution_model=_MODELS_BACK[merchant.attribution_model],
         create_time=to_timestamp(merchant.create_time),
     )

@@ -46,7 +46,9 @@ merchant = Table(
 merchant_webhook = Table(
     "merchant_webhook",
     metadata,
-    Column("merchant_id", ForeignKey("merchant.merchant_id", ondelete="RESTRICT"), primary_key=True),
+    Column(
+        "merchant_id", ForeignKey("merchant.merchant_id", ondelete="RESTRICT"), primary_key=True
+    ),
     Column("platform", Text, nullable=False),
     # Encrypted with the process's key: a copy of the database signs nothing.
     Column("sealed_key", LargeBinary, nullable=False),

@@ -25,9 +25,7 @@ class CampaignNotFoundError(CampaignError):
     kind = Kind.NOT_FOUND
 
     def __init__(self, campaign_id: CampaignId) -> None:
-        super().__init__(
-            f"The merchant has no campaign {campaign_id}.", campaign_id=campaign_id
-        )
+        super().__init__(f"The merchant has no campaign {campaign_id}.", campaign_id=campaign_id)
 
 
 class RuleInvalidError(CampaignError):

@@ -136,9 +136,7 @@ class CampaignService:
         await self._budgets.charge(tx, charges, refusals)
         await self._budgets.add_consumptions(tx, consumptions)
 
-    async def release(
-        self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]
-    ) -> None:
+    async def release(self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]) -> None:
         """Gives back all that rewards took, each with the id of what caused it."""
         if rewards:
             await self._budgets.release(tx, rewards)
@@ -160,6 +158,9 @@ class CampaignService:
         found = await self.get(tx, merchant_id, campaign_id)
         items: dict[UUID, BudgetItem] = {item.budget_item_id: item for item in found.budget}
         return await self._budgets.list_windows(
-            tx, campaign_id, items,
-            after=after, limit=limit,
+            tx,
+            campaign_id,
+            items,
+            after=after,
+            limit=limit,
         )

@@ -53,7 +53,9 @@ campaign = Table(
 campaign_rule_version = Table(
     "campaign_rule_version",
     metadata,
-    Column("campaign_id", ForeignKey("campaign.campaign_id", ondelete="RESTRICT"), primary_key=True),
+    Column(
+        "campaign_id", ForeignKey("campaign.campaign_id", ondelete="RESTRICT"), primary_key=True
+    ),
     Column("version", Integer, primary_key=True),
     Column("rule", JSONB, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
@@ -90,7 +92,8 @@ budget_window = Table(
     "budget_window",
     metadata,
     Column(
-        "budget_item_id", ForeignKey("budget_item.budget_item_id", ondelete="RESTRICT"),
+        "budget_item_id",
+        ForeignKey("budget_item.budget_item_id", ondelete="RESTRICT"),
         primary_key=True,
     ),
     Column("start_time", DateTime(timezone=True), primary_key=True),

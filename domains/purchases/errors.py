@@ -17,9 +17,7 @@ class PurchaseNotFoundError(PurchasesError):
     kind = Kind.NOT_FOUND
 
     def __init__(self, purchase_id: PurchaseId) -> None:
-        super().__init__(
-            f"The merchant has no purchase {purchase_id}.", purchase_id=purchase_id
-        )
+        super().__init__(f"The merchant has no purchase {purchase_id}.", purchase_id=purchase_id)
 
 
 class PageTokenInvalidError(PurchasesError):

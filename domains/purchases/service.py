@@ -79,9 +79,7 @@ class PurchasesService:
         pause = retry_pause(1)
         assert pause is not None
         failed = replace(delivery, state=DeliveryState.FAILED, failure=failure)
-        return await self._deliveries.keep(
-            tx, failed, retry_time=delivery.receive_time + pause
-        )
+        return await self._deliveries.keep(tx, failed, retry_time=delivery.receive_time + pause)
 
     async def claim_failed(self, tx: Transaction, *, now: datetime) -> Delivery | None:
         """Locks the failed delivery whose retry is due the longest."""
@@ -108,9 +106,7 @@ class PurchasesService:
 
     async def forget_old(self, tx: Transaction, *, now: datetime, batch_size: int) -> int:
         """Forgets deliveries after 90 days, and claims that waited 30 days in vain."""
-        deliveries = await self._deliveries.forget_old(
-            tx, before=now - KEPT, batch_size=batch_size
-        )
+        deliveries = await self._deliveries.forget_old(tx, before=now - KEPT, batch_size=batch_size)
         claims = await self._purchases.forget_waiting_claims(
             tx, before=now - CLAIMS_KEPT, batch_size=batch_size
         )

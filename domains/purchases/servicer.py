@@ -97,9 +97,7 @@ def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:
     total = None
     if purchase.total is not None and purchase.currency is not None:
         # As the shop wrote it: 59.80 stays 59.80.
-        total = money_pb2.FiatAmount(
-            amount=format(purchase.total, "f"), currency=purchase.currency
-        )
+        total = money_pb2.FiatAmount(amount=format(purchase.total, "f"), currency=purchase.currency)
     return purchases_pb2.Purchase(
         purchase_id=str(purchase.purchase_id),
         merchant_id=str(purchase.merchant_id),

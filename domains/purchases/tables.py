@@ -87,9 +87,7 @@ shop_order = Table(
         postgresql_where=text("purchase_id IS NOT NULL"),
     ),
     # Serves the cleaning of claims that no order ever met.
-    Index(
-        "ix_shop_order_waiting", "create_time", postgresql_where=text("purchase_id IS NULL")
-    ),
+    Index("ix_shop_order_waiting", "create_time", postgresql_where=text("purchase_id IS NULL")),
 )
 
 delivery = Table(

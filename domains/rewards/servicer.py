@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
 
 from domains.rewards.errors import PageTokenInvalidError
 from domains.rewards.model import (
@@ -81,9 +81,7 @@ class RewardsServicer(rewards_pb2_grpc.RewardsServiceServicer):
                 after=(UUID(start.after[0]), start.after[1]) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(
-            balances, start, key=lambda each: (each.merchant_id, each.amount.unit.key)
-        )
+        page = page_of(balances, start, key=lambda each: (each.merchant_id, each.amount.unit.key))
         return rewards_pb2.ListBalancesResponse(
             balances=[_balance_to_proto(balance) for balance in page.items],
             next_page_token=page.next_page_token,
@@ -140,8 +138,7 @@ def interaction_to_proto(interaction: Interaction) -> rewards_pb2.Interaction:
 
 def decision_to_proto(decision: DecisionRecord) -> rewards_pb2.Decision:
     """The contract's message for a decision."""
-    details = struct_pb2.Struct()
-    details.update(decision.details)
+    details = json_format.ParseDict(dict(decision.details), struct_pb2.Struct())
     return rewards_pb2.Decision(
         campaign_id=str(decision.campaign_id),
         rule_version=decision.rule_version,

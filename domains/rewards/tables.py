@@ -154,9 +154,7 @@ reward = Table(
         name="uq_reward_identity",
         postgresql_nulls_not_distinct=True,
     ),
-    ForeignKeyConstraint(
-        ["interaction_id"], ["interaction.interaction_id"], ondelete="RESTRICT"
-    ),
+    ForeignKeyConstraint(["interaction_id"], ["interaction.interaction_id"], ondelete="RESTRICT"),
     CheckConstraint("granted_base_units > 0", name="granted_positive"),
     CheckConstraint(
         "target_base_units BETWEEN 0 AND granted_base_units", name="target_within_granted"
@@ -164,7 +162,9 @@ reward = Table(
     CheckConstraint(
         "state IN ({})".format(", ".join(f"'{state}'" for state in RewardState)), name="state_known"
     ),
-    CheckConstraint("role IN ({})".format(", ".join(f"'{role}'" for role in Role)), name="role_known"),
+    CheckConstraint(
+        "role IN ({})".format(", ".join(f"'{role}'" for role in Role)), name="role_known"
+    ),
     CheckConstraint(
         "cancellation_reason IN ({})".format(", ".join(f"'{each}'" for each in CancellationReason)),
         name="cancellation_reason_known",
@@ -201,7 +201,8 @@ account = Table(
     Column("balance", Numeric(78, 0), nullable=False, server_default="0"),
     UniqueConstraint("owner", "kind", "merchant_id", "unit", name="uq_account_owner"),
     ForeignKeyConstraint(
-        ["merchant_id", "unit"], ["ledger_unit.merchant_id", "ledger_unit.unit"],
+        ["merchant_id", "unit"],
+        ["ledger_unit.merchant_id", "ledger_unit.unit"],
         ondelete="RESTRICT",
     ),
     CheckConstraint(

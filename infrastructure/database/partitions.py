@@ -28,9 +28,7 @@ async def keep_months(tx: Transaction, table: str, *, now: datetime, kept: timed
     nothing. Two at once wait for each other.
     """
     key = f"partitions:{table}"
-    await tx.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
-    )
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     there = set((await tx.execute(_LIST, {"parent_name": table})).scalars())
     month = _first_of(now)
     for _ in range(MONTHS_AHEAD + 1):

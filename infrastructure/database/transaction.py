@@ -96,9 +96,7 @@ class Transaction:
     repeat: Repeat | None = None
     _answered: bool = field(default=False, init=False)
 
-    async def execute(
-        self, statement: Executable, parameters: Any = None
-    ) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         return await self.connection.execute(statement, parameters)
 
     async def copy(

@@ -103,8 +103,9 @@ def _path_parameters(descriptor: MethodDescriptor) -> Iterator[str]:
     for path in paths_of(rule):
         for variable in _PATH_VARIABLE.findall(path):
             spellings = []
-            message = descriptor.input_type
+            message: Descriptor | None = descriptor.input_type
             for part in variable.split("."):
+                assert message is not None, path
                 field: FieldDescriptor = message.fields_by_name[part]
                 spellings.append((part, field.json_name))
                 message = field.message_type

@@ -6,11 +6,12 @@ import base64
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 import orjson
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from guerdon.type.v1 import money_pb2
@@ -34,12 +35,20 @@ def to_timestamp(instant: datetime | None) -> Timestamp | None:
     return timestamp
 
 
+def to_duration(span: timedelta) -> Duration:
+    """The span, to the microsecond."""
+    duration = Duration()
+    duration.FromTimedelta(span)
+    return duration
+
+
 def to_datetime(timestamp: Timestamp) -> datetime:
     """The instant in UTC, to the microsecond."""
     return timestamp.ToDatetime(tzinfo=UTC)
 
 
 def to_token_amount(amount: TokenAmount) -> money_pb2.TokenAmount:
+    """The contract's message for an amount: base units, whole units, unit."""
     return money_pb2.TokenAmount(
         base_units=str(amount.base_units),
         amount=amount.unit.to_text(amount.base_units),

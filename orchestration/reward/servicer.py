@@ -40,7 +40,9 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
         )
         rewards = await self._flow.list_rewards(
             MerchantId(UUID(request.merchant_id)),
-            identity_group_id=UUID(request.identity_group_id) if request.identity_group_id else None,
+            identity_group_id=UUID(request.identity_group_id)
+            if request.identity_group_id
+            else None,
             purchase_id=UUID(request.purchase_id) if request.purchase_id else None,
             after=UUID(start.after[0]) if start.after else None,
             limit=start.limit + 1,

@@ -27,7 +27,9 @@ def merchant() -> None:
 @click.option("--token", "token_address", required=True, help="The reward token's contract.")
 @click.option("--chain-id", type=click.IntRange(min=1), default=31337, show_default=True)
 @click.option("--decimals", type=click.IntRange(0, 36), default=6, show_default=True)
-@click.option("--currency", default="USD", show_default=True, help="What one token is worth one of.")
+@click.option(
+    "--currency", default="USD", show_default=True, help="What one token is worth one of."
+)
 @click.option("--reward-delay", type=click.IntRange(0, 86400), help="Seconds; default 60.")
 @click.option("--request-id", help="A UUID: the same one creates the same merchant once.")
 @asynchronous

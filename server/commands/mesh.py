@@ -92,6 +92,7 @@ def asynchronous(
     command: Callable[..., Coroutine[Any, Any, None]],
 ) -> Callable[..., None]:
     """Lets click run a coroutine."""
+
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         asyncio.run(command(*arguments, **options))

@@ -7,8 +7,10 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import asyncpg
 import click
 import uvloop
+from sqlalchemy.exc import DBAPIError
 
 from domains.rewards.model.event import DECISIONS_KEPT
 from infrastructure.database.engine import create_engine, database_of
@@ -69,4 +71,10 @@ def _run(run: Callable[[Settings], Awaitable[None]]) -> None:
 
     factory = uvloop.new_event_loop if settings.event_loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main())
+        try:
+            runner.run(main())
+        except (OSError, DBAPIError, asyncpg.PostgresError) as failure:
+            message = (
+                f"The database cannot be used: {type(failure).__name__}. See GUERDON_DATABASE_URL."
+            )
+            raise click.ClickException(message) from failure

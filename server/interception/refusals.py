@@ -68,7 +68,7 @@ class Violation:
 
 
 @dataclass(slots=True, kw_only=True)
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - the house calls it so
     """A refusal of the mesh itself: an interceptor's, before any service."""
 
     code: grpc.StatusCode
@@ -91,7 +91,7 @@ class Refusals:
             except Exception as raised:  # noqa: BLE001 - the one place that catches them all
                 refusal = refusal_of(raised, method)
             await call.context.abort_with_status(
-                rpc_status.to_status(_status(refusal, method, as_json=call.came_as_json))
+                rpc_status.to_status(to_status(refusal, method, as_json=call.came_as_json))
             )
             raise AssertionError
 
@@ -164,7 +164,8 @@ def is_dependency_away(raised: Exception) -> bool:
     return (getattr(raised, "sqlstate", None) or "")[:2] in _AWAY
 
 
-def _status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
+def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
+    """A refusal as it is sent: short enough to arrive, with paths as the caller knows them."""
     status = status_pb2.Status(
         code=refusal.code.value[0], message=_cut(refusal.message, MESSAGE_BYTES_MAX)
     )

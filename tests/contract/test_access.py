@@ -76,7 +76,7 @@ async def test_whoever_it_is_not_for_is_refused(
 @pytest.mark.parametrize("method", GUARDED, ids=method_ids)
 async def test_who_calls_is_asked_before_what(method: Method, mesh: Mesh) -> None:
     """A stranger could learn from refusals what a method looks at."""
-    told = await refusal_by(mesh.call(method, method.request_type._concrete_class(), proof=NOBODY))
+    told = await refusal_by(mesh.call_raw(method, b"", proof=NOBODY))
     assert told.reason == "CALLER_UNKNOWN"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.metadata import metadata
@@ -14,7 +15,7 @@ async def test_migrations_make_what_the_tables_declare(engine: AsyncEngine) -> N
     """A statement would be checked against a table that production does not have."""
     assert EVERY_TABLE
 
-    def differences(connection) -> list[object]:
+    def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return [
             each

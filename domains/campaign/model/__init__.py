@@ -11,8 +11,8 @@ from domains.campaign.model.budget import (
     EntryKind,
     Refused,
     Tiles,
-    WindowKind,
     WindowKey,
+    WindowKind,
 )
 from domains.campaign.model.campaign import Campaign, CampaignState
 from domains.campaign.model.deciding import (

@@ -59,9 +59,7 @@ class Campaign:
         for asset in sorted(self.rule.assets):
             if asset not in covered:
                 raise BudgetMissingError(self.campaign_id, asset)
-        return replace(
-            self, state=CampaignState.ACTIVE, publish_time=now, update_time=now
-        )
+        return replace(self, state=CampaignState.ACTIVE, publish_time=now, update_time=now)
 
     def pause(self, now: datetime) -> Self:
         """Stops paying for a while.

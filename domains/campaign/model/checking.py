@@ -232,7 +232,10 @@ def _check_reward(reward: RewardDefinition, path: str, rule: Rule, units: Reward
                 raise RuleInvalidError(f"{path}.percentage.percent", "is above 0, up to 100")
             for name in ("amount_max", "amount_min"):
                 limit = getattr(amount, name)
-                if limit is not None and to_base_units(limit, unit, f"{path}.percentage.{name}") == 0:
+                if (
+                    limit is not None
+                    and to_base_units(limit, unit, f"{path}.percentage.{name}") == 0
+                ):
                     raise RuleInvalidError(f"{path}.percentage.{name}", "is zero; leave it out")
     if reward.chaining is not None:
         if reward.recipient is not Recipient.REFERRER:

@@ -115,7 +115,7 @@ def _failure(
     return Failure(path=path, condition=member, logic=logic, saw=saw)
 
 
-def is_met(condition: Condition, saw: object) -> bool:
+def is_met(condition: Condition, saw: object) -> bool:  # noqa: C901, PLR0911 - a line an operator
     """Whether a field's value answers the question with yes."""
     value = condition.value
     match condition.operator:
@@ -191,5 +191,3 @@ def to_number(value: object) -> Decimal | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return Decimal(value)
     return None
-
-

@@ -199,9 +199,7 @@ def _grants(
         raise AmountError(message)
     base_units = _amount(definition, unit, campaign.units.peg_currency, facts, rates)
 
-    def grant(
-        recipient: IdentityGroupId, role: Recipient, amount: int, depth: int | None
-    ) -> Grant:
+    def grant(recipient: IdentityGroupId, role: Recipient, amount: int, depth: int | None) -> Grant:
         return Grant(
             definition_index=index,
             depth=depth,
@@ -219,9 +217,7 @@ def _grants(
     return [
         grant(facts.person, Recipient.REFEREE, share.base_units, 0)
         if share.depth == 0
-        else grant(
-            facts.chain[share.depth - 1], Recipient.REFERRER, share.base_units, share.depth
-        )
+        else grant(facts.chain[share.depth - 1], Recipient.REFERRER, share.base_units, share.depth)
         for share in split(base_units, definition.chaining, facts.chain)
     ]
 

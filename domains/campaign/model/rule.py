@@ -64,7 +64,7 @@ class Recipient(StrEnum):
 class Asset(StrEnum):
     """What a reward is paid in."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - an asset, not a password
     DISCOUNT = "discount"
     POINTS = "points"
 

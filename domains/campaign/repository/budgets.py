@@ -185,9 +185,7 @@ class BudgetRepository:
             ],
         )
 
-    async def release(
-        self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]
-    ) -> None:
+    async def release(self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]) -> None:
         """Gives back what rewards took, each with the id of what caused it."""
         await tx.execute(
             _RELEASE,

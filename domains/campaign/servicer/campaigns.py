@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -39,6 +39,8 @@ from vocabulary.amounts import TokenAmount
 from vocabulary.ids import BudgetItemId, CampaignId, MerchantId
 
 UTC_ZONE = "UTC"
+
+Response = TypeVar("Response", bound=Message)
 
 
 class _CampaignNamed(Protocol):
@@ -129,11 +131,10 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         return await self._change(request, Campaign.archive, campaign_pb2.ArchiveCampaignResponse)
 
     async def _change(
-        self, request: _CampaignNamed, change: Change, response: Callable[..., Any]
-    ) -> Any:
-        def respond(campaign: Campaign) -> Message:
-            message: Message = response(campaign=_to_proto(campaign))
-            return message
+        self, request: _CampaignNamed, change: Change, response: Callable[..., Response]
+    ) -> Response:
+        def respond(campaign: Campaign) -> Response:
+            return response(campaign=_to_proto(campaign))
 
         async with self._database.transaction(repeat=current_repeat(respond)) as tx:
             campaign = await self._campaigns.change_state(
@@ -166,9 +167,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 after=after,
                 limit=start.limit + 1,
             )
-        page = page_of(
-            windows, start, key=lambda each: (each.start_time, each.item.budget_item_id)
-        )
+        page = page_of(windows, start, key=lambda each: (each.start_time, each.item.budget_item_id))
         return campaign_pb2.ListBudgetWindowsResponse(
             budget_windows=[_window_to_proto(window) for window in page.items],
             next_page_token=page.next_page_token,

@@ -34,10 +34,10 @@ Word = TypeVar("Word", bound=StrEnum)
 class EnumNames(Protocol):
     """What generated code offers to name an enum's values."""
 
-    def Name(self, number: Any) -> str:  # noqa: N802 - protobuf's name
+    def Name(self, number: Any) -> str:
         """The value's name."""
 
-    def Value(self, name: str) -> Any:  # noqa: N802 - protobuf's name
+    def Value(self, name: str) -> Any:
         """The value's number."""
 
 
@@ -73,6 +73,7 @@ def to_rule(message: rule_pb2.Rule) -> Rule:
 
 
 def from_rule(rule: Rule) -> rule_pb2.Rule:
+    """The contract's message for a rule. Numbers come back as text."""
     return rule_pb2.Rule(
         trigger=number_of(rule.trigger, rule_pb2.Trigger),
         conditions=_from_group(rule.conditions),

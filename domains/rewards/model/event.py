@@ -16,6 +16,9 @@ from vocabulary.ids import (
     ReversalId,
 )
 
+WORKERS = "reward_work"
+"""The channel on which workers are told to look now."""
+
 TRIES_MAX = 5
 DECISIONS_KEPT = timedelta(days=400)
 RETRY_PAUSE = timedelta(seconds=10)

@@ -7,7 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from vocabulary.amounts import Unit
-from vocabulary.ids import CampaignId, IdentityGroupId, InteractionId, MerchantId, PurchaseId, RewardId
+from vocabulary.ids import (
+    CampaignId,
+    IdentityGroupId,
+    InteractionId,
+    MerchantId,
+    PurchaseId,
+    RewardId,
+)
 
 
 class RewardState(StrEnum):

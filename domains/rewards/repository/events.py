@@ -41,7 +41,7 @@ _CLAIM_DUE = text(
     ORDER BY event_time, event_reference
     LIMIT :batch_size
     FOR NO KEY UPDATE SKIP LOCKED
-    """  # noqa: S608 - constants only
+    """
 )
 _CLAIM_SOME = text(
     f"""
@@ -49,7 +49,7 @@ _CLAIM_SOME = text(
     WHERE interaction_id = ANY(:interaction_ids) AND state = 'pending'
     ORDER BY event_time, event_reference
     FOR NO KEY UPDATE SKIP LOCKED
-    """  # noqa: S608 - constants only
+    """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
 _MARK_DECIDED = text(
     """
@@ -58,9 +58,7 @@ _MARK_DECIDED = text(
     FROM unnest(:interaction_ids, :facts) AS decided (interaction_id, facts)
     WHERE interaction.interaction_id = decided.interaction_id
     """
-).bindparams(
-    bindparam("interaction_ids", type_=ARRAY(Uuid)), bindparam("facts", type_=ARRAY(Text))
-)
+).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)), bindparam("facts", type_=ARRAY(Text)))
 _POSTPONE = text(
     """
     UPDATE interaction
@@ -109,13 +107,13 @@ _LIST = text(
       AND (CAST(:after AS uuid) IS NULL OR interaction_id < :after)
     ORDER BY interaction_id DESC
     LIMIT :limit
-    """  # noqa: S608 - constants only
+    """
 )
 _FIND = text(
     f"""
     SELECT {_COLUMNS} FROM interaction
     WHERE merchant_id = :merchant_id AND interaction_id = :interaction_id
-    """  # noqa: S608 - constants only
+    """
 )
 _DECISIONS = text(
     """

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from domains.rewards.model import Lane, WaitingLane
+from domains.rewards.model.event import WORKERS
 from infrastructure.database.transaction import Transaction
 from infrastructure.database.waking import notify
 from vocabulary.ids import MerchantId
@@ -47,9 +48,7 @@ _WAITING = text(
     ORDER BY due_time
     """
 )
-_ENSURE = text(
-    "INSERT INTO reward_lane (merchant_id) VALUES (:merchant_id) ON CONFLICT DO NOTHING"
-)
+_ENSURE = text("INSERT INTO reward_lane (merchant_id) VALUES (:merchant_id) ON CONFLICT DO NOTHING")
 _TAKE = text(
     """
     SELECT next_sequence FROM reward_lane
@@ -80,10 +79,6 @@ _GET = text(
     """
 )
 _EPOCH = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
-
-
-WORKERS = "reward_work"
-"""The channel that workers listen on."""
 
 
 class LaneRepository:

@@ -58,9 +58,7 @@ _MOVE = text(
     FROM locked JOIN moved USING (account_id)
     WHERE account.account_id = locked.account_id
     """
-).bindparams(
-    bindparam("account_ids", type_=ARRAY(Uuid)), bindparam("deltas", type_=ARRAY(Numeric))
-)
+).bindparams(bindparam("account_ids", type_=ARRAY(Uuid)), bindparam("deltas", type_=ARRAY(Numeric)))
 _BALANCES = text(
     """
     SELECT account.merchant_id, account.kind, account.unit, account.balance, ledger_unit.decimals

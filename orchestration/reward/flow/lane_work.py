@@ -104,9 +104,7 @@ class RewardOrchestrator:
             for interaction in await self._rewards.claim_some(tx, [interaction_id]):
                 await self._rewards.fail(tx, interaction, obstacle=obstacle, now=self._clock())
 
-    async def _turn(
-        self, lane: WaitingLane, only: Sequence[InteractionId] | None
-    ) -> LaneOutcome:
+    async def _turn(self, lane: WaitingLane, only: Sequence[InteractionId] | None) -> LaneOutcome:
         claimed: list[Interaction] = []
         now = self._clock()
 
@@ -249,9 +247,7 @@ class RewardOrchestrator:
     ) -> Lane:
         """Stops deciding at a merchant, or lets it go on."""
         async with self._database.transaction(repeat=repeat) as tx:
-            lane = await self._rewards.set_lane_held(
-                tx, merchant_id, held=held, now=self._clock()
-            )
+            lane = await self._rewards.set_lane_held(tx, merchant_id, held=held, now=self._clock())
             await tx.answer(lane)
         if not held:
             async with self._database.single() as tx:

@@ -40,7 +40,7 @@ class MeshClient:
     proof: tuple[tuple[str, str], ...]
     again_count: int = 0
 
-    async def rpc(self, method: Callable[[Message], Any], request: Message) -> Any:
+    async def rpc(self, method: Callable[..., Any], request: Message) -> Any:
         """Calls a method of the mesh listener."""
 
         async def once() -> Any:

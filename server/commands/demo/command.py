@@ -86,9 +86,7 @@ async def _running_mesh(console: Console) -> AsyncIterator[RunningStack]:
         yield running
         return
     console.print("No mesh runs here; starting one. `guerdon up` keeps one running.")
-    async with Stack(
-        folder=FOLDER, environment=os.environ, reporter=LineReporter(console.print)
-    ):
+    async with Stack(folder=FOLDER, environment=os.environ, reporter=LineReporter(console.print)):
         started = read_running(FOLDER)
         assert started is not None, "a stack that started can be found"
         yield started

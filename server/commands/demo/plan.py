@@ -164,9 +164,7 @@ def _claiming(chance: random.Random) -> Claiming:
     return Claiming.BEFORE if drawn < NEVER_CLAIMED_PART + CLAIMED_BEFORE_PART else Claiming.AFTER
 
 
-def _plan_return(
-    order: PlannedOrder, chance: random.Random, days: dict[date, PlannedDay]
-) -> None:
+def _plan_return(order: PlannedOrder, chance: random.Random, days: dict[date, PlannedDay]) -> None:
     drawn = chance.random()
     if drawn >= REFUNDED_PART + CANCELLED_PART:
         return

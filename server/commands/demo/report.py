@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from server.commands.demo.replay import Story
 
 PAGE_SIZE = 500
 TOP_REFERRERS = 5
+HISTORY_END_YEAR = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class Report:
             for reward in self.rewards
         )
         lines += sorted(
-            f"{window.label}|{window.start_time.ToDatetime()}|{window.used.base_units}"
+            f"{window.label}|{_month_told(window.start_time.ToDatetime())}"
+            f"|{window.used.base_units}"
             f"|{window.refused_count}"
             for window in self.windows
         )
@@ -83,9 +86,7 @@ async def read_report(mesh: MeshClient, story: Story) -> Report:
         async for each in _pages(
             mesh,
             campaign.ListBudgetWindows,
-            campaign_pb2.ListBudgetWindowsRequest(
-                merchant_id=merchant_id, campaign_id=campaign_id
-            ),
+            campaign_pb2.ListBudgetWindowsRequest(merchant_id=merchant_id, campaign_id=campaign_id),
             "budget_windows",
         )
     ]
@@ -157,9 +158,7 @@ def _table(title: str, *columns: str) -> Table:
 def _orders_table(report: Report, story: Story) -> Table:
     table = _table("Orders", "", "history", "today")
     today = set(story.epilogue_references)
-    referred = {
-        each.purchase_id for each in report.interactions if each.referrer_identity_group_id
-    }
+    referred = {each.purchase_id for each in report.interactions if each.referrer_identity_group_id}
 
     def row(label: str, is_counted: Callable[[purchases_pb2.Purchase], bool]) -> None:
         counts = Counter(
@@ -167,13 +166,13 @@ def _orders_table(report: Report, story: Story) -> Table:
         )
         table.add_row(label, f"{counts[False]:,}", f"{counts[True]:,}")
 
-    state = purchases_pb2.Purchase.State.Name
     row("reported by the shop", lambda _: True)
     row("linked to a buyer", lambda each: bool(each.identity_group_id))
     row("never linked", lambda each: not each.identity_group_id)
     row("brought by somebody", lambda each: each.purchase_id in referred)
-    for wanted in ("CONFIRMED", "REFUNDED", "CANCELLED"):
-        row(wanted.lower(), lambda each, wanted=wanted: state(each.state).endswith(wanted))
+    row("confirmed", lambda each: each.state == purchases_pb2.Purchase.STATE_CONFIRMED)
+    row("refunded", lambda each: each.state == purchases_pb2.Purchase.STATE_REFUNDED)
+    row("cancelled", lambda each: each.state == purchases_pb2.Purchase.STATE_CANCELLED)
     return table
 
 
@@ -185,11 +184,16 @@ def _rewards_table(report: Report) -> Table:
         key = (report.campaign_names[each.campaign_id], role, each.depth)
         counted = totals[key]
         is_cancelled = each.state == rewards_pb2.Reward.STATE_CANCELLED
-        totals[key] = [counted[0] + 1, counted[1] + is_cancelled, counted[2],
-                       counted[3] + Decimal(each.amount.amount)]
+        totals[key] = [
+            counted[0] + 1,
+            counted[1] + is_cancelled,
+            counted[2],
+            counted[3] + Decimal(each.amount.amount),
+        ]
     for (campaign, role, depth), (granted, cancelled, _, left) in sorted(totals.items()):
-        table.add_row(f"{campaign}: {role} {depth or ''}", f"{granted:,}", f"{cancelled:,}",
-                      f"{left:,.6f}")
+        table.add_row(
+            f"{campaign}: {role} {depth or ''}", f"{granted:,}", f"{cancelled:,}", f"{left:,.6f}"
+        )
     return table
 
 
@@ -197,8 +201,13 @@ def _budget_table(report: Report) -> Table:
     table = _table("Budget by month", "month", "used", "limit", "refused", "times")
     for window in report.windows:
         month = window.start_time.ToDatetime().strftime("%Y-%m")
-        table.add_row(month, window.used.amount, window.limit.amount, window.refused.amount,
-                      f"{window.refused_count:,}" + (" bound" if window.refused_count else ""))
+        table.add_row(
+            month,
+            window.used.amount,
+            window.limit.amount,
+            window.refused.amount,
+            f"{window.refused_count:,}" + (" bound" if window.refused_count else ""),
+        )
     return table
 
 
@@ -249,16 +258,31 @@ def draw(report: Report, target: Path) -> None:
         axes.bar(names, heights, bottom=bottom, label=f"rewards left: {role}")
         bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
     used = {_month(window.start_time.ToDatetime()): window for window in report.windows}
-    axes.step(names, [float(used[name].limit.amount) if name in used else None for name in names],
-              where="mid", color="black", linestyle="--", label="budget's limit")
-    axes.plot(names, [float(used[name].used.amount) if name in used else None for name in names],
-              "k.", label="budget used")
+    axes.step(
+        names,
+        [float(used[name].limit.amount) if name in used else math.nan for name in names],
+        where="mid",
+        color="black",
+        linestyle="--",
+        label="budget's limit",
+    )
+    axes.plot(
+        names,
+        [float(used[name].used.amount) if name in used else math.nan for name in names],
+        "k.",
+        label="budget used",
+    )
     axes.set_title("Rewards and budget by month of the order")
     axes.set_ylabel("tokens")
     axes.tick_params(axis="x", rotation=60)
     axes.legend()
     figure.savefig(target, dpi=110)
     plt.close(figure)
+
+
+def _month_told(instant: datetime) -> str:
+    """The month of the history; the epilogue's is whichever month it is today."""
+    return _month(instant) if instant.year < HISTORY_END_YEAR else "today"
 
 
 def _month(instant: datetime) -> str:

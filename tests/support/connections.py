@@ -1,13 +1,16 @@
-"""Transactions that others wait for, and connections that end in the middle."""
+"""Several connections at once: beginning together, waiting for each other, ending in between."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+Result = TypeVar("Result")
 
 WAIT_SECONDS_MAX = 10
 
@@ -18,6 +21,19 @@ _WAITING = text(
     """
 )
 _TERMINATE = text("SELECT pg_terminate_backend(:pid, 5000)")
+
+
+async def at_once(*deeds: Callable[[], Awaitable[Result]]) -> list[Result]:
+    """Does everything, beginning at the same moment."""
+    begin = asyncio.Barrier(len(deeds))
+
+    async def do(deed: Callable[[], Awaitable[Result]]) -> Result:
+        await begin.wait()
+        return await deed()
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(do(deed)) for deed in deeds]
+    return [task.result() for task in tasks]
 
 
 class Holder:

@@ -1,0 +1,225 @@
+"""The hot paths at the same time, on real connections."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domains.business.model import AttributionModel
+from infrastructure.database.transaction import Database
+from orchestration.purchase_webhook.errors import DeliveryPostponedError
+from tests.support.books import (
+    amounts_of,
+    assert_books_balance,
+    count_of,
+    deliveries_of,
+    events_of,
+    read,
+    states_of,
+)
+from tests.support.connections import at_once, holding
+from tests.support.flows import NOON
+from tests.support.rules import Limit, a_campaign
+from tests.support.shop import a_shop
+
+PAIRS = 1_000
+PAIRS_AT_ONCE = 10
+SECONDS_MAX = 60
+ROUNDS = 20
+_LOCK_ORDER = """
+    SELECT 1 FROM shop_order
+    WHERE merchant_id = :merchant_id AND order_reference = :order FOR UPDATE
+"""
+
+
+async def test_fifty_arrivals_of_one_browser_are_one_person(real_database: Database) -> None:
+    """A page that loads its parts side by side would make a person for each of them."""
+    shop = await a_shop(real_database)
+
+    records = await at_once(*[partial(shop.arrive, "browser")] * 50)
+
+    assert len({record.identity_group_id for record in records}) == 1
+    assert await count_of(shop, "touchpoint") == 50
+    for table in ("identity_node", "identity_group"):
+        assert len(await read(real_database, f"SELECT 1 FROM {table}")) == 1
+
+
+@pytest.mark.parametrize("model", list(AttributionModel))
+@pytest.mark.parametrize("known", [True, False])
+async def test_of_two_referrers_at_once_one_is_it(
+    real_database: Database, known: bool, model: AttributionModel
+) -> None:
+    """A visitor would have two referrers, both to be paid, or one arrival would fail."""
+    shop = await a_shop(real_database, attribution_model=model)
+    for friend in ("one", "other"):
+        await shop.arrive(friend)
+    for number in range(ROUNDS):
+        visitor = f"visitor {number}"
+        if known:
+            await shop.arrive(visitor)
+        await at_once(
+            partial(shop.arrive, visitor, referrer="one"),
+            partial(shop.arrive, visitor, referrer="other"),
+        )
+
+    active = await read(
+        real_database,
+        "SELECT count(*), count(DISTINCT referee_group_id) FROM referral_link "
+        "WHERE end_time IS NULL",
+    )
+    assert [tuple(row) for row in active] == [(ROUNDS, ROUNDS)]
+    assert await count_of(shop, "touchpoint") == 2 + ROUNDS * (3 if known else 2)
+    # Each link is an event, also one that was replaced at once.
+    assert await count_of(shop, "referral_link") == len(await events_of(shop))
+    if model is AttributionModel.FIRST_TOUCH:
+        assert await count_of(shop, "referral_link") == ROUNDS
+
+
+async def test_two_people_cannot_bring_each_other(real_database: Database) -> None:
+    """Two links opened at once would close a circle that neither arrival could see."""
+    shop = await a_shop(real_database)
+    for number in range(ROUNDS):
+        one, other = f"one {number}", f"other {number}"
+        await shop.arrive(one)
+        await shop.arrive(other)
+        await at_once(
+            partial(shop.arrive, one, referrer=other), partial(shop.arrive, other, referrer=one)
+        )
+
+    assert await count_of(shop, "referral_link") == ROUNDS
+
+
+async def test_four_people_cannot_close_a_circle(real_database: Database) -> None:
+    """Locks on the two people of a link alone would let four links make a ring."""
+    shop = await a_shop(real_database)
+    for number in range(ROUNDS):
+        people = [f"person {number}.{each}" for each in range(4)]
+        for person in people:
+            await shop.arrive(person)
+        await at_once(
+            *(
+                partial(shop.arrive, person, referrer=referrer)
+                for person, referrer in zip(people, [*people[1:], people[0]], strict=True)
+            )
+        )
+
+    assert await count_of(shop, "referral_link") == ROUNDS * 3
+
+
+async def test_claim_and_order_always_meet(real_database: Database) -> None:
+    """Of a claim and an order that come at once, neither would see the other."""
+    shop = await a_shop(real_database, a_campaign(limits=(Limit(amount="2000"),)))
+    orders = [f"A-{number}" for number in range(PAIRS)]
+    waiting = iter(orders)
+
+    async def pairs() -> None:
+        for order in waiting:
+            await at_once(
+                partial(shop.report, order, customerId=order),
+                partial(shop.claim, f"buyer of {order}", order),
+            )
+
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
+        for _ in range(PAIRS_AT_ONCE):
+            group.create_task(pairs())
+
+    (unlinked,) = await read(
+        real_database, "SELECT count(*) FROM shop_order WHERE link IS DISTINCT FROM 'claim'"
+    )
+    assert unlinked.count == 0
+    assert set(await states_of(shop)) == {f"purchase:{order}" for order in orders}
+    await shop.work()
+    assert len(await amounts_of(shop)) == PAIRS
+    await assert_books_balance(real_database)
+
+
+async def test_one_delivery_ten_times_at_once_is_one(real_database: Database) -> None:
+    """A shop that is impatient would have its buyers rewarded ten times."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.claim("buyer", "A-1")
+
+    answers = await at_once(*[partial(shop.report, "A-1", event_id="event-1")] * 10)
+
+    assert answers == ["ok"] * 10
+    (kept,) = await deliveries_of(shop)
+    assert (kept.state, kept.try_count) == ("applied", 1)
+    await shop.work()
+    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
+    assert await count_of(shop, "interaction") == 1
+
+
+async def test_a_twin_that_waited_finds_that_it_was_applied(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Of two copies that both began before either was applied, both would be."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.claim("buyer", "A-1")
+
+    async with (
+        asyncio.TaskGroup() as group,
+        holding(engine, _LOCK_ORDER, merchant_id=shop.merchant_id, order="A-1") as holder,
+    ):
+        # A minute apart: the second one would be the newer report.
+        twins = []
+        for minutes in (1, 2):
+            shop.flows.clock.now = NOON + timedelta(minutes=minutes)
+            twins.append(group.create_task(shop.report("A-1", event_id="event-1")))
+            await holder.until_awaited(by=minutes)
+
+    assert [twin.result() for twin in twins] == ["ok", "ok"]
+    (kept,) = await deliveries_of(shop)
+    assert (kept.state, kept.try_count) == ("applied", 1)
+    (order,) = await read(real_database, "SELECT event_time, body_hash FROM shop_order")
+    applied = (await read(real_database, "SELECT sha256(body) AS hash FROM delivery"))[0]
+    assert order.body_hash == applied.hash, "the order is what the kept delivery says"
+
+
+async def test_two_workers_try_a_failed_delivery_once(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Two workers would use up a delivery's tries in half the time."""
+    shop = await a_shop(real_database)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("ALTER TABLE shop_order ADD CONSTRAINT mistake CHECK (false) NOT VALID")
+        )
+    try:
+        with pytest.raises(DeliveryPostponedError):
+            await shop.report("A-1", event_id="event-1")
+        shop.flows.clock.advance(timedelta(seconds=5))
+        await at_once(*[shop.flows.purchase_webhook.retry_failed] * 4)
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE shop_order DROP CONSTRAINT mistake"))
+
+    (kept,) = await deliveries_of(shop)
+    assert (kept.state, kept.try_count) == ("failed", 2)
+
+
+async def test_orders_of_one_customer_at_once_are_one_customer(real_database: Database) -> None:
+    """A customer who buys in two windows would be two people, or one order would fail."""
+    shop = await a_shop(real_database, a_campaign())
+    orders = [f"A-{number}" for number in range(20)]
+
+    await at_once(
+        *(
+            deed
+            for order in orders
+            for deed in (
+                partial(shop.report, order, customerId="c-1", clientId="browser"),
+                partial(shop.claim, "browser", order),
+            )
+        )
+    )
+
+    people = await read(real_database, "SELECT DISTINCT identity_group_id FROM shop_order")
+    assert len(people) == 1
+    nodes = await read(real_database, "SELECT kind FROM identity_node ORDER BY kind")
+    assert [node.kind for node in nodes] == ["client", "customer"]
+    await shop.work()
+    assert len(await amounts_of(shop)) == len(orders)
