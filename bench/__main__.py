@@ -7,6 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
+# gRPC would say at every process that is started that it leaves forks alone.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 import click
 import uvloop
 from rich.console import Console

@@ -25,8 +25,9 @@ NESTING_MAX = 32
 
 _NUL = "\0"
 _NANOS_MAX = 999_999_999
-# The years 1 to 9999, as Timestamp defines them and a datetime holds them.
-_TIMESTAMP_SECONDS_MIN, _TIMESTAMP_SECONDS_MAX = -62_135_596_800, 253_402_300_799
+# The years 1 to 9999, as Timestamp defines them and a datetime holds them, but for the first
+# and the last microsecond: the database's driver takes those for infinity.
+_TIMESTAMP_MIN, _TIMESTAMP_END = (-62_135_596_800, 1_000), (253_402_300_799, 999_999_000)
 # 10,000 years, as Duration defines them.
 _DURATION_SECONDS_MAX = 315_576_000_000
 
@@ -189,7 +190,7 @@ def _violations(path: str, names: Iterable[str], description: str) -> Iterator[V
 
 
 def _is_timestamp(value: Timestamp) -> bool:
-    in_range = _TIMESTAMP_SECONDS_MIN <= value.seconds <= _TIMESTAMP_SECONDS_MAX
+    in_range = _TIMESTAMP_MIN <= (value.seconds, value.nanos) < _TIMESTAMP_END
     return in_range and 0 <= value.nanos <= _NANOS_MAX
 
 
@@ -214,7 +215,7 @@ def _is_json_without_nul(value: Any) -> bool:
 
 
 _WELL_KNOWN: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "google.protobuf.Timestamp": (_is_timestamp, "must be from the year 1 to the year 9999"),
+    "google.protobuf.Timestamp": (_is_timestamp, "must lie inside of the years 1 to 9999"),
     "google.protobuf.Duration": (_is_duration, "must be at most 10,000 years"),
     "google.protobuf.Value": (_is_json_without_nul, _HOLDS_NUL),
     "google.protobuf.ListValue": (_is_json_without_nul, _HOLDS_NUL),

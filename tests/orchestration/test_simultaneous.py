@@ -31,6 +31,19 @@ PAIRS = 1_000
 PAIRS_AT_ONCE = 10
 SECONDS_MAX = 60
 ROUNDS = 20
+_MAKE_VISITOR = """
+    WITH made AS (
+        INSERT INTO identity_group (identity_group_id, create_time)
+        VALUES (gen_random_uuid(), now()) RETURNING identity_group_id
+    )
+    INSERT INTO identity_node
+        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+    SELECT gen_random_uuid(), identity_group_id, 'client', 'visitor', :merchant_id, now() FROM made
+"""
+_MAKE_ORDER = """
+    INSERT INTO shop_order (merchant_id, order_reference, create_time)
+    VALUES (:merchant_id, 'A-1', now())
+"""
 _LOCK_ORDER = """
     SELECT 1 FROM shop_order
     WHERE merchant_id = :merchant_id AND order_reference = :order FOR UPDATE
@@ -76,8 +89,29 @@ async def test_of_two_referrers_at_once_one_is_it(
     assert await count_of(shop, "touchpoint") == 2 + ROUNDS * (3 if known else 2)
     # Each link is an event, also one that was replaced at once.
     assert await count_of(shop, "referral_link") == len(await events_of(shop))
-    if model is AttributionModel.FIRST_TOUCH:
-        assert await count_of(shop, "referral_link") == ROUNDS
+    links = {AttributionModel.FIRST_TOUCH: 1, AttributionModel.LAST_TOUCH: 2}[model]
+    assert await count_of(shop, "referral_link") == ROUNDS * links
+
+
+async def test_a_referral_by_whoever_came_second_is_not_forgotten(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Of two first visits at once, one would be taken for a visit without a referrer."""
+    shop = await a_shop(real_database, attribution_model=AttributionModel.LAST_TOUCH)
+    for friend in ("one", "other"):
+        await shop.arrive(friend)
+
+    # Both begin while nobody knows the visitor yet, and wait to make them known.
+    async with (
+        asyncio.TaskGroup() as group,
+        holding(engine, _MAKE_VISITOR, merchant_id=shop.merchant_id) as holder,
+    ):
+        for number, friend in enumerate(("one", "other"), start=1):
+            group.create_task(shop.arrive("visitor", referrer=friend))
+            await holder.until_awaited(by=number)
+
+    ends = await read(real_database, "SELECT end_time FROM referral_link ORDER BY end_time")
+    assert [each.end_time for each in ends] == [NOON, None]
 
 
 async def test_two_people_cannot_bring_each_other(real_database: Database) -> None:
@@ -117,12 +151,14 @@ async def test_claim_and_order_always_meet(real_database: Database) -> None:
     orders = [f"A-{number}" for number in range(PAIRS)]
     waiting = iter(orders)
 
+    async def claim(order: str) -> None:
+        # A delivery reads its shop first. Reading something here makes the two writes meet.
+        await read(real_database, "SELECT 1")
+        await shop.claim(f"buyer of {order}", order)
+
     async def pairs() -> None:
         for order in waiting:
-            await at_once(
-                partial(shop.report, order, customerId=order),
-                partial(shop.claim, f"buyer of {order}", order),
-            )
+            await at_once(partial(shop.report, order, customerId=order), partial(claim, order))
 
     async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
         for _ in range(PAIRS_AT_ONCE):
@@ -136,6 +172,30 @@ async def test_claim_and_order_always_meet(real_database: Database) -> None:
     await shop.work()
     assert len(await amounts_of(shop)) == PAIRS
     await assert_books_balance(real_database)
+
+
+@pytest.mark.parametrize("claims_first", [True, False])
+async def test_claim_and_order_meet_although_neither_saw_the_other(
+    engine: AsyncEngine, real_database: Database, claims_first: bool
+) -> None:
+    """Both would look for the other's half where it was not yet when they began."""
+    shop = await a_shop(real_database, a_campaign())
+
+    # Both begin while there is no such order, and wait to make it.
+    async with (
+        asyncio.TaskGroup() as group,
+        holding(engine, _MAKE_ORDER, merchant_id=shop.merchant_id) as holder,
+    ):
+        for number, is_claim in enumerate((claims_first, not claims_first), start=1):
+            if is_claim:
+                group.create_task(shop.claim("buyer", "A-1"))
+            else:
+                group.create_task(shop.report("A-1"))
+            await holder.until_awaited(by=number)
+
+    assert list(await states_of(shop)) == ["purchase:A-1"]
+    (order,) = await read(real_database, "SELECT link, claim_groups FROM shop_order")
+    assert tuple(order) == ("claim", [])
 
 
 async def test_one_delivery_ten_times_at_once_is_one(real_database: Database) -> None:

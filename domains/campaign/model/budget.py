@@ -72,7 +72,9 @@ class BudgetItem:
                 return ALL_TIME
             case CalendarMonths(time_zone=time_zone):
                 local = instant.astimezone(_zone(time_zone))
-                return _month(time_zone, local.year, local.month)
+                start, end = _month(time_zone, local.year, local.month)
+                # Clocks that go back over midnight repeat the end of a month that is over.
+                return (start, end) if instant < end else self.window_at(end, origin=origin)
             case Tiles(duration=duration):
                 start = origin + (instant - origin) // duration * duration
                 return start, start + duration

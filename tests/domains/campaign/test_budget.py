@@ -54,6 +54,9 @@ def month_of(instant: str, zone: str) -> tuple[str, str]:
         # A month that begins at one o'clock, because clocks went forward at its midnight.
         ("2017-10-01T04:00:00Z", "America/Asuncion", "2017-10-01T04:00", "2017-11-01T03:00"),
         ("2017-10-01T03:59:59Z", "America/Asuncion", "2017-09-01T04:00", "2017-10-01T04:00"),
+        # A minute after midnight clocks went back: the month had begun and stays begun.
+        ("2009-11-01T02:30:00Z", "America/St_Johns", "2009-11-01T02:30", "2009-12-01T03:30"),
+        ("2009-11-01T03:00:00Z", "America/St_Johns", "2009-11-01T02:30", "2009-12-01T03:30"),
     ],
 )
 def test_a_month_is_that_of_the_calendar_where_the_merchant_is(

@@ -1,0 +1,28 @@
+"""The whole mesh, as `guerdon up` runs it: PostgreSQL, two servers, a worker, Envoy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from server.embedded.progress import SilentReporter
+from server.embedded.stack import Stack
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A running mesh of the tests' own. Durable, because parts of it are killed."""
+    folder: Path = tmp_path_factory.mktemp("mesh") / ".guerdon"
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")
+    }
+    said: list[str] = []
+    async with Stack(
+        folder=folder,
+        environment={**environment, "GUERDON_DRAIN_SECONDS": "0.5"},
+        reporter=SilentReporter(said.append),
+    ) as running:
+        yield running
