@@ -17,6 +17,11 @@ from server.embedded.postgres import Postgres
 from tests.support.postgres import start_test_postgres
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` rewrites the golden files; the difference is reviewed like code."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of the tests' own."""

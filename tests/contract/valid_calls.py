@@ -27,6 +27,7 @@ from guerdon.purchases.v1 import purchases_pb2
 from guerdon.referral.v1 import referral_pb2
 from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.rpc.contract import Method
+from infrastructure.rpc.translating import to_timestamp
 from tests.support.mesh import Proof, proof_for
 from tests.support.rpc_shop import (
     SIGNING_KEY,
@@ -159,12 +160,12 @@ async def _track(busy: BusyShop) -> Message:
 async def _import_arrival(busy: BusyShop) -> Message:
     return arrival_pb2.ImportArrivalRequest(
         client_id=str(uuid4()),
-        event_time=PAST,
+        event_time=to_timestamp(PAST),
         arrival=arrival_pb2.TrackArrivalRequest(merchant_id=busy.shop.merchant_id),
     )
 
 
-async def _claim(busy: BusyShop) -> Message:
+async def _claim(busy: BusyShop) -> purchase_linking_pb2.ClaimPurchaseRequest:
     order = str(uuid4())
     return purchase_linking_pb2.ClaimPurchaseRequest(
         customer_id=struct_pb2.Value(string_value="cust-77"),
@@ -176,7 +177,7 @@ async def _claim(busy: BusyShop) -> Message:
 
 async def _import_claim(busy: BusyShop) -> Message:
     return purchase_linking_pb2.ImportClaimRequest(
-        client_id=str(uuid4()), event_time=PAST, claim=await _claim(busy)
+        client_id=str(uuid4()), event_time=to_timestamp(PAST), claim=await _claim(busy)
     )
 
 

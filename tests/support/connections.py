@@ -14,12 +14,8 @@ Result = TypeVar("Result")
 
 WAIT_SECONDS_MAX = 10
 
-_WAITING = text(
-    """
-    SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
-    """
-)
+# Not pg_stat_activity: a transaction sees that as it was at the first look.
+_WAITING = text("SELECT DISTINCT pid FROM pg_locks WHERE NOT granted")
 _TERMINATE = text("SELECT pg_terminate_backend(:pid, 5000)")
 
 

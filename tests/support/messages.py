@@ -185,7 +185,7 @@ def _filled(
     *,
     for_caller: bool,
 ) -> Message:
-    message: Any = GetMessageClass(descriptor)()
+    message = GetMessageClass(descriptor)()
     exclusive = _left_out_of_groups(descriptor)
     for field in descriptor.fields:
         if for_caller and (

@@ -25,6 +25,7 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2
 from guerdon.rewards.v1 import rewards_pb2
 from guerdon.type.v1 import money_pb2
+from infrastructure.rpc.translating import to_timestamp
 from server.jobs.reward_work import RewardWork
 from server.wiring import clock
 from tests.support.mesh import Mesh, visitor
@@ -76,7 +77,7 @@ def a_campaign(name: str = "bring a friend") -> campaign_pb2.Campaign:
             ],
             unlimited_assets=[money_pb2.ASSET_POINTS],
         ),
-        start_time=datetime.now(UTC) - timedelta(days=30),
+        start_time=to_timestamp(datetime.now(UTC) - timedelta(days=30)),
     )
 
 

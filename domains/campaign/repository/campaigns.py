@@ -40,7 +40,8 @@ _SELECT = """
                          'unit_decimals', item.unit_decimals,
                          'limit', item.limit_base_units::text,
                          'window_kind', item.window_kind,
-                         'window_seconds', EXTRACT(epoch FROM item.window_duration)::bigint,
+                         'window_microseconds',
+                             (EXTRACT(epoch FROM item.window_duration) * 1000000)::bigint,
                          'time_zone', item.time_zone) ORDER BY item.position)
                      FROM budget_item AS item
                      WHERE item.campaign_id = campaign.campaign_id), '[]') AS budget
@@ -193,7 +194,7 @@ def budget_item_of(document: dict[str, Any], campaign_id: CampaignId) -> BudgetI
     window: Tiles | CalendarMonths | None = None
     match WindowKind(document["window_kind"]):
         case WindowKind.DURATION:
-            window = Tiles(duration=timedelta(seconds=document["window_seconds"]))
+            window = Tiles(duration=timedelta(microseconds=document["window_microseconds"]))
         case WindowKind.MONTH:
             window = CalendarMonths(time_zone=document["time_zone"])
         case WindowKind.ALL:

@@ -70,6 +70,9 @@ class RewardsServiceServicer:
     def ListBalances(self, request, context):
         """Lists what a person has, an amount for each merchant, unit and standing. Amounts of zero
         are left out.
+
+        Errors:
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

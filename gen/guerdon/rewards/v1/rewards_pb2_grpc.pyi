@@ -46,6 +46,9 @@ class RewardsServiceStub:
     ListBalances: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListBalancesRequest, _rewards_pb2.ListBalancesResponse]
     """Lists what a person has, an amount for each merchant, unit and standing. Amounts of zero
     are left out.
+
+    Errors:
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
 @_typing.type_check_only
@@ -66,6 +69,9 @@ class RewardsServiceAsyncStub(RewardsServiceStub):
     ListBalances: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListBalancesRequest, _rewards_pb2.ListBalancesResponse]  # type: ignore[assignment]
     """Lists what a person has, an amount for each merchant, unit and standing. Amounts of zero
     are left out.
+
+    Errors:
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
 class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +101,9 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_rewards_pb2.ListBalancesResponse, _abc.Awaitable[_rewards_pb2.ListBalancesResponse]]:
         """Lists what a person has, an amount for each merchant, unit and standing. Amounts of zero
         are left out.
+
+        Errors:
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 
 def add_RewardsServiceServicer_to_server(servicer: RewardsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,114 @@
+"""Budgets under pressure: what many take at once is never more than the limit."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from domains.campaign.model import (
+    CalendarMonths,
+    Decision,
+    EventFacts,
+    Outcome,
+    Tiles,
+    Trigger,
+    WindowKey,
+    decide,
+)
+from domains.campaign.model.deciding import begin_of
+from domains.campaign.service import Consumption
+from infrastructure.database.transaction import Database
+from tests.support.books import amounts_of, assert_books_balance, explain, windows_of
+from tests.support.connections import at_once
+from tests.support.flows import NOON, flows_on
+from tests.support.rules import Limit, a_campaign
+from tests.support.shop import Shop, a_shop
+from vocabulary.ids import IdentityGroupId, RewardId
+
+TAKERS = 50
+ONE = 1_000_000
+
+
+async def take_one(shop: Shop) -> Decision:
+    """One event of its own, decided and charged in a transaction of its own."""
+    facts = EventFacts(
+        triggers=frozenset({Trigger.PURCHASE}),
+        event_time=NOON,
+        person=IdentityGroupId(uuid4()),
+        chain=(),
+        purchase=None,
+        context={},
+        rates={},
+    )
+    campaigns = shop.flows.campaigns
+    async with shop.database.transaction() as tx:
+        (campaign,) = await campaigns.list_paying(tx, shop.merchant_id)
+        windows = {}
+        for item in campaign.budget:
+            start, end = item.window_at(NOON, origin=begin_of(campaign))
+            windows[WindowKey(item.budget_item_id, start)] = end
+        decision, _ = decide(campaign, facts, await campaigns.lock_windows(tx, windows))
+        reward_id = RewardId(uuid4())
+        await campaigns.charge(
+            tx,
+            charges=decision.charges,
+            refusals=[decision.refused] if decision.refused else [],
+            consumptions=[
+                Consumption(reward_id=reward_id, key=charge.key, base_units=charge.base_units)
+                for charge in decision.charges
+            ],
+        )
+    return decision
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        (Limit(amount="20"),),
+        (Limit(amount="20", window=CalendarMonths(time_zone="UTC")), Limit(amount="90", label="b")),
+        (Limit(amount="90"), Limit(amount="20", label="b", window=Tiles(duration=10 * (NOON - NOON.replace(day=1, hour=0))))),
+    ],
+    ids=["in all", "a month", "a duration"],
+)  # fmt: skip
+async def test_fifty_at_once_take_exactly_the_limit(
+    real_database: Database, limits: tuple[Limit, ...]
+) -> None:
+    """Two that read the same rest would both spend it."""
+    shop = await a_shop(real_database, a_campaign(limits=limits))
+
+    decisions = await at_once(*[partial(take_one, shop)] * TAKERS)
+
+    outcomes = [decision.outcome for decision in decisions]
+    assert outcomes.count(Outcome.GRANTED) == 20
+    assert outcomes.count(Outcome.BUDGET_REFUSED) == 30
+    windows = await windows_of(shop, "welcome")
+    assert [window.used for window in windows] == [20 * ONE] * len(limits)
+    assert sum(window.refused_count for window in windows) == 30
+    assert sum(window.refused for window in windows) == 30 * ONE
+
+
+async def test_fifty_orders_at_once_earn_exactly_the_limit(real_database: Database) -> None:
+    """Shops would pay for more orders than they agreed to when many come at once."""
+    processes = [flows_on(real_database, batch_size=7) for _ in range(3)]
+    shop = await a_shop(processes[0], a_campaign(limits=(Limit(amount="20", label="march"),)))
+    orders = [f"A-{number:02}" for number in range(TAKERS)]
+    await at_once(*(partial(shop.buy, f"buyer of {order}", order) for order in orders))
+
+    await at_once(*(shop.on(process).work for process in processes))
+
+    # At one time, the order's own id decides who is first.
+    assert await amounts_of(shop) == [(f"purchase:{order}", ONE) for order in orders[:20]]
+    (window,) = await windows_of(shop, "welcome")
+    assert (window.used, window.refused_count) == (20 * ONE, 30)
+    (decision,) = (await explain(shop, f"purchase:{orders[20]}")).decisions
+    assert decision.outcome.value == Outcome.BUDGET_REFUSED.value
+    assert decision.details["refused"] == {
+        "label": "march",
+        "wanted": "1000000",
+        "used": "20000000",
+        "limit": "20000000",
+        "window_start": window.start_time.isoformat(),
+    }
+    await assert_books_balance(real_database)
