@@ -22,8 +22,8 @@ setup: .venv/.done ## install everything into .venv
 	  exit 1; fi; \
 	test -x $(BIN)/python || $$found -m venv .venv
 	@echo "Installing what is needed into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 gen: setup ## proto/ → gen/, envoy/descriptors.binpb and envoy/bootstrap.json

@@ -125,15 +125,19 @@ class RewardsService:
             await self._ledger.add_units(tx, merchant_id, units)
 
     async def postpone(
-        self, tx: Transaction, interaction: Interaction, *, obstacle: str, now: datetime
+        self,
+        tx: Transaction,
+        interactions: Sequence[Interaction],
+        *,
+        obstacle: str,
+        now: datetime,
     ) -> None:
-        """Lets an event wait for something from outside. Costs it no try."""
-        await self._events.postpone(
-            tx,
-            interaction.interaction_id,
-            until=now + wait_pause(interaction.wait_count),
-            obstacle=obstacle,
-        )
+        """Lets events wait for something from outside. Costs them no try."""
+        if interactions:
+            waits = [
+                (each.interaction_id, now + wait_pause(each.wait_count)) for each in interactions
+            ]
+            await self._events.postpone(tx, waits, obstacle=obstacle)
 
     async def fail(
         self, tx: Transaction, interaction: Interaction, *, obstacle: str, now: datetime

@@ -17,7 +17,6 @@ from orchestration.purchase_webhook.flow import (
 )
 from vocabulary.ids import MerchantId
 
-EVENT_ID_CHARACTERS_MAX = 255
 _HEX = "0x"
 
 
@@ -42,7 +41,7 @@ class PurchaseWebhookServicer(purchase_webhook_pb2_grpc.PurchaseWebhookServiceSe
                 product_id=bytes.fromhex(shop.removeprefix(_HEX)) if is_product else None,
                 body=request.payload.data,
                 signature=signature,
-                event_id=headers.get(EVENT_ID_HEADER, "")[:EVENT_ID_CHARACTERS_MAX],
+                event_id=headers.get(EVENT_ID_HEADER, ""),
                 is_test=headers.get("x-test", "").lower() == "true",
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -29,6 +30,8 @@ from vocabulary.ids import IdentityGroupId, RewardId
 
 TAKERS = 50
 ONE = 1_000_000
+A_MONTH = CalendarMonths(time_zone="UTC")
+TEN_DAYS = Tiles(duration=timedelta(days=10))
 
 
 async def take_one(shop: Shop) -> Decision:
@@ -67,11 +70,11 @@ async def take_one(shop: Shop) -> Decision:
     "limits",
     [
         (Limit(amount="20"),),
-        (Limit(amount="20", window=CalendarMonths(time_zone="UTC")), Limit(amount="90", label="b")),
-        (Limit(amount="90"), Limit(amount="20", label="b", window=Tiles(duration=10 * (NOON - NOON.replace(day=1, hour=0))))),
+        (Limit(amount="20", window=A_MONTH), Limit(amount="90", label="other")),
+        (Limit(amount="90"), Limit(amount="20", label="other", window=TEN_DAYS)),
     ],
-    ids=["in all", "a month", "a duration"],
-)  # fmt: skip
+    ids=["in all", "a month", "ten days"],
+)
 async def test_fifty_at_once_take_exactly_the_limit(
     real_database: Database, limits: tuple[Limit, ...]
 ) -> None:

@@ -191,6 +191,15 @@ async def test_the_same_event_is_applied_once_whatever_its_body(database: Databa
     assert list(await states_of(shop)) == ["purchase:A-1"]
 
 
+async def test_event_ids_may_be_long(database: Database) -> None:
+    """Of two long ids that begin alike, the second delivery would be taken for the first."""
+    shop = await a_shop(database)
+    for order in ("A-1", "A-2", "A-2"):
+        assert await shop.report(order, event_id="x" * 4_000 + order) == "ok"
+
+    assert await count_of(shop, "delivery") == await count_of(shop, "shop_order") == 2
+
+
 async def test_shops_may_use_the_same_event_ids(database: Database) -> None:
     """Two shops that count their deliveries from 1 would swallow each other's."""
     shops = [await a_shop(database) for _ in range(2)]

@@ -25,7 +25,7 @@ from tests.support.books import (
 from tests.support.connections import at_once, holding
 from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign
-from tests.support.shop import a_shop
+from tests.support.shop import a_delivery, a_shop
 
 PAIRS = 1_000
 PAIRS_AT_ONCE = 10
@@ -259,6 +259,41 @@ async def test_two_workers_try_a_failed_delivery_once(
 
     (kept,) = await deliveries_of(shop)
     assert (kept.state, kept.try_count) == ("failed", 2)
+
+
+@pytest.mark.parametrize("shop_first", [True, False])
+async def test_a_shop_and_a_worker_that_try_again_at_once_apply_once(
+    engine: AsyncEngine, real_database: Database, shop_first: bool
+) -> None:
+    """A failed delivery would be applied twice, or end as failed although it was applied."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.claim("buyer", "A-1")
+    async with shop.database.transaction() as tx:
+        await shop.flows.purchases.keep_failed(
+            tx, a_delivery(shop, shop.order_body("A-1"), event_id="event-1"), failure="Mistake"
+        )
+    shop.flows.clock.advance(timedelta(seconds=5))
+
+    async with (
+        asyncio.TaskGroup() as group,
+        holding(engine, _LOCK_ORDER, merchant_id=shop.merchant_id, order="A-1") as holder,
+    ):
+        for number, by_shop in enumerate((shop_first, not shop_first), start=1):
+            if by_shop:
+                again = group.create_task(shop.report("A-1", ordered=NOON, event_id="event-1"))
+            else:
+                group.create_task(shop.flows.delivery_retries.run())
+            await holder.until_awaited(by=number)
+
+    assert again.result() == "ok"
+    # If each holds what the other waits for, one of them gives way and may have lost a try.
+    while await shop.flows.purchase_webhook.retry_failed():
+        pass
+    (kept,) = await deliveries_of(shop)
+    assert kept.state == "applied"
+    await shop.work()
+    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
+    assert await count_of(shop, "interaction") == 1
 
 
 async def test_orders_of_one_customer_at_once_are_one_customer(real_database: Database) -> None:

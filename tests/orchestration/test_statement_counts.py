@@ -122,3 +122,25 @@ async def test_a_batch_costs_the_same_however_many_events_and_levels(
         counts.append(len(sent))
 
     assert counts == [16, 16]
+
+
+async def test_events_that_wait_cost_one_statement_together(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """A missing rate would cost a statement for each order that waits for it."""
+    counts = []
+    for orders in (1, 40):
+        shop = await a_shop(real_database, a_campaign(amount=percent("1")))
+        for number in range(orders):
+            await shop.buy("buyer", f"A-{number}", currency="USD")
+        lane = next(
+            each
+            for each in await shop.flows.reward.list_waiting_lanes()
+            if each.merchant_id == shop.merchant_id
+        )
+        with counting(engine) as sent:
+            outcome = await shop.flows.reward.work(lane)
+        assert (outcome.waiting_count, outcome.decided_count) == (orders, 0)
+        counts.append(len(sent))
+
+    assert counts == [13, 13]

@@ -16,6 +16,12 @@ from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model.order import OrderEvent, OrderItem, OrderState, is_guest
 
 ITEMS_MAX = 1_000
+_WORDS = {
+    "Value error, ": "",
+    "Input should": "must",
+    "String should": "must",
+    "List should": "must",
+}
 NUMBER_DIGITS_MAX = 40
 _NUL = re.compile(rb"\\u0000")
 DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?")
@@ -180,4 +186,6 @@ def _says(error: Any) -> str:
     if error["type"] == "missing":
         return "is required"
     message: str = error["msg"]
-    return message.removeprefix("Value error, ")
+    for said, better in _WORDS.items():
+        message = message.replace(said, better)
+    return message

@@ -13,6 +13,7 @@ from enum import StrEnum
 from vocabulary.ids import DeliveryId, MerchantId
 
 TRIES_MAX = 5
+REFERENCE_CHARACTERS_MAX = 255
 KEPT = timedelta(days=90)
 _RETRY_PAUSES = (
     timedelta(seconds=5),
@@ -68,5 +69,10 @@ def verifies(signature: str, *, key: str, body: bytes) -> bool:
 
 
 def event_reference(webhook_id: str, body: bytes) -> str:
-    """What tells a delivery apart: the sender's id for it, else the hash of its body."""
+    """What tells a delivery apart: the sender's id for it, else the hash of its body.
+
+    An id that is too long for an index stands there as its hash.
+    """
+    if len(webhook_id) > REFERENCE_CHARACTERS_MAX:
+        return hashlib.sha256(webhook_id.encode()).hexdigest()
     return webhook_id or hashlib.sha256(body).hexdigest()

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import Text, Uuid
+from sqlalchemy.types import DateTime, Text, Uuid
 
 from domains.rewards.model import (
     DecisionRecord,
@@ -62,9 +62,13 @@ _MARK_DECIDED = text(
 _POSTPONE = text(
     """
     UPDATE interaction
-    SET due_time = :due_time, obstacle = :obstacle, wait_count = wait_count + 1
-    WHERE interaction_id = :interaction_id AND state = 'pending'
+    SET due_time = waiting.due_time, obstacle = :obstacle, wait_count = wait_count + 1
+    FROM unnest(:interaction_ids, :due_times) AS waiting (interaction_id, due_time)
+    WHERE interaction.interaction_id = waiting.interaction_id AND state = 'pending'
     """
+).bindparams(
+    bindparam("interaction_ids", type_=ARRAY(Uuid)),
+    bindparam("due_times", type_=ARRAY(DateTime(timezone=True))),
 )
 _FAIL = text(
     """
@@ -167,12 +171,20 @@ class EventRepository:
         )
 
     async def postpone(
-        self, tx: Transaction, interaction_id: InteractionId, *, until: datetime, obstacle: str
+        self,
+        tx: Transaction,
+        waits: Sequence[tuple[InteractionId, datetime]],
+        *,
+        obstacle: str,
     ) -> None:
-        """Lets an event wait for something from outside. Costs it no try."""
+        """Lets events wait, each until a time, for something from outside. Costs them no try."""
         await tx.execute(
             _POSTPONE,
-            {"interaction_id": interaction_id, "due_time": until, "obstacle": obstacle},
+            {
+                "interaction_ids": [interaction_id for interaction_id, _ in waits],
+                "due_times": [until for _, until in waits],
+                "obstacle": obstacle,
+            },
         )
 
     async def fail(

@@ -185,8 +185,7 @@ class RewardOrchestrator:
             consumptions=result.consumptions,
         )
         await self._rewards.record_decided(tx, result.decided, now=now)
-        for interaction in result.waiting:
-            await self._rewards.postpone(tx, interaction, obstacle=RATE_MISSING, now=now)
+        await self._rewards.postpone(tx, result.waiting, obstacle=RATE_MISSING, now=now)
         await self._rewards.advance_lane(tx, merchant_id, sequence + len(result.decisions))
         return LaneOutcome(
             decided_count=len(result.facts),

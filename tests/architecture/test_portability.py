@@ -1,0 +1,42 @@
+"""The repository works on any machine, for anybody."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.files import ROOT, project_files
+
+# The folder of somebody's home or checkout, at the beginning of a path.
+MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|work|mnt|workspace|builds)/\w")
+# Where packages come from is whoever installs them's business.
+REGISTRY = re.compile(
+    r"files\.pythonhosted|pypi\.org/simple|https?://[^\s\"']*(?:/simple\b|artifactory|nexus)"
+    r"|^\s*--(?:extra-)?index-url|^\s*--find-links|^\s*--trusted-host",
+    re.MULTILINE,
+)
+BINARY = {".binpb", ".png", ".ico", ".gz"}
+TEXTS = [path for path in project_files() if path.suffix not in BINARY]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=str)
+def test_a_file_names_no_machine_and_no_registry(path: Path) -> None:
+    """It would fail, or be of no use, anywhere else."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for pattern in (MACHINE_PATH, REGISTRY):
+        found = pattern.search(text)
+        assert found is None, found
+    assert str(ROOT) not in text
+
+
+def test_every_file_is_looked_at() -> None:
+    """The patterns above would look at nothing."""
+    assert {Path("README.md"), Path("requirements.lock"), Path("Makefile")} <= set(TEXTS)
+    slash = "/"
+    assert MACHINE_PATH.search(f"see '{slash}home/somebody/project'")
+    assert MACHINE_PATH.search(f"cd {slash}root/project")
+    assert not MACHINE_PATH.search("https://shop.example/home/page")
+    assert REGISTRY.search(f"{'-' * 2}index-url something")
+    assert REGISTRY.search(f"https:{slash}/registry.example/simple")

@@ -1,0 +1,148 @@
+"""What the rooms promise each other, where the import contracts cannot see it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Table
+
+from infrastructure.database.metadata import metadata
+from server.wiring import EVERY_TABLE
+from tests.support.files import ROOT, files_of, source_of, texts_of, tree_of
+
+HOT_PATHS = {"arrival", "purchase_linking", "purchase_webhook"}
+NOT_ADAPTERS = {"database", "rpc"}
+"""Rooms of infrastructure that do not lead to somebody else's server, or to secrets."""
+
+AMBIENT_MODULES = {"time", "random", "secrets", "uuid_utils", "uuid_utils.compat"}
+AMBIENT_NAMES = {"uuid1", "uuid4", "uuid7"}
+AMBIENT_METHODS = {"now", "utcnow", "today", "time_ns", "uuid1", "uuid4", "uuid7"}
+AMBIENT_SQL = re.compile(
+    r"\b(now|random|gen_random_uuid|uuidv7|clock_timestamp|statement_timestamp)\(\)"
+    r"|\bCURRENT_(TIMESTAMP|DATE|TIME)\b",
+    re.IGNORECASE,
+)
+SQL_TABLE = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+\"?([a-z_]+)\"?", re.IGNORECASE)
+
+PRODUCT = "guerdon"
+PROTO_NAME = re.compile(rf"{PRODUCT}\.[a-z]+\.v[0-9]+")
+
+RULES = files_of("domains", "orchestration")
+DOMAINS = sorted(
+    path.name for path in (ROOT / "domains").iterdir() if (path / "__init__.py").exists()
+)
+
+
+def contracts() -> dict[str, dict[str, Any]]:
+    """The import contracts by their ids."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {each["id"]: each for each in project["tool"]["importlinter"]["contracts"]}
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """The names of a file and of the folders it is in."""
+    return path.with_suffix("").parts
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            yield node
+
+
+@pytest.mark.parametrize("path", RULES, ids=str)
+def test_rules_are_handed_the_time_and_fresh_ids(path: Path) -> None:
+    """A rule that reads the clock itself cannot be tested at one minute to midnight."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            assert not {each.name for each in node.names} & AMBIENT_MODULES, node.lineno
+        if isinstance(node, ast.ImportFrom):
+            assert node.module not in AMBIENT_MODULES, node.lineno
+            assert not {each.name for each in node.names} & AMBIENT_NAMES, node.lineno
+    for call in calls(path):
+        if isinstance(call.func, ast.Attribute):
+            # `func.now()` is SQL, and is looked for below.
+            is_sql = isinstance(call.func.value, ast.Name) and call.func.value.id == "func"
+            assert is_sql or call.func.attr not in AMBIENT_METHODS, call.lineno
+
+
+@pytest.mark.parametrize("path", RULES, ids=str)
+def test_statements_are_handed_the_time_and_fresh_ids(path: Path) -> None:
+    """What a rule decides and what the database writes would be two times."""
+    for text in texts_of(path):
+        assert AMBIENT_SQL.search(text) is None, text
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in RULES if {"service", "repository"} & set(parts_of(path))], ids=str
+)
+def test_who_receives_a_transaction_opens_none(path: Path) -> None:
+    """A part of a flow would be done although the flow failed."""
+    opened = {call.func.attr for call in calls(path) if isinstance(call.func, ast.Attribute)}
+    assert not opened & {"transaction", "single", "commit", "rollback", "begin"}
+
+
+def tables_of(domain: str) -> set[str]:
+    """The names of the tables that a domain owns."""
+    module = importlib.import_module(f"domains.{domain}.tables")
+    return {each.name for each in vars(module).values() if isinstance(each, Table)}
+
+
+def test_every_table_has_one_owner() -> None:
+    """Two rooms would write it, each by its own rules."""
+    owned = [name for domain in DOMAINS for name in sorted(tables_of(domain))]
+    assert len(owned) == len(set(owned))
+    assert {table.name for table in EVERY_TABLE} - set(owned) == {"repeated_call"}
+    assert {table.name for table in EVERY_TABLE} == set(metadata.tables)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_foreign_keys_stay_inside_a_domain(domain: str) -> None:
+    """Neither domain could be deployed, tested or partitioned without the other."""
+    own = tables_of(domain)
+    for name in own:
+        for key in metadata.tables[name].foreign_keys:
+            assert key.column.table.name in own, key
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in files_of("domains") if path.parts[1] in DOMAINS], ids=str
+)
+def test_a_domain_asks_only_its_own_tables(path: Path) -> None:
+    """A change of one domain's table would break another domain."""
+    others = set(metadata.tables) - tables_of(path.parts[1]) - {"repeated_call"}
+    for text in texts_of(path):
+        assert not set(SQL_TABLE.findall(text)) & others, text
+
+
+def test_only_the_hot_paths_have_statements_of_their_own() -> None:
+    """SQL would spread through the flows."""
+    found = {path.parts[1] for path in files_of("orchestration") if path.stem == "statements"}
+    assert found == HOT_PATHS
+
+
+def test_every_adapter_is_protected() -> None:
+    """A rule could reach somebody else's server past its port."""
+    folders = {
+        path.name for path in (ROOT / "infrastructure").iterdir() if (path / "__init__.py").exists()
+    }
+    adapters = {f"infrastructure.{name}" for name in folders - NOT_ADAPTERS}
+    assert set(contracts()["outside"]["protected_modules"]) == adapters
+
+
+@pytest.mark.parametrize(
+    "path", files_of("domains", "orchestration", "infrastructure", "vocabulary"), ids=str
+)
+def test_the_products_name_stands_only_where_it_must(path: Path) -> None:
+    """Renaming the product would be a hunt instead of one search."""
+    for number, line in enumerate(source_of(path).splitlines(), start=1):
+        rest = PROTO_NAME.sub("", line).lower()
+        is_import = rest.lstrip().startswith(("from ", "import "))
+        assert is_import or PRODUCT not in rest, f"{path}:{number}: {line}"

@@ -1,0 +1,118 @@
+"""The environment is read in one place, and every setting is explained."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from server.edge.settings import default_rate_limits
+from server.settings import PREFIX, SettingsError, read_settings
+from tests.support.files import files_of, source_of, texts_of, tree_of
+
+DOCUMENT = Path("docs/settings.md")
+READERS = {
+    # A process reads its settings.
+    "server/commands/processes.py",
+    # Finds the mesh that a command talks to.
+    "server/commands/mesh.py",
+    # Hand the environment on to the processes that they start.
+    "server/commands/up.py",
+    "server/commands/demo/command.py",
+    # Looks for Envoy on the path.
+    "server/embedded/envoy.py",
+}
+NAME = re.compile(rf"\b{PREFIX}[A-Z_]+[A-Z]\b")
+ROOMS = ("server", "orchestration", "domains", "infrastructure", "vocabulary", "migrations")
+
+
+class Recorder(dict[str, str]):
+    """An empty environment that remembers what it was asked for, and the defaults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: dict[str, str | None] = {}
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.asked[name] = default
+        return default
+
+
+def asked_for() -> Mapping[str, str | None]:
+    """Every setting of a process with its default; None when it must be given."""
+    recorder = Recorder()
+    with pytest.raises(SettingsError):
+        read_settings(recorder)
+    return recorder.asked
+
+
+def sections() -> Mapping[str, str]:
+    """What the document says of each setting."""
+    text = source_of(DOCUMENT)
+    parts = re.split(r"^#+ (.+)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def named_in_the_code() -> set[str]:
+    """Every setting that the code names anywhere."""
+    texts = (text for path in files_of(*ROOMS) for text in texts_of(path))
+    return {name for text in texts for name in NAME.findall(text)}
+
+
+@pytest.mark.parametrize("name", sorted(asked_for()))
+def test_a_setting_is_explained(name: str) -> None:
+    """An operator would have to read the code."""
+    section = sections()[name].lower()
+    default = asked_for()[name]
+    if default is None:
+        assert "required" in section
+    elif default == "":
+        assert "default: none" in section
+    else:
+        assert f"default `{default}`" in section or f"`{default}` (default)" in section
+
+
+def test_what_else_is_read_is_explained() -> None:
+    """An operator would meet a variable that no page names."""
+    assert named_in_the_code() <= set(sections())
+
+
+def test_what_is_explained_is_read() -> None:
+    """An operator would set what has no effect."""
+    settings = {name for name in sections() if name.startswith(PREFIX)}
+    assert settings <= named_in_the_code() | set(asked_for())
+
+
+@pytest.mark.parametrize("path", files_of(*ROOMS), ids=str)
+def test_nothing_else_reads_the_environment(path: Path) -> None:
+    """A process would behave in a way that its settings do not tell."""
+    if str(path) in READERS:
+        return
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in {"environ", "environb", "getenv"}, node.lineno
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            assert not {each.name for each in node.names} & {"environ", "getenv"}, node.lineno
+
+
+@pytest.mark.parametrize("path", sorted(READERS))
+def test_a_reader_still_reads(path: str) -> None:
+    """The exception would cover what is written later."""
+    assert "os.environ" in source_of(Path(path))
+
+
+def test_the_rate_limits_are_those_that_envoy_keeps() -> None:
+    """A shop would be told that it may call more often than it may."""
+    rows = re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d,]+) \|$", source_of(DOCUMENT), re.MULTILINE)
+    told = {
+        name.upper(): (int(per_second.replace(",", "")), int(burst.replace(",", "")))
+        for name, per_second, burst in rows
+    }
+    kept = {
+        rate_class.name: (limit.per_second, limit.burst)
+        for rate_class, limit in default_rate_limits().items()
+    }
+    assert told == kept

@@ -1,0 +1,178 @@
+"""What the statements of the hot paths write is what the domains' repositories read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from domains.attribution.model import Source, Touchpoint, Utm
+from domains.attribution.repository import TouchpointRepository
+from domains.identity.model import NodeKind
+from domains.identity.repository import IdentityRepository
+from domains.purchases.model import (
+    Delivery,
+    DeliveryState,
+    Link,
+    OrderItem,
+    OrderState,
+    Purchase,
+)
+from domains.referral.model import ReferralLink
+from domains.referral.repository import ReferralRepository
+from domains.rewards.model import Interaction, InteractionKind, InteractionState
+from infrastructure.database.transaction import Database
+from tests.support.flows import NOON
+from tests.support.shop import a_shop
+from vocabulary.ids import PurchaseId
+
+WALLET = "0x52908400098527886e0f7030069857d2e4169ee7"
+DELAY = timedelta(minutes=2)
+
+
+async def test_an_arrival_is_read_as_it_was_written(database: Database) -> None:
+    """Attribution, referral or identity would not find what an arrival left them."""
+    shop = await a_shop(database)
+    ad = Utm(source="news", medium="mail", campaign="spring", term="shoes", content="hero")
+    await shop.arrive("visitor", utm=ad)
+    record = await shop.arrive("visitor", wallet=WALLET)
+
+    identities = IdentityRepository()
+    async with database.transaction() as tx:
+        visitor = await identities.find_by_node(
+            tx, NodeKind.CLIENT, "visitor", merchant_id=shop.merchant_id
+        )
+        referrer = await identities.find_by_node(tx, NodeKind.WALLET, WALLET, merchant_id=None)
+        assert visitor is not None
+        assert referrer is not None
+        touches = await TouchpointRepository().list_newest(
+            tx, shop.merchant_id, identity_group_id=None, before=None, limit=9
+        )
+        links = await ReferralRepository().list_of_referrer(
+            tx, shop.merchant_id, referrer.identity_group_id, before=None, limit=9
+        )
+        (event,) = await shop.flows.reward_events.list_of_merchant(
+            tx, shop.merchant_id, state=None, after=None, limit=9
+        )
+
+    assert visitor.identity_group_id == record.identity_group_id
+    assert (referrer.wallet, visitor.wallet) == (WALLET, None)
+    assert record.referral_link_id is not None
+    touched = Touchpoint(
+        touchpoint_id=record.touchpoint_id,
+        merchant_id=shop.merchant_id,
+        identity_group_id=visitor.identity_group_id,
+        source=Source.REFERRAL_LINK,
+        referrer_group_id=referrer.identity_group_id,
+        landing_url="https://shop.example/",
+        utm=None,
+        arrival_time=NOON,
+    )
+    assert touches[0] == touched
+    assert (touches[1].source, touches[1].utm, len(touches)) == (Source.PAID_AD, ad, 2)
+    assert links == [
+        ReferralLink(
+            referral_link_id=record.referral_link_id,
+            merchant_id=shop.merchant_id,
+            referrer_group_id=referrer.identity_group_id,
+            referee_group_id=visitor.identity_group_id,
+            start_time=NOON,
+            end_time=None,
+        )
+    ]
+    assert event == Interaction(
+        interaction_id=event.interaction_id,
+        merchant_id=shop.merchant_id,
+        kind=InteractionKind.REFERRAL,
+        event_reference=f"referral:{record.referral_link_id}",
+        identity_group_id=visitor.identity_group_id,
+        purchase_id=None,
+        state=InteractionState.PENDING,
+        event_time=NOON,
+        due_time=NOON,
+        try_count=0,
+        wait_count=0,
+        obstacle="",
+        decide_time=None,
+        referrer_group_id=None,
+    )
+
+
+async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Database) -> None:
+    """Purchases or rewards would read another order than the shop reported."""
+    shop = await a_shop(database, reward_delay=DELAY)
+    ordered, updated = NOON - timedelta(hours=2), NOON - timedelta(hours=1)
+    line = {
+        "productId": 8201557770001,
+        "quantity": 2,
+        "price": "29.900000000001",
+        "name": "blue-mug",
+        "title": "Blue “mug” 🫖",
+        "image": "https://shop.example/mug.png",
+    }
+    body = shop.order_body(
+        "A-1",
+        ordered=ordered,
+        updated=updated,
+        customerId="c-1",
+        totalPrice="59.80",
+        items=[line, {**line, "image": None}],
+    )
+    await shop.deliver(body, event_id="event-1")
+    claimed = await shop.claim("buyer", "A-1")
+
+    async with database.transaction() as tx:
+        assert claimed.purchase_id is not None
+        purchase = await shop.flows.purchases.get(tx, shop.merchant_id, claimed.purchase_id)
+        (delivery,) = await shop.flows.purchases.list_deliveries(
+            tx, shop.merchant_id, state=None, after=None, limit=9
+        )
+        (event,) = await shop.flows.reward_events.list_of_merchant(
+            tx, shop.merchant_id, state=None, after=None, limit=9
+        )
+        customer = await IdentityRepository().find_by_node(
+            tx, NodeKind.CUSTOMER, "c-1", merchant_id=shop.merchant_id
+        )
+
+    item = OrderItem(
+        product_reference="8201557770001",
+        quantity=2,
+        price=Decimal("29.900000000001"),
+        name="blue-mug",
+        title="Blue “mug” 🫖",
+        image_url="https://shop.example/mug.png",
+    )
+    assert purchase == Purchase(
+        purchase_id=PurchaseId(purchase.purchase_id),
+        merchant_id=shop.merchant_id,
+        order_reference="A-1",
+        customer_reference="c-1",
+        state=OrderState.CONFIRMED,
+        total=Decimal("59.80"),
+        currency="EUR",
+        items=(item, OrderItem.from_document({**item.to_document(), "image_url": ""})),
+        identity_group_id=claimed.identity_group_id,
+        link=Link.CLAIM,
+        generation=1,
+        order_time=ordered,
+        event_time=updated,
+    )
+    assert delivery == Delivery(
+        delivery_id=delivery.delivery_id,
+        merchant_id=shop.merchant_id,
+        platform="custom",
+        event_reference="event-1",
+        headers={"x-webhook-id": "event-1", "x-test": "false"},
+        body=body,
+        state=DeliveryState.APPLIED,
+        failure="",
+        try_count=1,
+        receive_time=NOON,
+    )
+    assert (event.kind, event.event_reference) == (InteractionKind.PURCHASE, "purchase:A-1")
+    assert (event.event_time, event.due_time) == (ordered, updated + DELAY)
+    assert (event.purchase_id, event.identity_group_id) == (
+        purchase.purchase_id,
+        claimed.identity_group_id,
+    )
+    assert customer is not None
+    assert customer.identity_group_id == claimed.identity_group_id
