@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,9 +43,11 @@ from domains.referral.service import ReferralService
 from domains.referral.servicer import ReferralServicer
 from domains.referral.tables import referral_link
 from domains.rewards.repository import (
+    DecisionRepository,
     EventRepository,
     LaneRepository,
     LedgerRepository,
+    ReversalRepository,
     RewardRepository,
 )
 from domains.rewards.service import RewardsService
@@ -129,14 +131,36 @@ class Servicers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Domains:
+    """The use cases of each domain. None of them is given another one."""
+
+    business: BusinessService
+    identity: IdentityService
+    attribution: AttributionService
+    referral: ReferralService
+    purchases: PurchasesService
+    campaigns: CampaignService
+    rewards: RewardsService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """What crosses domains. Flows know the domains; the domains do not know them."""
+
+    arrival: ArrivalOrchestrator
+    purchase_linking: PurchaseLinkingOrchestrator
+    purchase_webhook: PurchaseWebhookOrchestrator
+    reward: RewardOrchestrator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """What a process runs: services to answer with, flows to work with."""
 
     database: Database
+    domains: Domains
+    flows: Flows
     servicers: Servicers
-    reward: RewardOrchestrator
-    purchase_webhook: PurchaseWebhookOrchestrator
-    purchases: PurchasesService
 
 
 class MerchantUnits:
@@ -180,77 +204,111 @@ async def application(settings: Settings, *, name: str) -> AsyncIterator[Applica
 
 def build(database: Database, settings: Settings) -> Application:
     """Builds the application on a database."""
-    # The outside world.
     secrets = SecretBox(settings.secrets_keys)
-
-    # Domains. None of them is given another one.
-    business = BusinessService(merchants=MerchantRepository(), seal=secrets)
-    identity = IdentityService(identities=IdentityRepository())
-    attribution = AttributionService(touchpoints=TouchpointRepository())
-    referral = ReferralService(referrals=ReferralRepository())
-    purchases = PurchasesService(purchases=PurchaseRepository(), deliveries=DeliveryRepository())
-    campaigns = CampaignService(
-        campaigns=CampaignRepository(),
-        budgets=BudgetRepository(),
-        units=MerchantUnits(business=business),
-    )
-    rewards = RewardsService(
-        lanes=LaneRepository(),
-        events=EventRepository(),
-        rewards=RewardRepository(),
-        ledger=LedgerRepository(),
-    )
-
-    # Flows. They know the domains; the domains do not know them.
-    arrival = ArrivalOrchestrator(database=database, clock=clock, new_id=new_id)
-    purchase_linking = PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id)
-    purchase_webhook = PurchaseWebhookOrchestrator(
-        database=database,
-        purchases=purchases,
+    domains = build_domains(secrets)
+    flows = build_flows(
+        database,
+        domains,
         secrets=secrets,
-        is_database_away=is_dependency_away,
         clock=clock,
-        new_id=new_id,
         accepts_tests=settings.stage is not Stage.PRODUCTION,
+        reward_batch_size=REWARD_BATCH_SIZE,
     )
-    cancellation = CancellationOrchestrator(rewards=rewards, campaigns=campaigns, new_id=new_id)
-    reward_flow = RewardOrchestrator(
-        database=database,
-        business=business,
-        campaigns=campaigns,
-        rewards=rewards,
-        facts=EventFactsLoader(
-            purchases=purchases, referral=referral, attribution=attribution, identity=identity
-        ),
-        cancellation=cancellation,
-        clock=clock,
-        new_id=new_id,
-        batch_size=REWARD_BATCH_SIZE,
-    )
-
     return Application(
         database=database,
-        servicers=Servicers(
-            edge=EdgeServicer(database=database, expected_revision=expected_revision()),
-            business=BusinessServicer(
-                database=database, business=business, clock=clock, new_id=new_id
-            ),
-            identity=IdentityServicer(
-                database=database, identity=identity, clock=clock, new_id=new_id
-            ),
-            attribution=AttributionServicer(database=database, attribution=attribution),
-            referral=ReferralServicer(database=database, referral=referral, clock=clock),
-            purchases=PurchasesServicer(database=database, purchases=purchases),
-            campaign=CampaignServicer(
-                database=database, campaigns=campaigns, clock=clock, new_id=new_id
-            ),
-            rewards=RewardsServicer(database=database, rewards=rewards),
-            arrival=ArrivalServicer(flow=arrival),
-            purchase_linking=PurchaseLinkingServicer(flow=purchase_linking),
-            purchase_webhook=PurchaseWebhookServicer(flow=purchase_webhook),
-            reward=RewardServicer(flow=reward_flow),
+        domains=domains,
+        flows=flows,
+        servicers=build_servicers(database, domains, flows),
+    )
+
+
+def build_domains(secrets: SecretBox) -> Domains:
+    """Builds the domains. They open no transactions, so they need no database."""
+    business = BusinessService(merchants=MerchantRepository(), seal=secrets)
+    return Domains(
+        business=business,
+        identity=IdentityService(identities=IdentityRepository()),
+        attribution=AttributionService(touchpoints=TouchpointRepository()),
+        referral=ReferralService(referrals=ReferralRepository()),
+        purchases=PurchasesService(purchases=PurchaseRepository(), deliveries=DeliveryRepository()),
+        campaigns=CampaignService(
+            campaigns=CampaignRepository(),
+            budgets=BudgetRepository(),
+            units=MerchantUnits(business=business),
         ),
-        reward=reward_flow,
-        purchase_webhook=purchase_webhook,
-        purchases=purchases,
+        rewards=RewardsService(
+            lanes=LaneRepository(),
+            events=EventRepository(),
+            decisions=DecisionRepository(),
+            reversals=ReversalRepository(),
+            rewards=RewardRepository(),
+            ledger=LedgerRepository(),
+        ),
+    )
+
+
+def build_flows(
+    database: Database,
+    domains: Domains,
+    *,
+    secrets: SecretBox,
+    clock: Callable[[], datetime],
+    accepts_tests: bool,
+    reward_batch_size: int,
+) -> Flows:
+    """Builds the flows on a database and a clock."""
+    return Flows(
+        arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=new_id),
+        purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id),
+        purchase_webhook=PurchaseWebhookOrchestrator(
+            database=database,
+            purchases=domains.purchases,
+            secrets=secrets,
+            is_database_away=is_dependency_away,
+            clock=clock,
+            new_id=new_id,
+            accepts_tests=accepts_tests,
+        ),
+        reward=RewardOrchestrator(
+            database=database,
+            business=domains.business,
+            campaigns=domains.campaigns,
+            rewards=domains.rewards,
+            facts=EventFactsLoader(
+                purchases=domains.purchases,
+                referral=domains.referral,
+                attribution=domains.attribution,
+                identity=domains.identity,
+            ),
+            cancellation=CancellationOrchestrator(
+                rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
+            ),
+            clock=clock,
+            new_id=new_id,
+            batch_size=reward_batch_size,
+        ),
+    )
+
+
+def build_servicers(database: Database, domains: Domains, flows: Flows) -> Servicers:
+    """Builds what the contract's services are answered by."""
+    return Servicers(
+        edge=EdgeServicer(database=database, expected_revision=expected_revision()),
+        business=BusinessServicer(
+            database=database, business=domains.business, clock=clock, new_id=new_id
+        ),
+        identity=IdentityServicer(
+            database=database, identity=domains.identity, clock=clock, new_id=new_id
+        ),
+        attribution=AttributionServicer(database=database, attribution=domains.attribution),
+        referral=ReferralServicer(database=database, referral=domains.referral, clock=clock),
+        purchases=PurchasesServicer(database=database, purchases=domains.purchases),
+        campaign=CampaignServicer(
+            database=database, campaigns=domains.campaigns, clock=clock, new_id=new_id
+        ),
+        rewards=RewardsServicer(database=database, rewards=domains.rewards),
+        arrival=ArrivalServicer(flow=flows.arrival),
+        purchase_linking=PurchaseLinkingServicer(flow=flows.purchase_linking),
+        purchase_webhook=PurchaseWebhookServicer(flow=flows.purchase_webhook),
+        reward=RewardServicer(flow=flows.reward),
     )

@@ -36,9 +36,11 @@ async def work(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     async with application(settings, name="work") as app:
-        rewards = RewardWork(flow=app.reward, clock=clock)
-        retries = DeliveryRetries(flow=app.purchase_webhook)
-        housekeeping = Housekeeping(database=app.database, purchases=app.purchases, clock=clock)
+        rewards = RewardWork(flow=app.flows.reward, clock=clock)
+        retries = DeliveryRetries(flow=app.flows.purchase_webhook)
+        housekeeping = Housekeeping(
+            database=app.database, purchases=app.domains.purchases, clock=clock
+        )
         _log.info("working")
 
         async def run_retries() -> float:

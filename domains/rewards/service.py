@@ -20,9 +20,11 @@ from domains.rewards.model import (
 )
 from domains.rewards.model.event import retry_pause, wait_pause
 from domains.rewards.repository import (
+    DecisionRepository,
     EventRepository,
     LaneRepository,
     LedgerRepository,
+    ReversalRepository,
     RewardRepository,
 )
 from domains.rewards.repository.ledger import Balance
@@ -57,11 +59,15 @@ class RewardsService:
         *,
         lanes: LaneRepository,
         events: EventRepository,
+        decisions: DecisionRepository,
+        reversals: ReversalRepository,
         rewards: RewardRepository,
         ledger: LedgerRepository,
     ) -> None:
         self._lanes = lanes
         self._events = events
+        self._decisions = decisions
+        self._reversals = reversals
         self._rewards = rewards
         self._ledger = ledger
 
@@ -114,7 +120,7 @@ class RewardsService:
         """Writes what a batch resulted in: rewards, the ledger, decisions, marks."""
         await self._rewards.add_many(tx, batch.rewards)
         await self._ledger.post(tx, batch.postings, now=now)
-        await self._events.add_decisions(tx, batch.decisions)
+        await self._decisions.add_many(tx, batch.decisions)
         await self._events.mark_decided(tx, batch.facts, now=now)
 
     async def add_units(
@@ -155,7 +161,7 @@ class RewardsService:
         self, tx: Transaction, merchant_id: MerchantId, *, limit: int
     ) -> Sequence[Reversal]:
         """Locks up to `limit` reversals that nobody has dealt with, oldest first."""
-        return await self._events.claim_reversals(tx, merchant_id, limit=limit)
+        return await self._reversals.claim_open(tx, merchant_id, limit=limit)
 
     async def take_back(
         self,
@@ -170,7 +176,7 @@ class RewardsService:
         references = [each.event_reference for each in reversals]
         await self._events.cancel(tx, merchant_id, references)
         cancelled = await self._rewards.cancel_for(tx, merchant_id, reversals)
-        await self._events.mark_drained(tx, reversals, first_sequence=first_sequence, now=now)
+        await self._reversals.mark_drained(tx, reversals, first_sequence=first_sequence, now=now)
         return cancelled
 
     async def post(self, tx: Transaction, postings: Sequence[Posting], *, now: datetime) -> None:
@@ -235,7 +241,7 @@ class RewardsService:
             raise InteractionNotFoundError(interaction_id)
         return Explanation(
             interaction=interaction,
-            decisions=await self._events.list_decisions(tx, interaction_id),
+            decisions=await self._decisions.list_of_interaction(tx, interaction_id),
             rewards=await self._rewards.list_of_interaction(tx, interaction_id),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -23,18 +24,41 @@ _BODY_CHARACTERS_MAX = 500
 
 def complaint_of_url(url: str) -> str:
     """Whether a GET is answered with 200. Blocks, two seconds at most; asks no proxy."""
+    try:
+        status, body = _get(url)
+    except (OSError, http.client.HTTPException) as problem:
+        return f"GET {url} was not answered: {problem}"
+    if status == http.HTTPStatus.OK:
+        return ""
+    return f"GET {url}: {status} {body[:_BODY_CHARACTERS_MAX].decode(errors='replace')}"
+
+
+def complaint_of_envoy(admin_url: str, port: int) -> str:
+    """Whether Envoy passes calls on to the server at a port of this host. Blocks."""
+    url = f"{admin_url}/clusters?format=json"
+    try:
+        _, body = _get(url)
+        clusters = json.loads(body)["cluster_statuses"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as problem:
+        return f"GET {url} was not answered: {problem!r}"
+    for host in (host for cluster in clusters for host in cluster.get("host_statuses", ())):
+        if host["address"]["socket_address"]["port_value"] == port:
+            is_failing = host["health_status"].get("failed_active_health_check", False)
+            return f"Envoy does not find port {port} healthy yet" if is_failing else ""
+    return f"Envoy knows no server at port {port}"
+
+
+def _get(url: str) -> tuple[int, bytes]:
+    """The status and the body of an answer. Asks no proxy."""
     parts = urlsplit(url)
     assert parts.hostname is not None, url
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", parts.path)
+        connection.request("GET", f"{parts.path}?{parts.query}")
         answer = connection.getresponse()
-        body = answer.read().decode(errors="replace")[:_BODY_CHARACTERS_MAX]
-    except (OSError, http.client.HTTPException) as problem:
-        return f"GET {url} was not answered: {problem}"
+        return answer.status, answer.read()
     finally:
         connection.close()
-    return "" if answer.status == http.HTTPStatus.OK else f"GET {url}: {answer.status} {body}"
 
 
 async def complaint_of_port(port: int) -> str:

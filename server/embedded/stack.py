@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from server.embedded.ports import LOOPBACK, StackPorts, choose_stack_ports
 from server.embedded.postgres import Postgres
 from server.embedded.probes import (
     complaint_of_database,
+    complaint_of_envoy,
     complaint_of_nothing,
     complaint_of_port,
     complaint_of_url,
@@ -198,6 +199,10 @@ class Stack:
             ready = partial(complaint_of_url, f"{self.public_url}/health/ready")
             self._readiness.ask("envoy", partial(asyncio.to_thread, ready))
             await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
+            # From now on a server is ready once calls reach it.
+            for name, port in zip(SERVER_NAMES, self.ports.servers, strict=True):
+                passed_on = partial(complaint_of_envoy, self.admin_url, port)
+                self._readiness.ask(name, partial(_complaint_of_server, port, passed_on))
 
     async def _start_database(self) -> str:
         given = self._environment.get("GUERDON_DATABASE_URL")
@@ -276,3 +281,7 @@ class Stack:
                     pids={name: process.pid for name, process in self.processes.items()},
                 ),
             )
+
+
+async def _complaint_of_server(port: int, passed_on: Callable[[], str]) -> str:
+    return await complaint_of_port(port) or await asyncio.to_thread(passed_on)

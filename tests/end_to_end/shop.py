@@ -53,8 +53,7 @@ class Shop:
             json={"merchantId": self.merchant_id, **arrival},
             headers={"x-client-id": client_id},
         )
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return _object(answer)
 
     async def claim(self, client_id: str, order: str) -> dict[str, Any]:
         answer = await self.public.post(
@@ -67,10 +66,11 @@ class Shop:
             },
             headers={"x-client-id": client_id},
         )
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return _object(answer)
 
-    async def deliver(self, order: str, *, status: str = "confirmed", **more: str) -> httpx.Response:
+    async def deliver(
+        self, order: str, *, status: str = "confirmed", **more: str
+    ) -> httpx.Response:
         """Sends a signed webhook."""
         body = json.dumps(
             {
@@ -95,7 +95,8 @@ class Shop:
             f"/business/merchant/{self.merchant_id}/rewards", params={"pageSize": "500", **query}
         )
         assert answer.status_code == 200, answer.text
-        return answer.json()["rewards"]
+        rewards: list[dict[str, Any]] = answer.json()["rewards"]
+        return rewards
 
     async def until_rewarded(self, count: int, *, within_seconds: float) -> list[dict[str, Any]]:
         """The rewards, once there are that many."""
@@ -147,3 +148,9 @@ def a_merchant_request() -> business_pb2.CreateMerchantRequest:
             reward_delay_duration=duration_pb2.Duration(seconds=DELAY_SECONDS),
         ),
     )
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -47,7 +48,7 @@ async def a_referred_visitor(shop: Shop) -> tuple[str, str, str]:
     return ben, ann_group, arrival["identityGroupId"]
 
 
-def amounts(rewards: list[dict]) -> dict[str, str]:
+def amounts(rewards: list[dict[str, Any]]) -> dict[str, str]:
     return {each["identityGroupId"]: each["amount"]["amount"] for each in rewards}
 
 
@@ -106,6 +107,7 @@ async def test_a_refund_takes_the_rewards_back(shop: Shop) -> None:
 
 async def test_a_thousand_claims_and_webhooks_at_once_all_link(shop: Shop) -> None:
     """An order would be lost between a webhook and a claim that miss each other."""
+
     async def one(number: int) -> None:
         webhook, claim = await asyncio.gather(
             shop.deliver(f"P-{number}"), shop.claim(f"visitor-{number}", f"P-{number}")
@@ -173,7 +175,9 @@ async def test_the_books_agree_after_all_of_it(stack: Stack) -> None:
     engine = create_engine(stack.database_url, pool_size=1, application_name="test")
     try:
         async with engine.connect() as connection:
-            orders = (await connection.execute(text("SELECT count(*) FROM shop_order"))).scalar_one()
+            orders = (
+                await connection.execute(text("SELECT count(*) FROM shop_order"))
+            ).scalar_one()
     finally:
         await engine.dispose()
     assert orders >= PAIRS

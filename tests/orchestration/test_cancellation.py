@@ -260,6 +260,8 @@ async def test_a_refund_of_an_order_without_a_buyer_is_harmless(database: Databa
     await shop.report("A-1")
     await take_back(shop, "A-1")
     await take_back(shop, "never heard of")
+    # Of an order that was never confirmed there is nothing to take back.
+    assert await count_of(shop, "reversal") == 1
 
     await shop.work()
 

@@ -85,9 +85,18 @@ async def test_without_a_database_nothing_happens_and_the_caller_may_try_again(
     assert await counts(shop) != before
 
 
-# Cut at the last table that each of them writes to.
+# Cut at the first and at the last table that each of them writes to.
 @pytest.mark.parametrize(
-    ("deed", "table"), [(report, "delivery"), (claim, "shop_order"), (arrive, "interaction")]
+    ("deed", "table"),
+    [
+        (report, "identity_node"),
+        (report, "shop_order"),
+        (report, "delivery"),
+        (claim, "identity_node"),
+        (claim, "shop_order"),
+        (arrive, "identity_node"),
+        (arrive, "interaction"),
+    ],
 )
 async def test_a_connection_cut_in_the_middle_leaves_nothing(
     engine: AsyncEngine, real_database: Database, deed: Deed, table: str
@@ -100,8 +109,8 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing(
     async with holding(engine, f"LOCK TABLE {table} IN SHARE MODE") as holder:
         cut = asyncio.ensure_future(deed(shop))
         await holder.terminate(await holder.until_awaited())
-        with pytest.raises(Exception) as failed:  # noqa: PT011 - of what kind is asked below
-            await cut
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - of what kind is asked below
+        await cut
 
     assert is_dependency_away(failed.value)
     assert await counts(shop) == before
@@ -163,8 +172,8 @@ async def test_a_retry_that_is_cut_costs_no_try(
     async with holding(engine, "LOCK TABLE shop_order IN SHARE MODE") as holder:
         cut = asyncio.ensure_future(shop.flows.delivery_retries.run())
         await holder.terminate(await holder.until_awaited())
-        with pytest.raises(Exception) as failed:  # noqa: PT011 - of what kind is asked below
-            await cut
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - of what kind is asked below
+        await cut
 
     assert is_dependency_away(failed.value)
     (kept,) = await deliveries_of(shop)

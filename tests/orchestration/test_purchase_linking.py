@@ -176,8 +176,9 @@ async def test_a_wrong_token_blocks_nobody(database: Database, reported_first: b
     await shop.work()
     assert await linked(shop, "A-1") == (buyer.identity_group_id, Link.CLAIM)
     assert await amounts_of(shop) == [("purchase:A-1", REWARD)]
-    # And the guesser is still told what a guesser is told.
+    # And the guesser is still told what a guesser is told, as is a buyer who guesses.
     assert await shop.claim("guesser", "A-1", token="guess") == guess
+    assert (await shop.claim("buyer", "A-1", token="guess")).purchase_id is None
 
 
 @pytest.mark.parametrize("reported_first", [True, False])

@@ -64,6 +64,7 @@ async def test_a_signature_made_elsewhere_is_accepted(database: Database) -> Non
     ("body", "signature"),
     [
         (BODY, SIGNATURE.replace("r", "s", 1)),
+        (BODY, SIGNATURE.replace("yQ=", "yU=")),
         (BODY[:-2] + b"1}", SIGNATURE),
         (BODY + b"\n", SIGNATURE),
         (BODY, HEXADECIMAL),
@@ -73,7 +74,18 @@ async def test_a_signature_made_elsewhere_is_accepted(database: Database) -> Non
         (BODY, ""),
         (b"", ""),
     ],
-    ids=["bit", "body", "newline", "hex", "key", "padding", "space", "missing", "nothing"],
+    ids=[
+        "first bit",
+        "last bit",
+        "body",
+        "newline",
+        "hex",
+        "key",
+        "padding",
+        "space",
+        "missing",
+        "nothing",
+    ],
 )
 async def test_a_wrong_signature_leaves_nothing(
     database: Database, body: bytes, signature: str

@@ -76,13 +76,21 @@ async def test_an_ad_counts_when_the_referral_is_too_old(database: Database) -> 
 
 async def test_a_direct_visit_is_no_referral(database: Database) -> None:
     """Campaigns for recommendations would pay for buyers whom nobody brought."""
-    shop = await a_shop(database, REFERRED, PLAIN, a_campaign("direct", when=came_by("direct")))
+    shop = await a_shop(
+        database,
+        REFERRED,
+        a_campaign("brought buyers", trigger=Trigger.REFERRAL_PURCHASE),
+        PLAIN,
+        a_campaign("direct", when=came_by("direct")),
+    )
     await shop.arrive("buyer")
     await shop.buy("buyer", "A-1")
 
     await shop.work()
 
     assert await credited(shop) == {("purchase:A-1", "plain"), ("purchase:A-1", "direct")}
+    # The campaigns for recommendations were not even asked.
+    assert len((await explain(shop, "purchase:A-1")).decisions) == 2
 
 
 async def test_one_s_own_link_is_no_referral(database: Database) -> None:

@@ -174,8 +174,8 @@ async def test_a_worker_that_is_killed_leaves_nothing_behind(
     async with holding(engine, f"LOCK TABLE {table} IN SHARE MODE") as holder:
         dying = asyncio.ensure_future(shop.flows.reward_work.run())
         await holder.terminate(await holder.until_awaited())
-        with pytest.raises(BatchFailedError):
-            await dying
+    with pytest.raises(BatchFailedError):
+        await dying
 
     assert [await count_of(shop, each) for each in WRITTEN if "budget" not in each] == before
     assert {each.try_count for each in await events_of(shop)} == {0}

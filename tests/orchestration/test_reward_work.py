@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import pytest
-
 from domains.campaign.model import (
     Asset,
     CalendarMonths,
@@ -22,8 +20,6 @@ from infrastructure.database.transaction import Database
 from tests.support.books import (
     amounts_of,
     assert_books_balance,
-    count_of,
-    events_of,
     explain,
     order_of,
     rewards_of,
@@ -31,7 +27,7 @@ from tests.support.books import (
     used_of,
     windows_of,
 )
-from tests.support.flows import NOON, Clock, flows_on
+from tests.support.flows import NOON
 from tests.support.rules import (
     Limit,
     a_campaign,
@@ -75,6 +71,21 @@ async def test_a_buyer_and_three_above_get_their_shares_to_the_base_unit(
         (3, top, 125_369),
     ]
     await assert_books_balance(database)
+
+
+async def test_a_part_of_an_order_is_rounded_down_once(database: Database) -> None:
+    """Merchants would pay fractions that nobody promised, order by order."""
+    shop = await a_shop(database, a_campaign(amount=percent("3.3333")))
+    await shop.buy("buyer", "A-1", totalPrice="33.33")
+    await shop.buy("buyer", "A-2", totalPrice="0.00003")
+
+    await shop.work()
+
+    # 1.11098889, and less than the smallest unit.
+    assert await amounts_of(shop) == [("purchase:A-1", 1_110_988)]
+    (decision,) = (await explain(shop, "purchase:A-2")).decisions
+    assert decision.outcome is Outcome.NOTHING_TO_PAY
+    assert decision.details["errors"] == ["rewards[0]: the amount is less than the smallest unit"]
 
 
 async def test_exact_thirds_of_a_cent_survive(database: Database) -> None:
@@ -254,133 +265,3 @@ async def test_one_order_is_charged_to_every_item_of_its_unit(database: Database
         ("a day", 2): 1_000_000,
     }
     await assert_books_balance(database)
-
-
-async def test_events_are_decided_in_the_order_in_which_they_happened(database: Database) -> None:
-    """Who gets the last of a budget would depend on whose report came first."""
-    shop = await a_shop(database, a_campaign(limits=(Limit(amount="2"),)))
-    shop.flows.clock.now = NOON + timedelta(days=3)
-    for day, order in ((2, "late"), (1, "b at noon"), (1, "a at noon"), (0, "early")):
-        await shop.buy("buyer", order, ordered=NOON + timedelta(days=day))
-
-    await shop.work()
-
-    assert {event for event, _ in await amounts_of(shop)} == {
-        "purchase:early",
-        "purchase:a at noon",
-    }
-
-
-async def test_an_order_waits_for_its_buyer_s_grace(database: Database) -> None:
-    """Rewards would be decided before the buyer's browser has said who brought it."""
-    shop = await a_shop(database, a_campaign(), reward_delay=timedelta(seconds=60))
-    await shop.buy("buyer", "A-1")
-
-    shop.flows.clock.now = NOON + timedelta(seconds=59)
-    next_time = await shop.flows.reward_work.run()
-    assert next_time == NOON + timedelta(seconds=60)
-    assert await amounts_of(shop) == []
-
-    shop.flows.clock.now = next_time
-    await shop.work()
-    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 200])
-async def test_the_size_of_a_batch_changes_nothing(database: Database, batch_size: int) -> None:
-    """Decisions would see other budgets at the seam of two batches."""
-    clock = Clock(NOON + timedelta(days=1))
-    shop = await a_shop(
-        flows_on(database, clock=clock, batch_size=batch_size),
-        a_campaign("first", amount=percent("10"), limits=(Limit(amount="37"),)),
-        a_campaign("second", limits=(Limit(amount="4"),)),
-    )
-    for number in range(7):
-        ordered = NOON + timedelta(minutes=number)
-        await shop.buy("buyer", f"A-{number}", ordered=ordered, totalPrice=f"{50 + 20 * number}")
-
-    await shop.work()
-
-    # Of the first campaign's 37: 5, 7, 9, 11, and 5 are left, too little for 13, 15 and 17.
-    # The second one pays the first four.
-    assert [(each.event, each.campaign) for each in await rewards_of(shop)] == [
-        (f"purchase:A-{number}", campaign)
-        for number in range(4)
-        for campaign in ("first", "second")
-    ]
-    assert await used_of(shop, "first") == [32_000_000]
-    assert await count_of(shop, "decision") == 14
-    await assert_books_balance(database)
-
-
-async def test_a_second_look_at_decided_events_does_nothing(database: Database) -> None:
-    """People would be rewarded twice for one order."""
-    shop = await a_shop(database, a_campaign())
-    await shop.buy("buyer", "A-1")
-    for _ in range(2):
-        await shop.work()
-        await shop.report("A-1")
-        await shop.claim("buyer", "A-1")
-
-    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
-    assert (await events_of(shop))[0].decide_time == NOON
-
-
-async def test_the_same_events_earn_the_same_at_another_merchant(database: Database) -> None:
-    """Rewards would depend on chance: on ids, or on which report came first."""
-    plans = (
-        a_campaign("tenth", amount=percent("10"), limits=(Limit(amount="50"),)),
-        a_campaign(
-            "chain",
-            amount=percent("5"),
-            to=Recipient.REFERRER,
-            trigger=Trigger.REFERRAL_PURCHASE,
-            chaining=chained("20", "50"),
-            limits=(Limit(amount="30"),),
-        ),
-    )
-    clock = Clock()
-    shops = [await a_shop(flows_on(database, clock=clock), *plans) for _ in range(2)]
-    for shop, step in zip(shops, (1, -1), strict=True):
-        clock.now = NOON
-        for client, referrer in (("a", ""), ("b", "a"), ("c", "b"), ("d", "c")):
-            await shop.arrive(client, referrer=referrer)
-        clock.now = NOON + timedelta(days=1)
-        # The second merchant hears of the same orders in the opposite order.
-        for number in list(range(12))[::step]:
-            await shop.buy(
-                "abcd"[number % 4],
-                f"A-{number}",
-                ordered=NOON + timedelta(minutes=number),
-                totalPrice=f"{10 + 7 * number}.99",
-            )
-        await shop.work()
-
-    one, other = [[each.anonymous for each in await rewards_of(shop)] for shop in shops]
-    assert one == other
-    assert len(one) > 12
-    await assert_books_balance(database)
-
-
-async def test_a_held_lane_decides_nothing_until_it_is_released(database: Database) -> None:
-    """An operator who stops a merchant's rewards would not stop them."""
-    shop = await a_shop(database, a_campaign())
-    reward = shop.flows.reward
-    held = await reward.set_lane_held(shop.merchant_id, held=True, repeat=None)
-    await shop.buy("buyer", "A-1")
-    await shop.buy("buyer", "A-2")
-    await shop.report("A-2", "refunded", updated=NOON)
-
-    await shop.work()
-
-    assert held.held
-    lane = await reward.get_lane(shop.merchant_id)
-    # Two events and a reversal.
-    assert (lane.held, lane.due_count, lane.oldest_due_time) == (True, 3, NOON)
-    assert set((await states_of(shop)).values()) == {InteractionState.PENDING}
-
-    await reward.set_lane_held(shop.merchant_id, held=False, repeat=None)
-    await shop.work()
-
-    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
-    assert (await reward.get_lane(shop.merchant_id)).due_count == 0

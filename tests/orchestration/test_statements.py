@@ -20,13 +20,52 @@ from domains.purchases.model import (
 from domains.referral.model import ReferralLink
 from domains.referral.repository import ReferralRepository
 from domains.rewards.model import Interaction, InteractionKind, InteractionState
+from domains.rewards.repository import EventRepository
 from infrastructure.database.transaction import Database
 from tests.support.flows import NOON
 from tests.support.shop import a_shop
-from vocabulary.ids import PurchaseId
+from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId, ReferralLinkId
 
 WALLET = "0x52908400098527886e0f7030069857d2e4169ee7"
 DELAY = timedelta(minutes=2)
+LINE = {
+    "productId": 8201557770001,
+    "quantity": 2,
+    "price": "29.900000000001",
+    "name": "blue-mug",
+    "title": "Blue “mug” 🫖",
+    "image": "https://shop.example/mug.png",
+}
+ITEM = OrderItem(
+    product_reference="8201557770001",
+    quantity=2,
+    price=Decimal("29.900000000001"),
+    name="blue-mug",
+    title="Blue “mug” 🫖",
+    image_url="https://shop.example/mug.png",
+)
+
+
+def a_referral_of(
+    identity_group_id: IdentityGroupId, referral_link_id: ReferralLinkId, *, like: Interaction
+) -> Interaction:
+    """The event of a referral that nobody has decided yet, under the ids that another has."""
+    return Interaction(
+        interaction_id=like.interaction_id,
+        merchant_id=like.merchant_id,
+        kind=InteractionKind.REFERRAL,
+        event_reference=f"referral:{referral_link_id}",
+        identity_group_id=identity_group_id,
+        purchase_id=None,
+        state=InteractionState.PENDING,
+        event_time=NOON,
+        due_time=NOON,
+        try_count=0,
+        wait_count=0,
+        obstacle="",
+        decide_time=None,
+        referrer_group_id=None,
+    )
 
 
 async def test_an_arrival_is_read_as_it_was_written(database: Database) -> None:
@@ -38,10 +77,12 @@ async def test_an_arrival_is_read_as_it_was_written(database: Database) -> None:
 
     identities = IdentityRepository()
     async with database.transaction() as tx:
-        visitor = await identities.find_by_node(
+        visitor = await identities.find_by_identifier(
             tx, NodeKind.CLIENT, "visitor", merchant_id=shop.merchant_id
         )
-        referrer = await identities.find_by_node(tx, NodeKind.WALLET, WALLET, merchant_id=None)
+        referrer = await identities.find_by_identifier(
+            tx, NodeKind.WALLET, WALLET, merchant_id=None
+        )
         assert visitor is not None
         assert referrer is not None
         touches = await TouchpointRepository().list_newest(
@@ -50,7 +91,7 @@ async def test_an_arrival_is_read_as_it_was_written(database: Database) -> None:
         links = await ReferralRepository().list_of_referrer(
             tx, shop.merchant_id, referrer.identity_group_id, before=None, limit=9
         )
-        (event,) = await shop.flows.reward_events.list_of_merchant(
+        (event,) = await EventRepository().list_of_merchant(
             tx, shop.merchant_id, state=None, after=None, limit=9
         )
 
@@ -79,21 +120,22 @@ async def test_an_arrival_is_read_as_it_was_written(database: Database) -> None:
             end_time=None,
         )
     ]
-    assert event == Interaction(
-        interaction_id=event.interaction_id,
-        merchant_id=shop.merchant_id,
-        kind=InteractionKind.REFERRAL,
-        event_reference=f"referral:{record.referral_link_id}",
-        identity_group_id=visitor.identity_group_id,
-        purchase_id=None,
-        state=InteractionState.PENDING,
-        event_time=NOON,
-        due_time=NOON,
-        try_count=0,
-        wait_count=0,
-        obstacle="",
-        decide_time=None,
-        referrer_group_id=None,
+    assert event == a_referral_of(visitor.identity_group_id, record.referral_link_id, like=event)
+
+
+def an_applied_delivery(merchant_id: MerchantId, body: bytes, *, like: Delivery) -> Delivery:
+    """What is kept of a delivery that had its effect, under the id that another has."""
+    return Delivery(
+        delivery_id=like.delivery_id,
+        merchant_id=merchant_id,
+        platform="custom",
+        event_reference="event-1",
+        headers={"x-webhook-id": "event-1", "x-test": "false"},
+        body=body,
+        state=DeliveryState.APPLIED,
+        failure="",
+        try_count=1,
+        receive_time=NOON,
     )
 
 
@@ -101,21 +143,13 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
     """Purchases or rewards would read another order than the shop reported."""
     shop = await a_shop(database, reward_delay=DELAY)
     ordered, updated = NOON - timedelta(hours=2), NOON - timedelta(hours=1)
-    line = {
-        "productId": 8201557770001,
-        "quantity": 2,
-        "price": "29.900000000001",
-        "name": "blue-mug",
-        "title": "Blue “mug” 🫖",
-        "image": "https://shop.example/mug.png",
-    }
     body = shop.order_body(
         "A-1",
         ordered=ordered,
         updated=updated,
         customerId="c-1",
         totalPrice="59.80",
-        items=[line, {**line, "image": None}],
+        items=[LINE, {**LINE, "image": None}],
     )
     await shop.deliver(body, event_id="event-1")
     claimed = await shop.claim("buyer", "A-1")
@@ -126,21 +160,13 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
         (delivery,) = await shop.flows.purchases.list_deliveries(
             tx, shop.merchant_id, state=None, after=None, limit=9
         )
-        (event,) = await shop.flows.reward_events.list_of_merchant(
+        (event,) = await EventRepository().list_of_merchant(
             tx, shop.merchant_id, state=None, after=None, limit=9
         )
-        customer = await IdentityRepository().find_by_node(
+        customer = await IdentityRepository().find_by_identifier(
             tx, NodeKind.CUSTOMER, "c-1", merchant_id=shop.merchant_id
         )
 
-    item = OrderItem(
-        product_reference="8201557770001",
-        quantity=2,
-        price=Decimal("29.900000000001"),
-        name="blue-mug",
-        title="Blue “mug” 🫖",
-        image_url="https://shop.example/mug.png",
-    )
     assert purchase == Purchase(
         purchase_id=PurchaseId(purchase.purchase_id),
         merchant_id=shop.merchant_id,
@@ -149,30 +175,17 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
         state=OrderState.CONFIRMED,
         total=Decimal("59.80"),
         currency="EUR",
-        items=(item, OrderItem.from_document({**item.to_document(), "image_url": ""})),
+        items=(ITEM, OrderItem.from_document({**ITEM.to_document(), "image_url": ""})),
         identity_group_id=claimed.identity_group_id,
         link=Link.CLAIM,
         generation=1,
         order_time=ordered,
         event_time=updated,
     )
-    assert delivery == Delivery(
-        delivery_id=delivery.delivery_id,
-        merchant_id=shop.merchant_id,
-        platform="custom",
-        event_reference="event-1",
-        headers={"x-webhook-id": "event-1", "x-test": "false"},
-        body=body,
-        state=DeliveryState.APPLIED,
-        failure="",
-        try_count=1,
-        receive_time=NOON,
-    )
-    assert (event.kind, event.event_reference) == (InteractionKind.PURCHASE, "purchase:A-1")
+    assert delivery == an_applied_delivery(shop.merchant_id, body, like=delivery)
+    assert event.event_reference == "purchase:A-1"
     assert (event.event_time, event.due_time) == (ordered, updated + DELAY)
-    assert (event.purchase_id, event.identity_group_id) == (
-        purchase.purchase_id,
-        claimed.identity_group_id,
-    )
+    assert event.purchase_id == purchase.purchase_id
+    assert event.identity_group_id == claimed.identity_group_id
     assert customer is not None
     assert customer.identity_group_id == claimed.identity_group_id

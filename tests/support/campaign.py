@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from domains.campaign.model import (
     Asset,
     BudgetItem,
+    BudgetState,
     CalendarMonths,
     Campaign,
     CampaignState,
     Chaining,
     Condition,
     ConditionGroup,
+    Decision,
     EventFacts,
     FixedAmount,
     Logic,
@@ -32,6 +34,7 @@ from domains.campaign.model import (
     Rule,
     Tiles,
     Trigger,
+    decide,
 )
 from domains.campaign.model.checking import EVENT_FIELDS, FieldKind
 from domains.campaign.model.rule import Operand, Scalar
@@ -47,6 +50,8 @@ TOKEN = token_unit(
 UNITS = RewardUnits(token=TOKEN, peg_currency="EUR")
 ONE = 10**TOKEN.decimals
 """One whole token in base units. Discounts and points have as many decimals."""
+BUYER = IdentityGroupId(uuid4())
+UNUSED = BudgetState()
 
 
 class PaysInEuros:
@@ -314,3 +319,9 @@ def rules(draw: st.DrawFn) -> Rule:
             draw(st.lists(definitions(has_purchase=has_purchase), min_size=1, max_size=3))
         ),
     )
+
+
+def decided(campaign: Campaign, state: BudgetState = UNUSED, **facts: object) -> Decision:
+    """What a campaign makes of an order of the buyer's."""
+    decision, _ = decide(campaign, some_facts(person=BUYER, **facts), state)  # type: ignore[arg-type]  # those of some_facts
+    return decision

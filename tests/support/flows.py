@@ -6,39 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography.fernet import Fernet
-from uuid_utils.compat import uuid7
 
-from domains.attribution.repository import TouchpointRepository
-from domains.attribution.service import AttributionService
-from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
-from domains.campaign.repository import BudgetRepository, CampaignRepository
 from domains.campaign.service import CampaignService
-from domains.identity.repository import IdentityRepository
-from domains.identity.service import IdentityService
-from domains.purchases.repository import DeliveryRepository, PurchaseRepository
 from domains.purchases.service import PurchasesService
-from domains.referral.repository import ReferralRepository
-from domains.referral.service import ReferralService
-from domains.rewards.repository import (
-    EventRepository,
-    LaneRepository,
-    LedgerRepository,
-    RewardRepository,
-)
-from domains.rewards.service import RewardsService
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
-from orchestration.cancellation.flow import CancellationOrchestrator
 from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
 from orchestration.reward.flow import RewardOrchestrator
-from orchestration.reward.flow.event_facts import EventFactsLoader
-from server.interception.refusals import is_dependency_away
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
-from server.wiring import REWARD_BATCH_SIZE, MerchantUnits
+from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 _SECRETS = SecretBox([Fernet.generate_key().decode()])
@@ -83,54 +63,25 @@ def flows_on(
 ) -> Flows:
     """The flows on a database. Several of them on one database are several processes."""
     clock = clock or Clock()
-    business = BusinessService(merchants=MerchantRepository(), seal=_SECRETS)
-    purchases = PurchasesService(purchases=PurchaseRepository(), deliveries=DeliveryRepository())
-    campaigns = CampaignService(
-        campaigns=CampaignRepository(),
-        budgets=BudgetRepository(),
-        units=MerchantUnits(business=business),
-    )
-    rewards = RewardsService(
-        lanes=LaneRepository(),
-        events=EventRepository(),
-        rewards=RewardRepository(),
-        ledger=LedgerRepository(),
-    )
-    webhook = PurchaseWebhookOrchestrator(
-        database=database,
-        purchases=purchases,
+    domains = build_domains(_SECRETS)
+    flows = build_flows(
+        database,
+        domains,
         secrets=_SECRETS,
-        is_database_away=is_dependency_away,
         clock=clock,
-        new_id=uuid7,
         accepts_tests=accepts_tests,
-    )
-    reward = RewardOrchestrator(
-        database=database,
-        business=business,
-        campaigns=campaigns,
-        rewards=rewards,
-        facts=EventFactsLoader(
-            purchases=purchases,
-            referral=ReferralService(referrals=ReferralRepository()),
-            attribution=AttributionService(touchpoints=TouchpointRepository()),
-            identity=IdentityService(identities=IdentityRepository()),
-        ),
-        cancellation=CancellationOrchestrator(rewards=rewards, campaigns=campaigns, new_id=uuid7),
-        clock=clock,
-        new_id=uuid7,
-        batch_size=batch_size,
+        reward_batch_size=batch_size,
     )
     return Flows(
         database=database,
         clock=clock,
-        business=business,
-        campaigns=campaigns,
-        purchases=purchases,
-        arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=uuid7),
-        purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=uuid7),
-        purchase_webhook=webhook,
-        reward=reward,
-        reward_work=RewardWork(flow=reward, clock=clock),
-        delivery_retries=DeliveryRetries(flow=webhook),
+        business=domains.business,
+        campaigns=domains.campaigns,
+        purchases=domains.purchases,
+        arrival=flows.arrival,
+        purchase_linking=flows.purchase_linking,
+        purchase_webhook=flows.purchase_webhook,
+        reward=flows.reward,
+        reward_work=RewardWork(flow=flows.reward, clock=clock),
+        delivery_retries=DeliveryRetries(flow=flows.purchase_webhook),
     )

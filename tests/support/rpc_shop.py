@@ -151,7 +151,7 @@ class RpcShop:
 
     async def work(self) -> None:
         """Decides what is due."""
-        await RewardWork(flow=self.mesh.application.reward, clock=clock).run()
+        await RewardWork(flow=self.mesh.application.flows.reward, clock=clock).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ class Shop:
             "currency": "EUR",
             "totalPrice": "100.00",
             "createdAt": (ordered or self.flows.clock.now).isoformat(),
-            "updatedAt": (updated or ordered or self.flows.clock.now).isoformat(),
+            "updatedAt": (updated or self.flows.clock.now).isoformat(),
             **said,
         }
         return json.dumps(document).encode()

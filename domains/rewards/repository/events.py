@@ -1,33 +1,28 @@
-"""Events, what was decided of them, and what was taken back, in SQL."""
+"""Events in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import DateTime, Text, Uuid
 
 from domains.rewards.model import (
-    DecisionRecord,
     Interaction,
     InteractionKind,
     InteractionState,
-    Outcome,
-    Reversal,
 )
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import (
-    CampaignId,
     IdentityGroupId,
     InteractionId,
     MerchantId,
     PurchaseId,
-    ReversalId,
 )
 
 _COLUMNS = """interaction_id, merchant_id, kind, event_reference, identity_group_id, purchase_id,
@@ -79,15 +74,6 @@ _FAIL = text(
     WHERE interaction_id = :interaction_id AND state = 'pending'
     """
 )
-_CLAIM_REVERSALS = text(
-    """
-    SELECT reversal_id, event_reference FROM reversal
-    WHERE merchant_id = :merchant_id AND drain_time IS NULL
-    ORDER BY create_time, reversal_id
-    LIMIT :batch_size
-    FOR NO KEY UPDATE SKIP LOCKED
-    """
-)
 _CANCEL = text(
     """
     UPDATE interaction SET state = 'cancelled', obstacle = ''
@@ -95,14 +81,6 @@ _CANCEL = text(
       AND event_reference = ANY(:event_references) AND state IN ('pending', 'dead')
     """
 ).bindparams(bindparam("event_references", type_=ARRAY(Text)))
-_MARK_DRAINED = text(
-    """
-    UPDATE reversal SET drain_time = :now, sequence = drained.sequence
-    FROM unnest(:reversal_ids) WITH ORDINALITY AS listed (reversal_id, position),
-         LATERAL (SELECT :first_sequence + listed.position - 1 AS sequence) AS drained
-    WHERE reversal.reversal_id = listed.reversal_id
-    """
-).bindparams(bindparam("reversal_ids", type_=ARRAY(Uuid)))
 _LIST = text(
     f"""
     SELECT {_COLUMNS} FROM interaction
@@ -118,22 +96,6 @@ _FIND = text(
     SELECT {_COLUMNS} FROM interaction
     WHERE merchant_id = :merchant_id AND interaction_id = :interaction_id
     """
-)
-_DECISIONS = text(
-    """
-    SELECT * FROM decision WHERE interaction_id = :interaction_id ORDER BY sequence
-    """
-).columns(details=JSONB)
-
-_DECISION_COLUMNS = (
-    "interaction_id",
-    "campaign_id",
-    "decide_time",
-    "merchant_id",
-    "sequence",
-    "rule_version",
-    "outcome",
-    "details",
 )
 
 
@@ -201,58 +163,12 @@ class EventRepository:
             {"interaction_id": interaction_id, "due_time": retry_time, "obstacle": obstacle},
         )
 
-    async def claim_reversals(
-        self, tx: Transaction, merchant_id: MerchantId, *, limit: int
-    ) -> Sequence[Reversal]:
-        """Locks up to `limit` reversals that nobody has dealt with, oldest first."""
-        rows = await tx.execute(_CLAIM_REVERSALS, {"merchant_id": merchant_id, "batch_size": limit})
-        return [
-            Reversal(reversal_id=ReversalId(row.reversal_id), event_reference=row.event_reference)
-            for row in rows
-        ]
-
     async def cancel(
         self, tx: Transaction, merchant_id: MerchantId, event_references: Sequence[str]
     ) -> None:
         """Cancels what is not decided yet of these events."""
         await tx.execute(
             _CANCEL, {"merchant_id": merchant_id, "event_references": event_references}
-        )
-
-    async def mark_drained(
-        self,
-        tx: Transaction,
-        reversals: Sequence[Reversal],
-        *,
-        first_sequence: int,
-        now: datetime,
-    ) -> None:
-        await tx.execute(
-            _MARK_DRAINED,
-            {
-                "reversal_ids": [each.reversal_id for each in reversals],
-                "first_sequence": first_sequence,
-                "now": now,
-            },
-        )
-
-    async def add_decisions(self, tx: Transaction, decisions: Iterable[DecisionRecord]) -> None:
-        await tx.copy(
-            "decision",
-            _DECISION_COLUMNS,
-            [
-                (
-                    each.interaction_id,
-                    each.campaign_id,
-                    each.decide_time,
-                    each.merchant_id,
-                    each.sequence,
-                    each.rule_version,
-                    each.outcome.value,
-                    orjson.dumps(each.details).decode(),
-                )
-                for each in decisions
-            ],
         )
 
     async def list_of_merchant(
@@ -277,24 +193,6 @@ class EventRepository:
             await tx.execute(_FIND, {"merchant_id": merchant_id, "interaction_id": interaction_id})
         ).one_or_none()
         return None if row is None else _interaction(row)
-
-    async def list_decisions(
-        self, tx: Transaction, interaction_id: InteractionId
-    ) -> Sequence[DecisionRecord]:
-        rows = await tx.execute(_DECISIONS, {"interaction_id": interaction_id})
-        return [
-            DecisionRecord(
-                interaction_id=InteractionId(row.interaction_id),
-                merchant_id=MerchantId(row.merchant_id),
-                campaign_id=CampaignId(row.campaign_id),
-                rule_version=row.rule_version,
-                sequence=row.sequence,
-                outcome=Outcome(row.outcome),
-                details=row.details,
-                decide_time=row.decide_time,
-            )
-            for row in rows
-        ]
 
 
 def _interaction(row: Any) -> Interaction:

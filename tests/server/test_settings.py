@@ -1,0 +1,127 @@
+"""What a process is told from outside is checked before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from server.settings import Settings, SettingsError, Stage, read_settings
+
+KEY = Fernet.generate_key().decode()
+OTHER_KEY = Fernet.generate_key().decode()
+TOKEN = "t" * 32
+REQUIRED = {
+    "GUERDON_DATABASE_URL": "postgresql+asyncpg://user:whispered@localhost/mesh",
+    "GUERDON_SERVICE_TOKEN": TOKEN,
+    "GUERDON_SECRETS_KEY": KEY,
+}
+
+
+def read(**changed: str) -> Settings:
+    return read_settings(REQUIRED | {f"GUERDON_{name}": text for name, text in changed.items()})
+
+
+def problems_of(environment: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(environment)
+    assert all(problem in str(refused.value) for problem in refused.value.problems)
+    return refused.value.problems
+
+
+def test_with_what_is_required_the_rest_has_defaults() -> None:
+    """An operator would have to set what nobody cares about."""
+    assert read() == Settings(
+        database_url=REQUIRED["GUERDON_DATABASE_URL"],
+        database_pool_size=8,
+        service_token=TOKEN,
+        secrets_keys=(KEY,),
+        stage=Stage.DEVELOPMENT,
+        listen_host="127.0.0.1",
+        listen_port=50051,
+        drain_seconds=2.5,
+        client_id_headers=(),
+        event_loop="uvloop",
+        log_level="info",
+        log_format="json",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        ("DATABASE_POOL_SIZE", "1", "database_pool_size", 1),
+        ("DATABASE_POOL_SIZE", "100", "database_pool_size", 100),
+        ("SECRETS_KEY", f"{KEY}, {OTHER_KEY},", "secrets_keys", (KEY, OTHER_KEY)),
+        ("STAGE", "production", "stage", Stage.PRODUCTION),
+        ("LISTEN_HOST", "0.0.0.0", "listen_host", "0.0.0.0"),  # every address, on purpose
+        ("LISTEN_PORT", "0", "listen_port", 0),
+        ("LISTEN_PORT", "65535", "listen_port", 65535),
+        ("DRAIN_SECONDS", "0", "drain_seconds", 0.0),
+        ("DRAIN_SECONDS", "60", "drain_seconds", 60.0),
+        ("CLIENT_ID_HEADERS", " X-Visitor ,x-old", "client_id_headers", ("x-visitor", "x-old")),
+        ("EVENT_LOOP", "asyncio", "event_loop", "asyncio"),
+        ("LOG_LEVEL", "debug", "log_level", "debug"),
+        ("LOG_FORMAT", "console", "log_format", "console"),
+    ],
+)
+def test_a_setting_is_read(name: str, text: str, field: str, value: Any) -> None:
+    """An operator's choice would be passed over."""
+    assert getattr(read(**{name: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", ""),
+        ("DATABASE_URL", "postgresql://user:whispered@localhost/mesh"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_POOL_SIZE", "101"),
+        ("DATABASE_POOL_SIZE", "-1"),
+        ("DATABASE_POOL_SIZE", "many"),
+        ("DATABASE_POOL_SIZE", ""),
+        ("SERVICE_TOKEN", ""),
+        ("SERVICE_TOKEN", "whispered-but-too-short"),
+        ("SECRETS_KEY", ""),
+        ("SECRETS_KEY", ","),
+        ("SECRETS_KEY", f"{KEY},whispered"),
+        ("STAGE", "Production"),
+        ("LISTEN_PORT", "65536"),
+        ("LISTEN_PORT", "50051.0"),
+        ("DRAIN_SECONDS", "-0.1"),
+        ("DRAIN_SECONDS", "61"),
+        ("DRAIN_SECONDS", "nan"),
+        ("DRAIN_SECONDS", "soon"),
+        ("EVENT_LOOP", "trio"),
+        ("LOG_LEVEL", "INFO"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name_and_without_its_value(name: str, text: str) -> None:
+    """A process would run in a way that nobody chose, or write a secret where logs are kept."""
+    [problem] = problems_of(REQUIRED | {f"GUERDON_{name}": text})
+    assert f"GUERDON_{name} " in problem
+    assert "docs/settings.md" in problem
+    assert "whispered" not in problem
+
+
+def test_all_problems_are_reported_together() -> None:
+    """An operator would mend one setting after the other, with a start between them."""
+    problems = problems_of({"GUERDON_LISTEN_PORT": "99999", "GUERDON_STAGE": "trial"})
+    named = [problem.split()[0] for problem in problems]
+    assert named == [*REQUIRED, "GUERDON_STAGE", "GUERDON_LISTEN_PORT"]
+
+
+def test_no_setting_is_read_under_another_prefix() -> None:
+    """Another product's variable would change what this one does."""
+    assert read_settings(REQUIRED | {"STAGE": "production", "LISTEN_PORT": "1"}) == read()
+
+
+def test_every_setting_is_frozen() -> None:
+    """A part of the process could change what another part was told."""
+    settings = read()
+    for field in fields(Settings):
+        with pytest.raises(AttributeError):
+            setattr(settings, field.name, None)
