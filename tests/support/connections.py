@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 Result = TypeVar("Result")
@@ -63,3 +63,14 @@ async def holding(
             yield Holder(connection)
         finally:
             await connection.rollback()
+
+
+def losses_of(pool: AsyncEngine) -> asyncio.Queue[None]:
+    """Holds an entry for each connection of the pool, opened from now on, that went away."""
+    losses: asyncio.Queue[None] = asyncio.Queue()
+
+    def opened(connection: Any, _: object) -> None:
+        connection.driver_connection.add_termination_listener(lambda _: losses.put_nowait(None))
+
+    event.listen(pool.sync_engine, "connect", opened)
+    return losses
