@@ -184,6 +184,10 @@ class Database:
         finally:
             _open.reset(token)
 
+    def statement(self, *, repeat: Repeat | None) -> AbstractAsyncContextManager[Transaction]:
+        """For one statement of a call that may carry a request id: BEGIN and COMMIT only then."""
+        return self.single() if repeat is None else self.transaction(repeat=repeat)
+
     async def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Runs `work`, which opens its own transaction, again when the database asks for it.
 

@@ -93,13 +93,13 @@ class ArrivalOrchestrator:
         names_referrer = row.referrer_wallet is not None or row.referrer_client_id is not None
 
         async def attempt() -> ArrivalRecord:
-            if repeat is None and not names_referrer:
-                async with self._database.single() as tx:
-                    return _record_of(row, await arrive(tx, row, locked=False))
-            async with self._database.transaction(repeat=repeat) as tx:
-                locked = names_referrer and await lock_referrals(
-                    tx, merchant_id=row.merchant_id, client_id=row.client_id
-                )
+            locked = False
+            transaction = self._database.transaction if names_referrer else self._database.statement
+            async with transaction(repeat=repeat) as tx:
+                if names_referrer:
+                    locked = await lock_referrals(
+                        tx, merchant_id=row.merchant_id, client_id=row.client_id
+                    )
                 record = _record_of(row, await arrive(tx, row, locked=locked))
                 await tx.answer(record)
                 return record

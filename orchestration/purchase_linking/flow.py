@@ -46,6 +46,7 @@ class PurchaseLinkingOrchestrator:
 
         Raises:
             MerchantUnknownError: there is no such merchant.
+            ClaimsFullError: too many claims with other tokens wait for the order.
         """
         now = self._clock()
         return await self._claim(each, event_time=now, now=now, repeat=repeat)
@@ -58,6 +59,7 @@ class PurchaseLinkingOrchestrator:
         Raises:
             MerchantUnknownError: there is no such merchant.
             EventTimeInvalidError: the time lies in the future.
+            ClaimsFullError: too many claims with other tokens wait for the order.
         """
         now = self._clock()
         if event_time > now:
@@ -81,17 +83,11 @@ class PurchaseLinkingOrchestrator:
         )
 
         async def attempt() -> Claimed:
-            if repeat is None:
-                async with self._database.single() as tx:
-                    claimed = await claim(tx, row)
-            else:
-                async with self._database.transaction(repeat=repeat) as tx:
-                    claimed = await claim(tx, row)
-                    if claimed is None:
-                        raise MerchantUnknownError(row.merchant_id)
-                    await tx.answer(claimed)
-            if claimed is None:
-                raise MerchantUnknownError(row.merchant_id)
-            return claimed
+            async with self._database.statement(repeat=repeat) as tx:
+                claimed = await claim(tx, row)
+                if claimed is None:
+                    raise MerchantUnknownError(row.merchant_id)
+                await tx.answer(claimed)
+                return claimed
 
         return await self._database.run(attempt)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import RESOLVE_CLIENT
+from orchestration.purchase_linking.errors import ClaimsFullError
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 CLAIMS_MAX = 50
@@ -85,9 +86,13 @@ _CLAIM = text(
                   old.identity_group_id IS NULL AND new.identity_group_id IS NOT NULL
                       AS is_linked_now,
                   -- Whoever does not hold the order's token learns nothing of it.
-                  COALESCE(new.token_digest = CAST(:token_digest AS bytea), false) AS is_proven
+                  COALESCE(new.token_digest = CAST(:token_digest AS bytea), false) AS is_proven,
+                  new.purchase_id IS NULL
+                      AND array_position(new.claim_digests, CAST(:token_digest AS bytea)) IS NULL
+                      AS is_crowded_out
     ), {EARN}
     SELECT visitor.identity_group_id, mine.purchase_id,
+           (SELECT is_crowded_out FROM claimed) AS is_crowded_out,
            (SELECT count(*) FROM reward WHERE reward.purchase_id = mine.purchase_id) AS reward_count
     FROM visitor LEFT JOIN (
         SELECT claimed.purchase_id, claimed.identity_group_id FROM claimed WHERE claimed.is_proven
@@ -122,7 +127,11 @@ class Claimed:
 
 
 async def claim(tx: Transaction, row: ClaimRow) -> Claimed | None:
-    """Writes everything of a claim. None: there is no such merchant, nothing is written."""
+    """Writes everything of a claim. None: there is no such merchant, nothing is written.
+
+    Raises:
+        ClaimsFullError: as many claims as may wait for the order have other tokens.
+    """
     parameters = {
         "merchant_id": row.merchant_id,
         "client_id": row.client_id,
@@ -138,6 +147,8 @@ async def claim(tx: Transaction, row: ClaimRow) -> Claimed | None:
     found = (await tx.execute(_CLAIM, parameters)).one_or_none()
     if found is None:
         return None
+    if found.is_crowded_out:
+        raise ClaimsFullError(row.order_reference)
     return Claimed(
         identity_group_id=IdentityGroupId(found.identity_group_id),
         purchase_id=None if found.purchase_id is None else PurchaseId(found.purchase_id),

@@ -9,7 +9,11 @@ import pytest
 
 from domains.purchases.model import Link
 from infrastructure.database.transaction import Database
-from orchestration.purchase_linking.errors import EventTimeInvalidError, MerchantUnknownError
+from orchestration.purchase_linking.errors import (
+    ClaimsFullError,
+    EventTimeInvalidError,
+    MerchantUnknownError,
+)
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import CLAIMS_MAX, Claimed
 from tests.support.books import (
@@ -287,13 +291,34 @@ async def test_claims_of_one_order_wait_within_bounds(database: Database) -> Non
     """Somebody who claims an order with guessed tokens would fill the database."""
     shop = await a_rewarding_shop(database)
     first = await shop.claim("buyer", "A-1")
-    for number in range(CLAIMS_MAX + 5):
+    for number in range(CLAIMS_MAX - 1):
         await shop.claim("guesser", "A-1", token=f"guess {number}")
+    with pytest.raises(ClaimsFullError):
+        await shop.claim("guesser", "A-1", token="one guess more")
     assert len((await order_of(shop, "A-1")).claim_groups) == CLAIMS_MAX
+    # Whoever waits already goes on waiting.
+    assert await shop.claim("buyer", "A-1") == first
 
     await shop.report("A-1")
 
     assert await linked(shop, "A-1") == (first.identity_group_id, Link.CLAIM)
+
+
+async def test_a_buyer_who_was_crowded_out_claims_again(database: Database) -> None:
+    """A buyer would be told that the claim waits, and lose the order to a flood of guesses."""
+    shop = await a_rewarding_shop(database)
+    for number in range(CLAIMS_MAX):
+        await shop.claim("guesser", "A-1", token=f"guess {number}")
+    with pytest.raises(ClaimsFullError) as refused:
+        await shop.claim("buyer", "A-1")
+    assert refused.value.metadata == {"order_id": "A-1"}
+
+    await shop.report("A-1")
+    claimed = await shop.claim("buyer", "A-1")
+    await shop.work()
+
+    assert await linked(shop, "A-1") == (claimed.identity_group_id, Link.CLAIM)
+    assert await amounts_of(shop) == [("purchase:A-1", REWARD)]
 
 
 async def test_a_claim_needs_a_merchant_and_a_time_that_has_come(database: Database) -> None:

@@ -63,6 +63,8 @@ class PurchaseLinkingServiceServicer:
         - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
+        - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
+        again once the shop has reported it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +77,7 @@ class PurchaseLinkingServiceServicer:
         - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
         - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+        - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

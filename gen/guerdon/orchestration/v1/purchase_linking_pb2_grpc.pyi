@@ -45,6 +45,8 @@ class PurchaseLinkingServiceStub:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
+      - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
+        again once the shop has reported it.
     """
     ImportClaim: _grpc.UnaryUnaryMultiCallable[_purchase_linking_pb2.ImportClaimRequest, _purchase_linking_pb2.ImportClaimResponse]
     """Claims an order for a browser as of a time in the past.
@@ -53,6 +55,7 @@ class PurchaseLinkingServiceStub:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+      - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
     """
 
 @_typing.type_check_only
@@ -72,6 +75,8 @@ class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
+      - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
+        again once the shop has reported it.
     """
     ImportClaim: _aio.UnaryUnaryMultiCallable[_purchase_linking_pb2.ImportClaimRequest, _purchase_linking_pb2.ImportClaimResponse]  # type: ignore[assignment]
     """Claims an order for a browser as of a time in the past.
@@ -80,6 +85,7 @@ class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+      - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
     """
 
 class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -102,6 +108,8 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
             nor a whole number that JSON carries exactly.
+          - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
+            again once the shop has reported it.
         """
 
     @_abc_1.abstractmethod
@@ -116,6 +124,7 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+          - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
         """
 
 def add_PurchaseLinkingServiceServicer_to_server(servicer: PurchaseLinkingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
