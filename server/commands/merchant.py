@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2, json_format
 
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from server.commands.mesh import asynchronous, call, find_mesh
+from server.commands.mesh import Mesh, asynchronous, call, call_or_none, find_mesh
 
 KEY_BYTES = 32
 
@@ -45,7 +45,8 @@ async def create(
 ) -> None:
     """Creates a merchant and a signing key for its shop, and prints both as JSON.
 
-    The key is shown this once.
+    The key is shown this once. Creating the merchant again under the same request id changes
+    nothing and shows the key's last four characters only.
     """
     mesh = find_mesh()
     created: business_pb2.CreateMerchantResponse = await call(
@@ -68,19 +69,29 @@ async def create(
             ),
         ),
     )
+    document = json_format.MessageToDict(created.merchant)
+    document["webhook"] = {
+        "path": f"/ext/merchant/{created.merchant.merchant_id}/webhook/custom",
+        **await _signing_key(mesh, created.merchant.merchant_id),
+    }
+    click.echo(json.dumps(document, indent=2))
+
+
+async def _signing_key(mesh: Mesh, merchant_id: str) -> dict[str, str]:
+    """Sets a fresh key, unless the merchant has one: then the shop signs with it already."""
+    found: business_pb2.GetWebhookResponse | None = await call_or_none(
+        mesh,
+        lambda channel: business_pb2_grpc.BusinessServiceStub(channel).GetWebhook,
+        business_pb2.GetWebhookRequest(merchant_id=merchant_id),
+    )
+    if found is not None:
+        return {"signingKeySuffix": found.webhook.signing_key_suffix}
     key = secrets.token_urlsafe(KEY_BYTES)
     await call(
         mesh,
         lambda channel: business_pb2_grpc.BusinessServiceStub(channel).UpdateWebhook,
         business_pb2.UpdateWebhookRequest(
-            merchant_id=created.merchant.merchant_id,
-            platform=business_pb2.PLATFORM_CUSTOM,
-            signing_key=key,
+            merchant_id=merchant_id, platform=business_pb2.PLATFORM_CUSTOM, signing_key=key
         ),
     )
-    document = json_format.MessageToDict(created.merchant)
-    document["webhook"] = {
-        "path": f"/ext/merchant/{created.merchant.merchant_id}/webhook/custom",
-        "signingKey": key,
-    }
-    click.echo(json.dumps(document, indent=2))
+    return {"signingKey": key}

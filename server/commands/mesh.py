@@ -19,6 +19,7 @@ from grpc_status import rpc_status
 from server.embedded.running import read_running
 
 FOLDER = Path(".guerdon")
+TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +65,30 @@ def find_database_url() -> str:
     return running.database_url
 
 
-async def call(
-    mesh: Mesh,
-    method: Callable[[grpc.aio.Channel], Callable[..., Any]],
-    request: Message,
-) -> Any:
+Stub = Callable[[grpc.aio.Channel], Callable[..., Any]]
+
+
+async def call(mesh: Mesh, method: Stub, request: Message) -> Any:
     """Calls one method; a refusal ends the command with its words."""
+    try:
+        return await _call(mesh, method, request)
+    except grpc.aio.AioRpcError as refused:
+        raise click.ClickException(told(refused)) from refused
+
+
+async def call_or_none(mesh: Mesh, method: Stub, request: Message) -> Any:
+    """Calls one method that reads; None if what it asks for is not there."""
+    try:
+        return await _call(mesh, method, request)
+    except grpc.aio.AioRpcError as refused:
+        if refused.code() is grpc.StatusCode.NOT_FOUND:
+            return None
+        raise click.ClickException(told(refused)) from refused
+
+
+async def _call(mesh: Mesh, method: Stub, request: Message) -> Any:
     async with grpc.aio.insecure_channel(mesh.address) as channel:
-        try:
-            return await method(channel)(request, metadata=mesh.proof, timeout=30)
-        except grpc.aio.AioRpcError as refused:
-            raise click.ClickException(told(refused)) from refused
+        return await method(channel)(request, metadata=mesh.proof, timeout=TIMEOUT_SECONDS)
 
 
 def told(refused: grpc.aio.AioRpcError) -> str:

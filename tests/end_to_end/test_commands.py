@@ -1,0 +1,143 @@
+"""What an operator types, on a running mesh."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from server.embedded.stack import Stack
+from tests.support.files import ROOT
+
+EXAMPLE = ROOT / "examples" / "cdnow" / "campaign-friends.json"
+TOKEN = "0x" + "ab" * 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    output: str
+    complaint: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.output)
+        return found
+
+
+async def guerdon(folder: Path, *arguments: str, **environment: str) -> Ended:
+    """Types a command in a folder, without settings of this process."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "server",
+        *arguments,
+        cwd=folder,
+        env=ours | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, complaint = await process.communicate()
+    assert process.returncode is not None
+    return Ended(code=process.returncode, output=output.decode(), complaint=complaint.decode())
+
+
+async def create_merchant(folder: Path, request_id: str, *, name: str = "Shop") -> Ended:
+    return await guerdon(
+        folder,
+        *("merchant", "create", "--name", name, "--domain", f"{request_id[:8]}.example"),
+        *("--token", TOKEN, "--request-id", request_id),
+    )
+
+
+async def test_a_merchant_is_created_once_and_keeps_its_key(stack: Stack) -> None:
+    """A command typed again would lock the shop out of its own webhook."""
+    folder, request_id = stack.folder.parent, str(uuid4())
+
+    first = await create_merchant(folder, request_id)
+    again = await create_merchant(folder, request_id)
+    other = await create_merchant(folder, request_id, name="Another")
+
+    assert (first.code, again.code, other.code) == (0, 0, 1), (first, again, other)
+    webhook, kept = first.document.pop("webhook"), again.document
+    key = webhook.pop("signingKey")
+    assert kept["webhook"] == {**webhook, "signingKeySuffix": key[-4:]}
+    assert kept["merchantId"] == first.document["merchantId"]
+    assert "make a new one" in other.complaint
+
+
+async def test_a_campaign_is_tried_created_and_published(stack: Stack) -> None:
+    """Campaigns could be made by programmers alone."""
+    folder = stack.folder.parent
+    merchant = (await create_merchant(folder, str(uuid4()))).document["merchantId"]
+    create = ("campaign", "create", str(EXAMPLE), "--merchant", merchant)
+
+    tried = await guerdon(folder, *create, "--check")
+    published = await guerdon(folder, *create)
+    draft = await guerdon(folder, *create, "--draft")
+
+    assert "id" not in tried.document
+    assert published.document["status"] == "STATE_ACTIVE"
+    assert draft.document["status"] == "STATE_DRAFT"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is not a campaign"),
+        ('{"nane": "x"}', "nane"),
+        ('{"name": "x"}', "rule"),
+        (
+            EXAMPLE.read_text().replace('"percent": "', '"percent": "1000'),
+            "percentage.percent",
+        ),
+    ],
+)
+async def test_a_broken_campaign_file_is_explained(
+    stack: Stack, tmp_path: Path, text: str, says: str
+) -> None:
+    """An operator would not know which line to mend."""
+    folder = stack.folder.parent
+    merchant = (await create_merchant(folder, str(uuid4()))).document["merchantId"]
+    file = tmp_path / "campaign.json"
+    file.write_text(text)
+
+    refused = await guerdon(folder, "campaign", "create", str(file), "--merchant", merchant)
+
+    assert refused.code == 1
+    assert says in refused.complaint
+    assert "Traceback" not in refused.complaint
+
+
+async def test_without_a_mesh_a_command_says_how_to_get_one(tmp_path: Path) -> None:
+    """A stranger would read a stack of calls."""
+    for arguments in (
+        ("ledger", "check"),
+        ("campaign", "create", str(EXAMPLE), "--merchant", str(uuid4())),
+    ):
+        ended = await guerdon(tmp_path, *arguments)
+        assert ended.code == 1
+        assert "Start one with `guerdon up`" in ended.complaint
+
+    missing = await guerdon(tmp_path, "serve")
+    assert missing.code == 1
+    for name in ("GUERDON_DATABASE_URL", "GUERDON_SERVICE_TOKEN", "GUERDON_SECRETS_KEY"):
+        assert name in missing.complaint
+
+
+async def test_the_books_are_checked_from_the_command_line(stack: Stack) -> None:
+    """An operator could not tell whether money is missing."""
+    ended = await guerdon(stack.folder.parent, "ledger", "check")
+
+    assert ended.code == 0, ended
+    assert "The books agree" in ended.output
