@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import orjson
 import structlog
@@ -31,4 +32,30 @@ def configure_logs(*, level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     # Libraries speak through the standard library's logging; only their warnings matter.
-    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stdout, format="%(message)s")
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[_Libraries()], force=True)
+
+
+class _Libraries(logging.Handler):
+    """Says what libraries say in our form, without what callers sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raised = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "library",
+            logger=record.name,
+            # gRPC fills in headers that it cannot read, tokens among them.
+            said=str(record.msg) if record.name.startswith("grpc") else record.getMessage(),
+            **({} if raised is None else fault_of(raised)),
+        )
+
+
+def fault_of(raised: BaseException) -> dict[str, str]:
+    """What a log may hold of an exception: its type and its frames.
+
+    Never its text, which may hold what a caller sent.
+    """
+    return {
+        "fault": type(raised).__name__,
+        "stack": "".join(traceback.format_tb(raised.__traceback__)),
+    }

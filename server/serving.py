@@ -36,7 +36,7 @@ from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from infrastructure.rpc.contract import methods_of
 from server.interception.caller import CallerProof
-from server.interception.chain import InterceptorChain
+from server.interception.chain import InterceptorChain, Step
 from server.interception.merchant_role import MerchantRole
 from server.interception.path_over_query import PathOverQuery
 from server.interception.refusals import Refusals
@@ -52,7 +52,11 @@ OPEN_SERVICES = (
     "/grpc.reflection.v1alpha.ServerReflection/",
     "/grpc.channelz.v1.Channelz/",
 )
-RECEIVE_BYTES_MAX = 4 * 1024 * 1024
+# A little more than the edge lets through as JSON, which is smaller as a message.
+RECEIVE_BYTES_MAX = (1 << 20) + (1 << 16)
+# Beyond what Envoy lets through, so that its answer is the one that callers read. Left alone,
+# gRPC refuses some calls from 8 KiB on, at random.
+HEADER_BYTES_MAX = 64 * 1024
 GRACE_SECONDS = 10
 PINGS_MILLISECONDS_MIN = 5_000
 
@@ -113,6 +117,21 @@ SERVICES: Registrations = {
 """Every service by its name in `Servicers`."""
 
 
+def steps_of(settings: Settings) -> list[Step]:
+    """What stands in front of every method, outermost first."""
+    return [
+        Refusals(),
+        RequestLog(),
+        PathOverQuery(),
+        CallerProof(
+            service_token=settings.service_token, client_id_headers=settings.client_id_headers
+        ),
+        Validation(),
+        MerchantRole(),
+        RepeatedCall(),
+    ]
+
+
 def build_server(
     servicers: Servicers, settings: Settings
 ) -> tuple[grpc.aio.Server, HealthServicer]:
@@ -122,29 +141,15 @@ def build_server(
         ContractError: a method does not say who may call it.
     """
     methods = methods_of(descriptor for descriptor, _ in SERVICES.values())
+    chain = InterceptorChain(methods=methods, steps=steps_of(settings), exceptions=OPEN_SERVICES)
     server = grpc.aio.server(
-        interceptors=[
-            InterceptorChain(
-                methods=methods,
-                steps=[
-                    Refusals(),
-                    RequestLog(),
-                    PathOverQuery(),
-                    CallerProof(
-                        service_token=settings.service_token,
-                        client_id_headers=settings.client_id_headers,
-                    ),
-                    Validation(),
-                    MerchantRole(),
-                    RepeatedCall(),
-                ],
-                exceptions=OPEN_SERVICES,
-            )
-        ],
+        interceptors=[chain],
         options=[
             # Each process has a port of its own; two on one would share its calls unevenly.
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
+            ("grpc.max_metadata_size", HEADER_BYTES_MAX),
+            ("grpc.absolute_max_metadata_size", HEADER_BYTES_MAX),
             ("grpc.http2.min_ping_interval_without_data_ms", PINGS_MILLISECONDS_MIN),
         ],
     )

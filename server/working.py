@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -16,6 +15,7 @@ from server.interception.refusals import is_dependency_away
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
 from server.jobs.reward_work import RewardWork
+from server.logs import fault_of
 from server.serving import stop_signal
 from server.settings import Settings
 from server.wiring import application, clock
@@ -96,12 +96,7 @@ async def _repeatedly(
             if is_dependency_away(raised):
                 _log.warning("dependency away", job=name, fault=type(raised).__name__)
             else:
-                _log.error(
-                    "job failed",
-                    job=name,
-                    fault=type(raised).__name__,
-                    stack="".join(traceback.format_tb(raised.__traceback__)),
-                )
+                _log.error("job failed", job=name, **fault_of(raised))
         try:
             await asyncio.wait_for(alarm.wait(), pause)
         except TimeoutError:

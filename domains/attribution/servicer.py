@@ -10,7 +10,8 @@ from domains.attribution.model import Source, Touchpoint, Utm
 from domains.attribution.service import AttributionService
 from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from infrastructure.database.transaction import Database
-from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.translating import to_timestamp
 from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
 
 _SOURCES_BACK = {
@@ -40,9 +41,11 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
                 before=TouchpointId(UUID(start.after[0])) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(touchpoints, start, key=lambda each: (each.touchpoint_id,))
+        page = page_of(
+            touchpoints, start, key=lambda each: (each.touchpoint_id,), to_message=_to_proto
+        )
         return attribution_pb2.ListTouchpointsResponse(
-            touchpoints=[_to_proto(each) for each in page.items],
+            touchpoints=page.items,
             next_page_token=page.next_page_token,
         )
 

@@ -12,8 +12,9 @@ from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
 from domains.identity.service import IdentityService
 from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
 from infrastructure.database.transaction import Database
+from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from infrastructure.rpc.translating import to_timestamp
 from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
 
 _KINDS = {
@@ -68,9 +69,11 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
                 after=IdentityNodeId(UUID(start.after[0])) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(nodes, start, key=lambda each: (each.identity_node_id,))
+        page = page_of(
+            nodes, start, key=lambda each: (each.identity_node_id,), to_message=_node_to_proto
+        )
         return identity_pb2.ListIdentityNodesResponse(
-            identity_nodes=[_node_to_proto(each) for each in page.items],
+            identity_nodes=page.items,
             next_page_token=page.next_page_token,
         )
 

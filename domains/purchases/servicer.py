@@ -11,7 +11,8 @@ from domains.purchases.service import PurchasesService
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
-from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.translating import to_timestamp
 from vocabulary.ids import MerchantId, PurchaseId
 
 _STATES = {
@@ -66,9 +67,9 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
                 after=UUID(start.after[0]) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(purchases, start, key=lambda each: (each.purchase_id,))
+        page = page_of(purchases, start, key=lambda each: (each.purchase_id,), to_message=_to_proto)
         return purchases_pb2.ListPurchasesResponse(
-            purchases=[_to_proto(purchase) for purchase in page.items],
+            purchases=page.items,
             next_page_token=page.next_page_token,
         )
 
@@ -86,9 +87,11 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
                 after=UUID(start.after[0]) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(deliveries, start, key=lambda each: (each.delivery_id,))
+        page = page_of(
+            deliveries, start, key=lambda each: (each.delivery_id,), to_message=_delivery_to_proto
+        )
         return purchases_pb2.ListDeliveriesResponse(
-            deliveries=[_delivery_to_proto(delivery) for delivery in page.items],
+            deliveries=page.items,
             next_page_token=page.next_page_token,
         )
 

@@ -12,7 +12,8 @@ from domains.referral.model import DEPTH_DEFAULT, ReferralLink
 from domains.referral.service import ReferralService
 from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from infrastructure.database.transaction import Database
-from infrastructure.rpc.translating import page_of, page_start, to_datetime, to_timestamp
+from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.translating import to_datetime, to_timestamp
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
 
 
@@ -55,9 +56,11 @@ class ReferralServicer(referral_pb2_grpc.ReferralServiceServicer):
                 before=ReferralLinkId(UUID(start.after[0])) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(links, start, key=lambda each: (each.referral_link_id,))
+        page = page_of(
+            links, start, key=lambda each: (each.referral_link_id,), to_message=_to_proto
+        )
         return referral_pb2.ListReferralLinksResponse(
-            referral_links=[_to_proto(each) for each in page.items],
+            referral_links=page.items,
             next_page_token=page.next_page_token,
         )
 

@@ -23,7 +23,8 @@ from domains.rewards.repository.ledger import Balance
 from domains.rewards.service import RewardsService
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from infrastructure.database.transaction import Database
-from infrastructure.rpc.translating import page_of, page_start, to_timestamp, to_token_amount
+from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.translating import to_timestamp, to_token_amount
 from vocabulary.amounts import TokenAmount
 from vocabulary.ids import IdentityGroupId, RewardId
 
@@ -81,9 +82,14 @@ class RewardsServicer(rewards_pb2_grpc.RewardsServiceServicer):
                 after=(UUID(start.after[0]), start.after[1]) if start.after else None,
                 limit=start.limit + 1,
             )
-        page = page_of(balances, start, key=lambda each: (each.merchant_id, each.amount.unit.key))
+        page = page_of(
+            balances,
+            start,
+            key=lambda each: (each.merchant_id, each.amount.unit.key),
+            to_message=_balance_to_proto,
+        )
         return rewards_pb2.ListBalancesResponse(
-            balances=[_balance_to_proto(balance) for balance in page.items],
+            balances=page.items,
             next_page_token=page.next_page_token,
         )
 

@@ -25,6 +25,8 @@ def create_engine(url: str, *, pool_size: int, application_name: str) -> AsyncEn
         url,
         pool_size=pool_size,
         max_overflow=0,
+        # An error's text would hold them, and errors are logged by whoever meets them.
+        hide_parameters=True,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         # Rolling back on return costs a round trip and is needed only after BEGIN, where the
         # transaction's own block has done it already.

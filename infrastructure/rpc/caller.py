@@ -48,3 +48,9 @@ def current_caller() -> Caller:
 def set_caller(caller: Caller) -> None:
     """Called once for each RPC, before its servicer."""
     _current.set(caller)
+
+
+def caller_kind() -> str:
+    """The kind of the caller, for the log; empty until one is proven."""
+    caller = _current.get(None)
+    return "" if caller is None else caller.kind.name.lower()

@@ -48,6 +48,14 @@ class Method:
         return self.descriptor.input_type
 
     @property
+    def is_stream(self) -> bool:
+        return bool(self.descriptor.client_streaming or self.descriptor.server_streaming)
+
+    @property
+    def request_class(self) -> type[Message]:
+        return GetMessageClass(self.descriptor.input_type)
+
+    @property
     def response_class(self) -> type[Message]:
         return GetMessageClass(self.descriptor.output_type)
 

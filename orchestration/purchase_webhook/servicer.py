@@ -8,6 +8,7 @@ from uuid import UUID
 from google.api import httpbody_pb2
 
 from guerdon.orchestration.v1 import purchase_webhook_pb2, purchase_webhook_pb2_grpc
+from infrastructure.rpc.headers import headers_of
 from orchestration.purchase_webhook.errors import SignatureInvalidError
 from orchestration.purchase_webhook.flow import (
     EVENT_ID_HEADER,
@@ -29,7 +30,7 @@ class PurchaseWebhookServicer(purchase_webhook_pb2_grpc.PurchaseWebhookServiceSe
     async def ReceiveCustomOrder(
         self, request: purchase_webhook_pb2.ReceiveCustomOrderRequest, context: Any
     ) -> purchase_webhook_pb2.ReceiveCustomOrderResponse:
-        headers = dict(context.invocation_metadata() or ())
+        headers = headers_of(context)
         signature = headers.get(SIGNATURE_HEADER, "")
         if not signature:
             raise SignatureInvalidError(SIGNATURE_HEADER)

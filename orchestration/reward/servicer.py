@@ -15,8 +15,9 @@ from domains.rewards.servicer import (
 )
 from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2
+from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import page_of, page_start, to_timestamp
+from infrastructure.rpc.translating import to_timestamp
 from orchestration.reward.flow import RewardOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
 
@@ -47,9 +48,11 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
             after=UUID(start.after[0]) if start.after else None,
             limit=start.limit + 1,
         )
-        page = page_of(rewards, start, key=lambda each: (each.reward_id,))
+        page = page_of(
+            rewards, start, key=lambda each: (each.reward_id,), to_message=reward_to_proto
+        )
         return reward_pb2.ListRewardsResponse(
-            rewards=[reward_to_proto(reward) for reward in page.items],
+            rewards=page.items,
             next_page_token=page.next_page_token,
         )
 
@@ -65,9 +68,14 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
             after=UUID(start.after[0]) if start.after else None,
             limit=start.limit + 1,
         )
-        page = page_of(interactions, start, key=lambda each: (each.interaction_id,))
+        page = page_of(
+            interactions,
+            start,
+            key=lambda each: (each.interaction_id,),
+            to_message=interaction_to_proto,
+        )
         return reward_pb2.ListInteractionsResponse(
-            interactions=[interaction_to_proto(each) for each in page.items],
+            interactions=page.items,
             next_page_token=page.next_page_token,
         )
 

@@ -29,10 +29,16 @@ from envoy_data_plane.google import protobuf
 from server.edge.routes import CORS_FILTER, RATE_LIMIT_FILTER, rate_limit
 from server.edge.settings import EdgeSettings
 
-ANSWER_BYTES_MAX = 4 << 20
-# What Envoy tells the server about the call as it came. Nobody else may say it: it decides
-# whether errors name fields in JSON, and whether a query is looked at.
-ORIGINAL_CALL_HEADERS = ("x-envoy-original-path", "x-envoy-original-method")
+# A page or an order as JSON, when nearly every character is one that JSON spells out.
+ANSWER_BYTES_MAX = 8 << 20
+NOT_FROM_OUTSIDE = (
+    # What Envoy tells the server about the call as it came. Nobody else may say it: it decides
+    # whether errors name fields in JSON, and whether a query is looked at.
+    "x-envoy-original-path",
+    "x-envoy-original-method",
+    # Pages of other programs on the same host may have set some; nobody here reads them.
+    "cookie",
+)
 # The proof of an internal service, which nobody brings from outside.
 SERVICE_PROOF_HEADER = "x-service-auth"
 # What only Envoy and the server need to know from each other.
@@ -42,7 +48,7 @@ PRIVATE_ANSWER_HEADERS = ("grpc-accept-encoding", "x-envoy-upstream-service-time
 def public_filters(edge: EdgeSettings, services: Sequence[str]) -> list[HttpFilter]:
     """Those of the public listener, for the services that have routes."""
     return [
-        _headers(remove=(*ORIGINAL_CALL_HEADERS, SERVICE_PROOF_HEADER), varies_by_origin=True),
+        _headers(remove=(*NOT_FROM_OUTSIDE, SERVICE_PROOF_HEADER), varies_by_origin=True),
         # Before the transcoder, so that what that refuses can be read by the page.
         _filter(CORS_FILTER, Cors()),
         _filter("envoy.filters.http.grpc_web", GrpcWeb()),
@@ -56,7 +62,7 @@ def public_filters(edge: EdgeSettings, services: Sequence[str]) -> list[HttpFilt
 def mesh_filters(edge: EdgeSettings, services: Sequence[str]) -> list[HttpFilter]:
     """Those of the mesh listener: no CORS, no limits, and internal services keep their proof."""
     return [
-        _headers(remove=ORIGINAL_CALL_HEADERS, varies_by_origin=False),
+        _headers(remove=NOT_FROM_OUTSIDE, varies_by_origin=False),
         _filter("envoy.filters.http.grpc_json_transcoder", _transcoder(edge, services)),
         _filter("envoy.filters.http.router", Router()),
     ]

@@ -32,6 +32,9 @@ CONNECTION_IDLE_TIMEOUT = timedelta(minutes=5)
 REQUEST_HEADERS_TIMEOUT = timedelta(seconds=10)
 # Of one connection at once.
 STREAMS_MAX = 100
+# Path and headers together. The server takes four times as much: the path reaches it twice, and
+# Envoy adds headers of its own.
+REQUEST_HEADERS_KILOBYTES_MAX = 16
 
 
 def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listener:
@@ -90,6 +93,7 @@ def _connection_manager(
         path_with_escaped_slashes_action=slashes,
         preserve_external_request_id=True,
         always_set_request_id_in_response=True,
+        max_request_headers_kb=REQUEST_HEADERS_KILOBYTES_MAX,
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(
             idle_timeout=CONNECTION_IDLE_TIMEOUT,

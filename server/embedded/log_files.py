@@ -14,7 +14,8 @@ _TAIL_LINES = 15
 
 def open_log(path: Path) -> BinaryIO:
     """Opens a log for appending. A large one becomes `<name>.1` first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # Logs hold no secrets; but libraries write into them as well, and nobody else reads them.
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > _BYTES_MAX:
         path.replace(path.with_name(path.name + ".1"))
     return path.open("ab")

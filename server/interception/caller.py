@@ -15,11 +15,8 @@ from server.interception.refusals import Refusal, Violation
 
 CLIENT_ID_CHARACTERS_MAX = 128
 
-_PROOFS = {
-    CallerKind.VISITOR: "x-client-id",
-    CallerKind.MERCHANT: "x-business-auth",
-    CallerKind.SERVICE: "x-service-auth",
-}
+# People of a merchant's team have no proof yet; callers are told only what they can bring.
+_PROOFS = {CallerKind.VISITOR: "x-client-id", CallerKind.SERVICE: "x-service-auth"}
 
 
 class CallerProof:
@@ -31,8 +28,7 @@ class CallerProof:
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         accepted = ", ".join(
-            f"{kind.name} ({_PROOFS[kind]})" if kind in _PROOFS else kind.name
-            for kind in sorted(method.callers)
+            f"{kind.name} ({_PROOFS[kind]})" for kind in sorted(method.callers) if kind in _PROOFS
         )
 
         async def step(request: Message, call: Call) -> Message:
@@ -81,14 +77,14 @@ class CallerProof:
             client_id = call.header(header)
             if not client_id:
                 continue
-            if len(client_id) > CLIENT_ID_CHARACTERS_MAX or not client_id.isprintable():
+            is_plain = client_id.isascii() and client_id.isprintable()
+            if len(client_id) > CLIENT_ID_CHARACTERS_MAX or not is_plain:
+                must = f"must be 1 to {CLIENT_ID_CHARACTERS_MAX} printable ASCII characters"
                 raise Refusal(
                     code=grpc.StatusCode.INVALID_ARGUMENT,
                     reason="REQUEST_INVALID",
-                    message=f"{header} has 1 to {CLIENT_ID_CHARACTERS_MAX} printable characters.",
-                    violations=[
-                        Violation(path=header, description="1 to 128 printable characters")
-                    ],
+                    message=f"{header} {must}.",
+                    violations=[Violation(path=header, description=must)],
                 )
             return Caller(kind=CallerKind.VISITOR, client_id=client_id)
         return None

@@ -13,34 +13,36 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from infrastructure.rpc.contract import Method
+from infrastructure.rpc.contract import ContractError, Method
+from infrastructure.rpc.headers import headers_of
 from infrastructure.rpc.served_method import set_served_method
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One call: its method, its metadata (lower-case keys), and gRPC's context.
+    """One call: its method, its headers (lower-case names), and gRPC's context.
 
     A request that cannot be read is handed on empty, with `is_readable` false.
     """
 
     method: Method
-    metadata: Mapping[str, str | bytes]
+    headers: Mapping[str, str]
     context: Any
     is_readable: bool = True
 
     def header(self, name: str) -> str:
         """The text of a header; empty if it is absent."""
-        value = self.metadata.get(name, "")
-        return value if isinstance(value, str) else value.decode("latin-1")
+        return self.headers.get(name, "")
 
     @property
     def came_as_json(self) -> bool:
         """Whether Envoy made the call from an HTTP request."""
-        return "x-envoy-original-path" in self.metadata
+        return "x-envoy-original-path" in self.headers
 
 
 Handler = Callable[[Message, Call], Awaitable[Message]]
+Behaviour = Callable[[Any, Any], Awaitable[Message]]
+"""What gRPC calls: with the request and its own context."""
 
 
 class Step(Protocol):
@@ -55,15 +57,20 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
 
     `exceptions` are the prefixes of paths that are not of the contract and pass untouched.
     A method that is neither is refused by gRPC itself.
+
+    Raises:
+        ContractError: a method is a stream, which these steps do not know.
     """
 
     def __init__(
         self, *, methods: Mapping[str, Method], steps: Sequence[Step], exceptions: Iterable[str]
     ) -> None:
-        self._methods = methods
-        self._steps = steps
+        self._steps = tuple(steps)
         self._exceptions = tuple(exceptions)
+        self._behaviours: dict[str, Behaviour] = {}
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        # Now, not at the first call: what is wrong with a method keeps the server from starting.
+        self._composed = {path: self._compose(method) for path, method in methods.items()}
 
     async def intercept_service(
         self,
@@ -77,42 +84,47 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or path.startswith(self._exceptions):
             return handler
-        known = self._composed(self._methods[path], handler)
-        self._handlers[path] = known
+        self._behaviours[path] = handler.unary_unary
+        known = self._handlers[path] = grpc.unary_unary_rpc_method_handler(
+            self._composed[path],
+            request_deserializer=_readable(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
         return known
 
-    def _composed(self, method: Method, handler: Any) -> Any:
-        assert handler.unary_unary is not None, f"{method.path}: a stream needs steps of its own"
-        behaviour = handler.unary_unary
+    def _compose(self, method: Method) -> Behaviour:
+        if method.is_stream:
+            message = f"{method.path} is a stream, and streams need steps of their own"
+            raise ContractError(message)
 
         async def serve(request: Message, call: Call) -> Message:
-            response: Message = await behaviour(request, call.context)
+            response: Message = await self._behaviours[method.path](request, call.context)
             return response
 
         proceed: Handler = serve
         for step in reversed(self._steps):
             proceed = step.wrap(method, proceed)
-
-        deserialize = handler.request_deserializer
-
-        def read(data: bytes) -> Message | None:
-            # Left alone, gRPC would answer INTERNAL, as if the fault were ours.
-            try:
-                request: Message = deserialize(data)
-            except DecodeError:
-                return None
-            return request
+        empty = method.request_class
 
         async def outermost(request: Message | None, context: Any) -> Message:
             set_served_method(method.path)
-            metadata = dict(context.invocation_metadata() or ())
-            if request is None:
-                call = Call(method=method, metadata=metadata, context=context, is_readable=False)
-                return await proceed(deserialize(b""), call)
-            return await proceed(request, Call(method=method, metadata=metadata, context=context))
+            call = Call(
+                method=method,
+                headers=headers_of(context),
+                context=context,
+                is_readable=request is not None,
+            )
+            return await proceed(empty() if request is None else request, call)
 
-        return grpc.unary_unary_rpc_method_handler(
-            outermost,
-            request_deserializer=read,
-            response_serializer=handler.response_serializer,
-        )
+        return outermost
+
+
+def _readable(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
+    def read(data: bytes) -> Message | None:
+        # Left alone, gRPC would answer INTERNAL, as if the fault were ours.
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return None
+
+    return read

@@ -6,7 +6,7 @@ message's field, so nobody gains by it; but whoever reads the path in a log woul
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import grpc
 from google.protobuf.message import Message
@@ -24,7 +24,8 @@ class PathOverQuery:
             return proceed
 
         async def step(request: Message, call: Call) -> Message:
-            query = urlsplit(call.header("x-envoy-original-path")).query
+            # Not urlsplit: the path is whatever a caller of ours likes to put there.
+            _, _, query = call.header("x-envoy-original-path").partition("?")
             if query:
                 for name, _ in parse_qsl(query, keep_blank_values=True):
                     if name in method.path_parameters:

@@ -7,7 +7,6 @@ log has the rest: an exception's text may hold secrets.
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -24,6 +23,7 @@ from infrastructure.database.transaction import RequestIdReusedError, sqlstate
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.field_paths import json_path
+from server.logs import fault_of
 from vocabulary.errors import DomainError, Kind
 
 PRODUCT = "guerdon"
@@ -43,6 +43,7 @@ _PACKING_BYTES = 80
 # Connection trouble, no such role, no such database, no resources (disk full too), operator
 # intervention.
 _AWAY = {"08", "28", "3D", "53", "57"}
+_TIMED_OUT = "57014"
 
 _log = structlog.get_logger()
 
@@ -131,7 +132,8 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
         return Refusal(
             code=grpc.StatusCode.UNAVAILABLE,
             reason="DEPENDENCY_AWAY",
-            message="The server cannot reach its database. Nothing was done; try again.",
+            message="The server cannot reach its database, so the call was most likely not done. "
+            "Try again, with the same request id if it has one.",
             metadata={"incident": incident},
         )
     _log_fault("call failed", raised, method=method.path, incident=incident)
@@ -146,22 +148,26 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
 def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
     _log.error(
         event,
-        fault=type(raised).__name__,
         sqlstate=(sqlstate(raised) or "") if isinstance(raised, DBAPIError) else "",
-        # Frames only: the exception's own text may hold what the caller sent.
-        stack="".join(traceback.format_tb(raised.__traceback__)),
+        **fault_of(raised),
         **facts,
     )
 
 
 def is_dependency_away(raised: Exception) -> bool:
-    """Whether the database could not be reached or had no room, so that nothing was done."""
+    """Whether the database could not be reached or had no room, rather than a call being bad."""
     if isinstance(raised, (PoolTimeoutError, OSError, InterfaceError, OperationalError)):
         return True
     if isinstance(raised, DBAPIError):
-        return raised.connection_invalidated or (sqlstate(raised) or "")[:2] in _AWAY
+        return raised.connection_invalidated or _says_away(sqlstate(raised))
     # asyncpg's own, when a connection cannot be opened.
-    return (getattr(raised, "sqlstate", None) or "")[:2] in _AWAY
+    return _says_away(getattr(raised, "sqlstate", None))
+
+
+def _says_away(state: str | None) -> bool:
+    # A statement that took too long is the statement's fault: what it works on is set aside,
+    # or it would be tried for ever and hold up all that comes after it.
+    return state is not None and state[:2] in _AWAY and state != _TIMED_OUT
 
 
 def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:

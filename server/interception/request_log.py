@@ -9,10 +9,13 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
+from infrastructure.rpc.caller import caller_kind
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.refusals import CODES, Refusal
 from vocabulary.errors import DomainError
+
+REQUEST_ID_CHARACTERS_MAX = 64
 
 _log = structlog.get_logger()
 
@@ -41,10 +44,12 @@ class RequestLog:
                 _log.info(
                     "call",
                     method=path,
+                    caller=caller_kind(),
                     code=code,
                     reason=reason,
                     milliseconds=round((time.perf_counter() - begin) * 1000, 1),
-                    request_id=call.header("x-request-id"),
+                    # The caller's own name for the call; it may be anything.
+                    request_id=call.header("x-request-id")[:REQUEST_ID_CHARACTERS_MAX],
                 )
 
         return step

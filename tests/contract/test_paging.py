@@ -12,7 +12,7 @@ import pytest
 
 from guerdon.attribution.v1 import attribution_pb2
 from infrastructure.rpc.contract import Method
-from infrastructure.rpc.translating import PAGE_SIZE_MAX
+from infrastructure.rpc.paging import PAGE_SIZE_MAX
 from tests.contract.valid_calls import a_valid_call
 from tests.support.attribution import a_touchpoint, add_touchpoints
 from tests.support.contract import METHODS, method_ids

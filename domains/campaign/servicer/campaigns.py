@@ -18,11 +18,8 @@ from domains.campaign.service import CampaignService, Change
 from domains.campaign.servicer.messages import campaign_to_proto, draft_from_proto, window_to_proto
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from infrastructure.database.transaction import Database
+from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import (
-    page_of,
-    page_start,
-)
 from vocabulary.ids import CampaignId, MerchantId
 
 Response = TypeVar("Response", bound=Message)
@@ -91,9 +88,14 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
             campaigns = await self._campaigns.list_of_merchant(
                 tx, MerchantId(UUID(request.merchant_id)), after=after, limit=start.limit + 1
             )
-        page = page_of(campaigns, start, key=lambda each: (each.priority, each.campaign_id))
+        page = page_of(
+            campaigns,
+            start,
+            key=lambda each: (each.priority, each.campaign_id),
+            to_message=campaign_to_proto,
+        )
         return campaign_pb2.ListCampaignsResponse(
-            campaigns=[campaign_to_proto(campaign) for campaign in page.items],
+            campaigns=page.items,
             next_page_token=page.next_page_token,
         )
 
@@ -154,8 +156,13 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 after=after,
                 limit=start.limit + 1,
             )
-        page = page_of(windows, start, key=lambda each: (each.start_time, each.item.budget_item_id))
+        page = page_of(
+            windows,
+            start,
+            key=lambda each: (each.start_time, each.item.budget_item_id),
+            to_message=window_to_proto,
+        )
         return campaign_pb2.ListBudgetWindowsResponse(
-            budget_windows=[window_to_proto(window) for window in page.items],
+            budget_windows=page.items,
             next_page_token=page.next_page_token,
         )

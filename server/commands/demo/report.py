@@ -178,21 +178,18 @@ def _orders_table(report: Report, story: Story) -> Table:
 
 def _rewards_table(report: Report) -> Table:
     table = _table("Rewards", "campaign, role, depth", "granted", "taken back", "amount left")
-    totals: dict[tuple[str, str, int], list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
+    kinds: dict[tuple[str, str, int], list[rewards_pb2.Reward]] = defaultdict(list)
     for each in report.rewards:
         role = rewards_pb2.Reward.Role.Name(each.role).removeprefix("ROLE_").lower()
-        key = (report.campaign_names[each.campaign_id], role, each.depth)
-        counted = totals[key]
-        is_cancelled = each.state == rewards_pb2.Reward.STATE_CANCELLED
-        totals[key] = [
-            counted[0] + 1,
-            counted[1] + is_cancelled,
-            counted[2],
-            counted[3] + Decimal(each.amount.amount),
-        ]
-    for (campaign, role, depth), (granted, cancelled, _, left) in sorted(totals.items()):
+        kinds[report.campaign_names[each.campaign_id], role, each.depth].append(each)
+    for (campaign, role, depth), rewards in sorted(kinds.items()):
+        taken_back = sum(each.state == rewards_pb2.Reward.STATE_CANCELLED for each in rewards)
+        left = sum((Decimal(each.amount.amount) for each in rewards), Decimal(0))
         table.add_row(
-            f"{campaign}: {role} {depth or ''}", f"{granted:,}", f"{cancelled:,}", f"{left:,.6f}"
+            f"{campaign}: {role} {depth or ''}",
+            f"{len(rewards):,}",
+            f"{taken_back:,}",
+            f"{left:,.6f}",
         )
     return table
 

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from server.edge.contract import RateClass
+from server.edge.filters import ANSWER_BYTES_MAX
 from server.edge.settings import RateLimit
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import (
@@ -31,7 +32,7 @@ PAGE = {"origin": "https://shop.example"}
 CALLS = 12
 LOST_CALLS_MAX = 2
 ANSWER_BYTES = 3 << 20
-ANSWER_BYTES_TOO_MANY = (4 << 20) + 1
+ANSWER_BYTES_TOO_MANY = ANSWER_BYTES_MAX + 1
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ class Servicer:
 def a_call(method: Method, **metadata: str) -> Call:
     """A call with these headers; underscores stand for dashes."""
     headers: dict[str, Any] = {name.replace("_", "-"): text for name, text in metadata.items()}
-    return Call(method=method, metadata=headers, context=None)
+    return Call(method=method, headers=headers, context=None)
 
 
 async def pass_through(step: Step, method: Method, request: Message, **metadata: str) -> Servicer:

@@ -1,0 +1,131 @@
+"""Lists, page by page."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+import orjson
+from google.protobuf.message import Message
+
+from infrastructure.rpc.served_method import served_method
+from vocabulary.errors import DomainError
+
+PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 500
+PAGE_BYTES_MAX = 1 << 20
+"""As it travels between our processes. As JSON it may be six times as large, when every
+character is one that JSON spells out; Envoy passes that on."""
+INT32_MAX = 2**31 - 1
+
+Item = TypeVar("Item")
+Shown = TypeVar("Shown", bound=Message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Shown]):
+    """The messages of items in their order, and where the next page begins: after the last."""
+
+    items: Sequence[Shown]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageStart:
+    """Where a page begins and how many items it has at the most.
+
+    `after` is the sort key of the last item of the page before, as texts; None on the first
+    page.
+    """
+
+    limit: int
+    after: tuple[str, ...] | None
+
+
+def page_start(
+    page_size: int,
+    page_token: str,
+    *,
+    key: Sequence[Callable[[str], object]],
+    invalid: Callable[[], DomainError],
+) -> PageStart:
+    """Reads a page's size and token. A larger size is lowered.
+
+    `key` has one function for each part of the sort key, which raises ValueError on a text
+    that is none.
+
+    Raises:
+        DomainError: `invalid()`, when the token is not one that `page_of` made for this method.
+    """
+    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    if not page_token:
+        return PageStart(limit=limit, after=None)
+    try:
+        after = _read_token(page_token, key)
+    except (ValueError, TypeError, AttributeError) as failure:
+        raise invalid() from failure
+    return PageStart(limit=limit, after=after)
+
+
+def page_of(
+    items: Sequence[Item],
+    start: PageStart,
+    *,
+    key: Callable[[Item], tuple[object, ...]],
+    to_message: Callable[[Item], Shown],
+) -> Page[Shown]:
+    """Cuts the page from `limit + 1` items, and makes the token from the last one's key.
+
+    A page of large items is shorter, so that its answer can be passed on; it has at least one.
+    """
+    shown: list[Shown] = []
+    size = 0
+    for item in items[: start.limit]:
+        message = to_message(item)
+        size += message.ByteSize()
+        if shown and size > PAGE_BYTES_MAX:
+            break
+        shown.append(message)
+    if len(shown) == len(items):
+        return Page(items=shown, next_page_token="")
+    after = (str(part) for part in key(items[len(shown) - 1]))
+    parts = orjson.dumps([_list_mark(served_method()), *after])
+    token = base64.urlsafe_b64encode(parts).decode().rstrip("=")
+    return Page(items=shown, next_page_token=token)
+
+
+def _read_token(token: str, key: Sequence[Callable[[str], object]]) -> tuple[str, ...]:
+    padded = token + "=" * (-len(token) % 4)
+    mark, *after = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    if mark != _list_mark(served_method()):
+        message = "made for another list"
+        raise ValueError(message)
+    for parse, text in zip(key, after, strict=True):
+        value = parse(text)
+        if str(value) != text or not _is_comparable(value):
+            message = "not a part of a sort key"
+            raise ValueError(message)
+    return tuple(after)
+
+
+@lru_cache
+def _list_mark(method: str) -> str:
+    """What tells the tokens of one list from those of another."""
+    return f"{zlib.crc32(method.encode()):08x}"
+
+
+def _is_comparable(value: object) -> bool:
+    """Whether a column can be held against the value."""
+    match value:
+        case int():
+            return abs(value) <= INT32_MAX
+        case datetime():
+            return value.tzinfo is not None
+        case str():
+            return "\0" not in value
+    return True

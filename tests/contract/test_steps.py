@@ -1,0 +1,146 @@
+"""What stands in front of every method is there, in its order, and knows every method."""
+
+from __future__ import annotations
+
+import pytest
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import ServiceDescriptor
+from structlog.testing import capture_logs
+
+from guerdon.attribution.v1 import attribution_pb2
+from guerdon.edge.v1 import edge_pb2
+from guerdon.options.v1 import method_pb2
+from infrastructure.rpc.contract import ContractError, methods_of
+from server.interception.caller import CallerProof
+from server.interception.chain import InterceptorChain
+from server.interception.merchant_role import MerchantRole
+from server.interception.path_over_query import PathOverQuery
+from server.interception.refusals import Refusals
+from server.interception.repeat import RepeatedCall
+from server.interception.request_log import RequestLog
+from server.interception.validation import Validation
+from server.serving import steps_of
+from tests.support.contract import METHODS
+from tests.support.mesh import NOBODY, SERVICE, Mesh, settings_for, visitor
+from tests.support.refusals import refusal_by
+
+MERCHANT = "0198c0de-0000-7000-8000-000000000001"
+TOUCHPOINTS = METHODS["/guerdon.attribution.v1.AttributionService/ListTouchpoints"]
+
+
+def test_the_steps_stand_in_their_order() -> None:
+    """A fault would pass without its words, or a stranger's request be read before his proof."""
+    steps = steps_of(settings_for("postgresql+asyncpg://nowhere"))
+    assert [type(step) for step in steps] == [
+        Refusals,
+        RequestLog,
+        PathOverQuery,
+        CallerProof,
+        Validation,
+        MerchantRole,
+        RepeatedCall,
+    ]
+
+
+async def test_a_query_that_overrides_the_path_is_refused_by_the_server(mesh: Mesh) -> None:
+    """Whoever reads the path in a log would be misled about whose data was read."""
+    request = attribution_pb2.ListTouchpointsRequest(merchant_id=MERCHANT)
+    for query in ("merchantId=1", "merchant_id=1", "merchant%49d=1", "pageSize=1&merchantId="):
+        path = f"/business/merchant/{MERCHANT}/touchpoints?{query}"
+        told = await refusal_by(
+            mesh.call(TOUCHPOINTS, request, proof=(*SERVICE, ("x-envoy-original-path", path)))
+        )
+        assert told.reason == "QUERY_OVERRIDES_PATH"
+
+
+async def test_a_call_is_one_line_of_the_log(mesh: Mesh) -> None:
+    """An operator would not know what was called, or would read who it was."""
+    secret = "client-id-that-is-nobodys-business"
+    request = attribution_pb2.ListTouchpointsRequest(merchant_id=MERCHANT)
+    with capture_logs() as lines:
+        await mesh.call(TOUCHPOINTS, request, proof=(*SERVICE, ("x-request-id", "r" * 7_000)))
+        await refusal_by(mesh.call(TOUCHPOINTS, request, proof=visitor(secret)))
+        await refusal_by(mesh.call(TOUCHPOINTS, request, proof=NOBODY))
+
+    assert [(each["event"], each["code"], each["reason"], each["caller"]) for each in lines] == [
+        ("call", "OK", "", "service"),
+        ("call", "PERMISSION_DENIED", "CALLER_REFUSED", ""),
+        ("call", "UNAUTHENTICATED", "CALLER_UNKNOWN", ""),
+    ]
+    assert {each["method"] for each in lines} == {TOUCHPOINTS.path}
+    assert max(len(str(each)) for each in lines) < 1_000
+    assert secret not in str(lines)
+
+
+def a_service(
+    name: str,
+    *,
+    callers: tuple[int, ...] = (method_pb2.Access.CALLER_SERVICE,),
+    merchant_role: int = 0,
+    route: str = "",
+    rate_class: int = 0,
+    request: str = "GetHealthRequest",
+    streams: bool = False,
+) -> ServiceDescriptor:
+    """A service with one method, described by hand."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"tests/{name}.proto",
+        package=f"guerdon.tests.{name}",
+        syntax="proto3",
+        dependency=["guerdon/edge/v1/edge.proto"],
+    )
+    method = file.service.add(name="TestService").method.add(
+        name="Get",
+        input_type=f".guerdon.edge.v1.{request}",
+        output_type=".guerdon.edge.v1.GetHealthResponse",
+        server_streaming=streams,
+    )
+    access = method.options.Extensions[method_pb2.access]
+    access.callers.extend(callers)  # type: ignore[arg-type]  # numbers do
+    access.merchant_role = merchant_role  # type: ignore[assignment]  # numbers do
+    if route:
+        method.options.Extensions[annotations_pb2.http].get = route
+    if rate_class:
+        method.options.Extensions[method_pb2.rate_class] = rate_class  # type: ignore[misc]
+    assert edge_pb2.DESCRIPTOR.name == "guerdon/edge/v1/edge.proto"
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    return pool.FindServiceByName(f"guerdon.tests.{name}.TestService")
+
+
+def test_a_method_that_is_fully_described_is_served() -> None:
+    """Every method would be refused, and the tests below would show nothing."""
+    [method] = methods_of([a_service("complete", route="/x", rate_class=1)]).values()
+    assert method.is_public
+
+
+@pytest.mark.parametrize(
+    ("service", "says"),
+    [
+        (a_service("nobody", callers=()), "does not say who may call it"),
+        (a_service("unlimited", route="/x"), "has a route and no guerdon.options.v1.rate_class"),
+        (
+            a_service("roleless", callers=(method_pb2.Access.CALLER_MERCHANT,)),
+            "lacks a merchant_role or a merchant field",
+        ),
+        (
+            a_service("anyone", callers=(method_pb2.Access.CALLER_MERCHANT,), merchant_role=1),
+            "lacks a merchant_role or a merchant field",
+        ),
+    ],
+    ids=["no access", "no rate class", "no role", "no merchant"],
+)
+def test_a_method_that_leaves_something_out_keeps_the_server_from_starting(
+    service: ServiceDescriptor, says: str
+) -> None:
+    """It would be open to everybody, or as often as anybody likes."""
+    with pytest.raises(ContractError, match=says):
+        methods_of([service])
+
+
+def test_a_stream_keeps_the_server_from_starting_until_it_has_steps() -> None:
+    """It would be served without any of them."""
+    methods = methods_of([a_service("endless", streams=True)])
+    with pytest.raises(ContractError, match="steps of their own"):
+        InterceptorChain(methods=methods, steps=[], exceptions=())

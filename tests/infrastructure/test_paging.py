@@ -1,0 +1,50 @@
+"""Pages that end early because their items are large."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+
+from domains.rewards.errors import PageTokenInvalidError
+from infrastructure.rpc.paging import PAGE_BYTES_MAX, PAGE_SIZE_MAX, page_of, page_start
+
+LARGE = PAGE_BYTES_MAX // 3
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pages"),
+    [
+        ([1] * 5, [5]),
+        ([LARGE] * 5, [2, 2, 1]),
+        # Larger than a page: it comes alone.
+        ([2 * PAGE_BYTES_MAX, 1, 2 * PAGE_BYTES_MAX], [1, 1, 1]),
+        ([LARGE, LARGE], [2]),
+        ([], [0]),
+    ],
+)
+def test_a_walk_meets_every_item_once_on_pages_that_can_be_sent(
+    sizes: list[int], pages: list[int]
+) -> None:
+    """A few long texts would make a list that nobody can read any more."""
+    items = list(enumerate(sizes))
+    met: list[int] = []
+    counts: list[int] = []
+    token = ""
+    while True:
+        start = page_start(PAGE_SIZE_MAX, token, key=(int,), invalid=PageTokenInvalidError)
+        after = int(start.after[0]) if start.after else -1
+        page = page_of(
+            [item for item in items if item[0] > after][: start.limit + 1],
+            start,
+            key=lambda item: (item[0],),
+            to_message=lambda item: StringValue(value=f"{item[0]:06}" + "x" * item[1]),
+        )
+        met += [int(each.value[:6]) for each in page.items]
+        counts.append(len(page.items))
+        size = sum(each.ByteSize() for each in page.items)
+        assert size <= PAGE_BYTES_MAX or len(page.items) == 1
+        token = page.next_page_token
+        if not token:
+            break
+    assert met == list(range(len(sizes)))
+    assert counts == pages
