@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.transaction import Transaction
+from infrastructure.database.transaction import Transaction, sqlstate
 from server.embedded.postgres import Postgres
+from server.interception.refusals import is_dependency_away
 from tests.support.connections import WAIT_SECONDS_MAX, losses_of
 
 _WHO = text("SELECT pg_backend_pid()")
@@ -42,3 +45,25 @@ async def test_a_connection_whose_server_went_away_is_not_handed_out(
             assert await who(tx) != before
     finally:
         await pool.dispose()
+
+
+async def test_a_statement_that_takes_too_long_is_not_a_database_that_is_away(
+    engine: AsyncEngine,
+) -> None:
+    """What it works on would be tried for ever, and hold up everything behind it."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SET LOCAL statement_timeout = 1"))
+        with pytest.raises(DBAPIError) as raised:
+            await connection.execute(text("SELECT pg_sleep(5)"))
+
+    assert sqlstate(raised.value) == "57014"
+    assert not is_dependency_away(raised.value)
+
+
+async def test_an_error_does_not_repeat_what_was_sent(engine: AsyncEngine) -> None:
+    """A client id or a body would stand in the log of whoever met the error."""
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as raised:
+            await connection.execute(text("SELECT CAST(:sent AS text) / 0"), {"sent": "secret"})
+
+    assert "secret" not in str(raised.value)

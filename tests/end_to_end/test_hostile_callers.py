@@ -1,0 +1,66 @@
+"""What strangers send who mean no good, through Envoy to a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from server.edge.listeners import REQUEST_HEADERS_KILOBYTES_MAX
+from server.embedded.stack import Stack
+
+REPEATS = 20
+KILOBYTE = 1024
+
+
+@pytest.mark.parametrize("kilobytes", [7, 9, 12, REQUEST_HEADERS_KILOBYTES_MAX - 1])
+async def test_headers_within_the_limit_always_pass(stack: Stack, kilobytes: int) -> None:
+    """Callers with much to say would be refused now and then, with a reason of gRPC's own."""
+    for name in ("x-much", "cookie"):
+        async with httpx.AsyncClient(base_url=stack.mesh_url) as mesh:
+            answers = [
+                await mesh.get("/health", headers={name: "a" * (kilobytes * KILOBYTE)})
+                for _ in range(REPEATS)
+            ]
+        assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_headers_beyond_the_limit_are_refused_in_our_words(stack: Stack) -> None:
+    """A caller would be told to slow down, and not what is wrong."""
+    much = "a" * ((REQUEST_HEADERS_KILOBYTES_MAX + 1) * KILOBYTE)
+    async with httpx.AsyncClient(base_url=stack.public_url) as public:
+        answer = await public.get("/health", headers={"x-much": much})
+
+    assert answer.status_code == 431
+    assert answer.json()["details"][0]["reason"] == "REQUEST_MALFORMED"
+
+
+async def test_headers_that_are_no_text_stay_out_of_the_logs(stack: Stack) -> None:
+    """A stranger could write into the log, and a token that is sent wrong would stand in it."""
+    secret = b"a-secret-that-was-sent-wrong"
+    for address, header in (
+        (stack.public_url, b"x-client-id"),
+        (stack.mesh_url, b"x-service-auth"),
+    ):
+        request = b"\r\n".join(
+            [
+                b"POST /user/track/arrival HTTP/1.1",
+                b"host: guerdon",
+                b"content-length: 2",
+                header + b": " + secret + b"\xff\xfe",
+                b"connection: close",
+                b"",
+                b"{}",
+            ]
+        )
+        url = urlsplit(address)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        assert answer.split()[1] in {b"400", b"401"}, answer
+
+    for log in (stack.folder / "logs").glob("*.log"):
+        assert secret not in log.read_bytes(), log
