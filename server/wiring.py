@@ -228,9 +228,11 @@ def build_domains(secrets: SecretBox) -> Domains:
     return Domains(
         business=business,
         identity=IdentityService(identities=IdentityRepository()),
-        attribution=AttributionService(touchpoints=TouchpointRepository()),
-        referral=ReferralService(referrals=ReferralRepository()),
-        purchases=PurchasesService(purchases=PurchaseRepository(), deliveries=DeliveryRepository()),
+        attribution=AttributionService(touchpoints=TouchpointRepository(), merchants=business),
+        referral=ReferralService(referrals=ReferralRepository(), merchants=business),
+        purchases=PurchasesService(
+            purchases=PurchaseRepository(), deliveries=DeliveryRepository(), merchants=business
+        ),
         campaigns=CampaignService(
             campaigns=CampaignRepository(),
             budgets=BudgetRepository(),

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from domains.attribution.errors import MerchantUnknownError
 from domains.attribution.model import Attribution, Touchpoint, TouchQuery
+from domains.attribution.ports import Merchants
 from domains.attribution.repository import TouchpointRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
 
 
 class AttributionService:
-    def __init__(self, *, touchpoints: TouchpointRepository) -> None:
+    def __init__(self, *, touchpoints: TouchpointRepository, merchants: Merchants) -> None:
         self._touchpoints = touchpoints
+        self._merchants = merchants
 
     async def list_touchpoints(
         self,
@@ -27,10 +30,16 @@ class AttributionService:
         """Up to `limit` arrivals at a merchant, newest first, from the one before `before`.
 
         With `identity_group_id`, only that person's.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
         """
-        return await self._touchpoints.list_newest(
+        found = await self._touchpoints.list_newest(
             tx, merchant_id, identity_group_id=identity_group_id, before=before, limit=limit
         )
+        if not found and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return found
 
     async def touches_as_of(
         self, tx: Transaction, queries: Sequence[TouchQuery], look_back: timedelta

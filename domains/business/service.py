@@ -55,6 +55,10 @@ class BusinessService:
             raise MerchantNotFoundError(merchant_id)
         return found
 
+    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether there is such a merchant."""
+        return await self._merchants.find(tx, merchant_id) is not None
+
     async def find(self, tx: Transaction, merchant_id: MerchantId) -> Merchant | None:
         """One merchant, or None."""
         return await self._merchants.find(tx, merchant_id)

@@ -89,8 +89,15 @@ class CampaignService:
         after: tuple[int, CampaignId] | None,
         limit: int,
     ) -> Sequence[Campaign]:
-        """In the order in which campaigns are evaluated."""
-        return await self._campaigns.list_of_merchant(tx, merchant_id, after=after, limit=limit)
+        """In the order in which campaigns are evaluated.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        found = await self._campaigns.list_of_merchant(tx, merchant_id, after=after, limit=limit)
+        if not found and await self._units.units_of(tx, merchant_id) is None:
+            raise MerchantUnknownError(merchant_id)
+        return found
 
     async def change_state(
         self,

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
-from vocabulary.ids import PurchaseId
+from vocabulary.ids import MerchantId, PurchaseId
 
 
 class PurchasesError(DomainError):
     domain: ClassVar[str] = "purchases"
+
+
+class MerchantUnknownError(PurchasesError):
+    reason = "MERCHANT_UNKNOWN"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
 class PurchaseNotFoundError(PurchasesError):

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domains.purchases.errors import PurchaseNotFoundError
+from domains.purchases.errors import MerchantUnknownError, PurchaseNotFoundError
 from domains.purchases.model import Delivery, DeliveryState, Purchase
 from domains.purchases.model.delivery import KEPT, retry_pause
+from domains.purchases.ports import Merchants
 from domains.purchases.repository import DeliveryRepository, PurchaseRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId, PurchaseId
@@ -18,9 +19,16 @@ CLAIMS_KEPT = timedelta(days=30)
 
 
 class PurchasesService:
-    def __init__(self, *, purchases: PurchaseRepository, deliveries: DeliveryRepository) -> None:
+    def __init__(
+        self,
+        *,
+        purchases: PurchaseRepository,
+        deliveries: DeliveryRepository,
+        merchants: Merchants,
+    ) -> None:
         self._purchases = purchases
         self._deliveries = deliveries
+        self._merchants = merchants
 
     async def get(
         self, tx: Transaction, merchant_id: MerchantId, purchase_id: PurchaseId
@@ -50,10 +58,17 @@ class PurchasesService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Purchase]:
-        """A merchant's purchases, newest first; only one order's if it is named."""
-        return await self._purchases.list_of_merchant(
+        """A merchant's purchases, newest first; only one order's if it is named.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        found = await self._purchases.list_of_merchant(
             tx, merchant_id, order_reference=order_reference, after=after, limit=limit
         )
+        if not found and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return found
 
     async def list_deliveries(
         self,
@@ -64,10 +79,17 @@ class PurchasesService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Delivery]:
-        """The deliveries of a merchant's shop, newest first."""
-        return await self._deliveries.list_of_merchant(
+        """The deliveries of a merchant's shop, newest first.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        found = await self._deliveries.list_of_merchant(
             tx, merchant_id, state=state, after=after, limit=limit
         )
+        if not found and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return found
 
     async def keep_dead(self, tx: Transaction, delivery: Delivery, *, failure: str) -> None:
         """Keeps a delivery that can never be applied."""

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
+from vocabulary.ids import MerchantId
 
 
 class ReferralError(DomainError):
     domain: ClassVar[str] = "referral"
+
+
+class MerchantUnknownError(ReferralError):
+    reason = "MERCHANT_UNKNOWN"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
 class PageTokenInvalidError(ReferralError):

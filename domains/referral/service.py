@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from domains.referral.errors import MerchantUnknownError
 from domains.referral.model import ReferralLink
+from domains.referral.ports import Merchants
 from domains.referral.repository import ReferralRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
 
 
 class ReferralService:
-    def __init__(self, *, referrals: ReferralRepository) -> None:
+    def __init__(self, *, referrals: ReferralRepository, merchants: Merchants) -> None:
         self._referrals = referrals
+        self._merchants = merchants
 
     async def chains_as_of(
         self,
@@ -42,7 +45,32 @@ class ReferralService:
         """Up to `limit` links to a referrer, newest first, from the one before `before`.
 
         Ended ones included.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
         """
-        return await self._referrals.list_of_referrer(
+        found = await self._referrals.list_of_referrer(
             tx, merchant_id, referrer_group_id, before=before, limit=limit
         )
+        if not found and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return found
+
+    async def chain_as_of(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        identity_group_id: IdentityGroupId,
+        *,
+        time: datetime,
+        depth_max: int,
+    ) -> list[IdentityGroupId]:
+        """The people above one person, nearest first, as the links stood then.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        [found] = await self.chains_as_of(tx, merchant_id, [(identity_group_id, time)], depth_max)
+        if not found and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return found

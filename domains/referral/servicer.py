@@ -28,15 +28,15 @@ class ReferralServicer(referral_pb2_grpc.ReferralServiceServicer):
     async def GetReferralChain(
         self, request: referral_pb2.GetReferralChainRequest, context: Any
     ) -> referral_pb2.GetReferralChainResponse:
-        person = IdentityGroupId(UUID(request.identity_group_id))
         is_dated = request.HasField("read_time")
         time = to_datetime(request.read_time) if is_dated else self._clock()
         async with self._database.single() as tx:
-            [chain] = await self._referral.chains_as_of(
+            chain = await self._referral.chain_as_of(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
-                [(person, time)],
-                request.depth_max or DEPTH_DEFAULT,
+                IdentityGroupId(UUID(request.identity_group_id)),
+                time=time,
+                depth_max=request.depth_max or DEPTH_DEFAULT,
             )
         return referral_pb2.GetReferralChainResponse(
             identity_group_ids=[str(each) for each in chain]

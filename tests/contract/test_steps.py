@@ -24,6 +24,7 @@ from server.serving import steps_of
 from tests.support.contract import METHODS
 from tests.support.mesh import NOBODY, SERVICE, Mesh, settings_for, visitor
 from tests.support.refusals import refusal_by
+from tests.support.rpc_shop import BusyShop
 
 MERCHANT = "0198c0de-0000-7000-8000-000000000001"
 TOUCHPOINTS = METHODS["/guerdon.attribution.v1.AttributionService/ListTouchpoints"]
@@ -54,10 +55,10 @@ async def test_a_query_that_overrides_the_path_is_refused_by_the_server(mesh: Me
         assert told.reason == "QUERY_OVERRIDES_PATH"
 
 
-async def test_a_call_is_one_line_of_the_log(mesh: Mesh) -> None:
+async def test_a_call_is_one_line_of_the_log(mesh: Mesh, busy: BusyShop) -> None:
     """An operator would not know what was called, or would read who it was."""
     secret = "client-id-that-is-nobodys-business"
-    request = attribution_pb2.ListTouchpointsRequest(merchant_id=MERCHANT)
+    request = attribution_pb2.ListTouchpointsRequest(merchant_id=busy.shop.merchant_id)
     with capture_logs() as lines:
         await mesh.call(TOUCHPOINTS, request, proof=(*SERVICE, ("x-request-id", "r" * 7_000)))
         await refusal_by(mesh.call(TOUCHPOINTS, request, proof=visitor(secret)))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domains.business.service import BusinessService
 from domains.campaign.service import CampaignService
+from domains.rewards.errors import MerchantUnknownError
 from domains.rewards.model import Interaction, InteractionState, Lane, Reward, WaitingLane
 from domains.rewards.service import Explanation, RewardsService
 from infrastructure.database.transaction import Database, Repeat, Transaction
@@ -202,9 +203,13 @@ class RewardOrchestrator:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, newest first; one person's or one purchase's if named."""
+        """A merchant's rewards, newest first; one person's or one purchase's if named.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
         async with self._database.single() as tx:
-            return await self._rewards.list_rewards(
+            found = await self._rewards.list_rewards(
                 tx,
                 merchant_id,
                 identity_group_id=identity_group_id,
@@ -212,6 +217,9 @@ class RewardOrchestrator:
                 after=after,
                 limit=limit,
             )
+            if not found:
+                await self._require_merchant(tx, merchant_id)
+            return found
 
     async def list_interactions(
         self,
@@ -221,11 +229,18 @@ class RewardOrchestrator:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Interaction]:
-        """A merchant's events, newest first."""
+        """A merchant's events, newest first.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
         async with self._database.single() as tx:
-            return await self._rewards.list_interactions(
+            found = await self._rewards.list_interactions(
                 tx, merchant_id, state=state, after=after, limit=limit
             )
+            if not found:
+                await self._require_merchant(tx, merchant_id)
+            return found
 
     async def explain(self, merchant_id: MerchantId, interaction_id: InteractionId) -> Explanation:
         """What campaigns made of an event.
@@ -237,18 +252,32 @@ class RewardOrchestrator:
             return await self._rewards.explain(tx, merchant_id, interaction_id)
 
     async def get_lane(self, merchant_id: MerchantId) -> Lane:
-        """How far deciding has come at a merchant."""
+        """How far deciding has come at a merchant.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
         async with self._database.single() as tx:
+            await self._require_merchant(tx, merchant_id)
             return await self._rewards.get_lane(tx, merchant_id, now=self._clock())
 
     async def set_lane_held(
         self, merchant_id: MerchantId, *, held: bool, repeat: Repeat | None
     ) -> Lane:
-        """Stops deciding at a merchant, or lets it go on."""
+        """Stops deciding at a merchant, or lets it go on.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
         async with self._database.transaction(repeat=repeat) as tx:
+            await self._require_merchant(tx, merchant_id)
             lane = await self._rewards.set_lane_held(tx, merchant_id, held=held, now=self._clock())
             await tx.answer(lane)
         if not held:
             async with self._database.single() as tx:
                 await self._rewards.wake_workers(tx)
         return lane
+
+    async def _require_merchant(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        if not await self._business.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)

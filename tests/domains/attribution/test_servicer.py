@@ -15,12 +15,16 @@ from guerdon.attribution.v1 import attribution_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.translating import to_timestamp
 from tests.support.attribution import ARRIVED, LANDING_URL, a_touchpoint, add_touchpoints
+from tests.support.merchants import EveryMerchant
 from vocabulary.ids import IdentityGroupId, MerchantId
 
 
 def a_servicer(database: Database) -> AttributionServicer:
     return AttributionServicer(
-        database=database, attribution=AttributionService(touchpoints=TouchpointRepository())
+        database=database,
+        attribution=AttributionService(
+            touchpoints=TouchpointRepository(), merchants=EveryMerchant()
+        ),
     )
 
 

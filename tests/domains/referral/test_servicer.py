@@ -16,6 +16,7 @@ from domains.referral.servicer import ReferralServicer
 from guerdon.referral.v1 import referral_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.translating import to_timestamp
+from tests.support.merchants import EveryMerchant
 from tests.support.referral import STARTED, a_link, add_links
 from vocabulary.ids import IdentityGroupId, MerchantId
 
@@ -25,7 +26,7 @@ DAY = timedelta(days=1)
 def a_servicer(database: Database, *, now: datetime = STARTED) -> ReferralServicer:
     return ReferralServicer(
         database=database,
-        referral=ReferralService(referrals=ReferralRepository()),
+        referral=ReferralService(referrals=ReferralRepository(), merchants=EveryMerchant()),
         clock=lambda: now,
     )
 

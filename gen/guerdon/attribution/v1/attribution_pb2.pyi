@@ -30,6 +30,8 @@ class _AttributionErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper
     """Never sent."""
     ATTRIBUTION_ERROR_REASON_PAGE_TOKEN_INVALID: _AttributionErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. Metadata: none."""
+    ATTRIBUTION_ERROR_REASON_MERCHANT_UNKNOWN: _AttributionErrorReason.ValueType  # 2
+    """NOT_FOUND. Metadata: `merchant_id`."""
 
 class AttributionErrorReason(_AttributionErrorReason, metaclass=_AttributionErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that AttributionService sends, under the error domain
@@ -40,6 +42,8 @@ ATTRIBUTION_ERROR_REASON_UNSPECIFIED: AttributionErrorReason.ValueType  # 0
 """Never sent."""
 ATTRIBUTION_ERROR_REASON_PAGE_TOKEN_INVALID: AttributionErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. Metadata: none."""
+ATTRIBUTION_ERROR_REASON_MERCHANT_UNKNOWN: AttributionErrorReason.ValueType  # 2
+"""NOT_FOUND. Metadata: `merchant_id`."""
 Global___AttributionErrorReason: _TypeAlias = AttributionErrorReason  # noqa: Y015
 
 @_typing.final

@@ -37,6 +37,7 @@ class AttributionServiceStub:
     """Lists the arrivals at a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -49,6 +50,7 @@ class AttributionServiceAsyncStub(AttributionServiceStub):
     """Lists the arrivals at a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -64,6 +66,7 @@ class AttributionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the arrivals at a merchant, newest first.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

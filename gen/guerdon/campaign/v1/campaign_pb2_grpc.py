@@ -116,6 +116,7 @@ class CampaignServiceServicer:
         priority first, then oldest first.
 
         Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -57,6 +57,7 @@ class CampaignServiceStub:
     priority first, then oldest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     PublishCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.PublishCampaignRequest, _campaign_pb2.PublishCampaignResponse]
@@ -127,6 +128,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     priority first, then oldest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     PublishCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.PublishCampaignRequest, _campaign_pb2.PublishCampaignResponse]  # type: ignore[assignment]
@@ -212,6 +214,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         priority first, then oldest first.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

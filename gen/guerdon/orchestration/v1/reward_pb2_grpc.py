@@ -75,6 +75,7 @@ class RewardServiceServicer:
         """Lists the rewards of a merchant, newest first.
 
         Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -85,6 +86,7 @@ class RewardServiceServicer:
         """Lists the events at a merchant, newest first.
 
         Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -104,6 +106,9 @@ class RewardServiceServicer:
     def GetLane(self, request, context):
         """Says where a merchant's lane stands. One writer at a time decides the rewards of a
         merchant, in the order of the events.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +117,9 @@ class RewardServiceServicer:
     def HoldLane(self, request, context):
         """Stops deciding rewards of a merchant until the lane is released. Events go on being
         recorded. Holding a held lane changes nothing.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +128,9 @@ class RewardServiceServicer:
     def ReleaseLane(self, request, context):
         """Lets rewards of a merchant be decided again. Releasing a lane that is not held changes
         nothing.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,12 +37,14 @@ class RewardServiceStub:
     """Lists the rewards of a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListInteractions: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ListInteractionsRequest, _reward_pb2.ListInteractionsResponse]
     """Lists the events at a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ExplainInteraction: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ExplainInteractionRequest, _reward_pb2.ExplainInteractionResponse]
@@ -54,14 +56,23 @@ class RewardServiceStub:
     GetLane: _grpc.UnaryUnaryMultiCallable[_reward_pb2.GetLaneRequest, _reward_pb2.GetLaneResponse]
     """Says where a merchant's lane stands. One writer at a time decides the rewards of a
     merchant, in the order of the events.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
     HoldLane: _grpc.UnaryUnaryMultiCallable[_reward_pb2.HoldLaneRequest, _reward_pb2.HoldLaneResponse]
     """Stops deciding rewards of a merchant until the lane is released. Events go on being
     recorded. Holding a held lane changes nothing.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
     ReleaseLane: _grpc.UnaryUnaryMultiCallable[_reward_pb2.ReleaseLaneRequest, _reward_pb2.ReleaseLaneResponse]
     """Lets rewards of a merchant be decided again. Releasing a lane that is not held changes
     nothing.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
 
 @_typing.type_check_only
@@ -73,12 +84,14 @@ class RewardServiceAsyncStub(RewardServiceStub):
     """Lists the rewards of a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListInteractions: _aio.UnaryUnaryMultiCallable[_reward_pb2.ListInteractionsRequest, _reward_pb2.ListInteractionsResponse]  # type: ignore[assignment]
     """Lists the events at a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ExplainInteraction: _aio.UnaryUnaryMultiCallable[_reward_pb2.ExplainInteractionRequest, _reward_pb2.ExplainInteractionResponse]  # type: ignore[assignment]
@@ -90,14 +103,23 @@ class RewardServiceAsyncStub(RewardServiceStub):
     GetLane: _aio.UnaryUnaryMultiCallable[_reward_pb2.GetLaneRequest, _reward_pb2.GetLaneResponse]  # type: ignore[assignment]
     """Says where a merchant's lane stands. One writer at a time decides the rewards of a
     merchant, in the order of the events.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
     HoldLane: _aio.UnaryUnaryMultiCallable[_reward_pb2.HoldLaneRequest, _reward_pb2.HoldLaneResponse]  # type: ignore[assignment]
     """Stops deciding rewards of a merchant until the lane is released. Events go on being
     recorded. Holding a held lane changes nothing.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
     ReleaseLane: _aio.UnaryUnaryMultiCallable[_reward_pb2.ReleaseLaneRequest, _reward_pb2.ReleaseLaneResponse]  # type: ignore[assignment]
     """Lets rewards of a merchant be decided again. Releasing a lane that is not held changes
     nothing.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
 
 class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,6 +134,7 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the rewards of a merchant, newest first.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 
@@ -124,6 +147,7 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the events at a merchant, newest first.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 
@@ -147,6 +171,9 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reward_pb2.GetLaneResponse, _abc.Awaitable[_reward_pb2.GetLaneResponse]]:
         """Says where a merchant's lane stands. One writer at a time decides the rewards of a
         merchant, in the order of the events.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
 
     @_abc_1.abstractmethod
@@ -157,6 +184,9 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reward_pb2.HoldLaneResponse, _abc.Awaitable[_reward_pb2.HoldLaneResponse]]:
         """Stops deciding rewards of a merchant until the lane is released. Events go on being
         recorded. Holding a held lane changes nothing.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
 
     @_abc_1.abstractmethod
@@ -167,6 +197,9 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reward_pb2.ReleaseLaneResponse, _abc.Awaitable[_reward_pb2.ReleaseLaneResponse]]:
         """Lets rewards of a merchant be decided again. Releasing a lane that is not held changes
         nothing.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
 
 def add_RewardServiceServicer_to_server(servicer: RewardServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

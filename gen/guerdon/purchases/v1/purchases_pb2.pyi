@@ -33,6 +33,8 @@ class _PurchasesErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """NOT_FOUND. Metadata: `purchase_id`."""
     PURCHASES_ERROR_REASON_PAGE_TOKEN_INVALID: _PurchasesErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. Metadata: none."""
+    PURCHASES_ERROR_REASON_MERCHANT_UNKNOWN: _PurchasesErrorReason.ValueType  # 3
+    """NOT_FOUND. Metadata: `merchant_id`."""
 
 class PurchasesErrorReason(_PurchasesErrorReason, metaclass=_PurchasesErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that PurchasesService sends, under the error domain
@@ -45,6 +47,8 @@ PURCHASES_ERROR_REASON_PURCHASE_NOT_FOUND: PurchasesErrorReason.ValueType  # 1
 """NOT_FOUND. Metadata: `purchase_id`."""
 PURCHASES_ERROR_REASON_PAGE_TOKEN_INVALID: PurchasesErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. Metadata: none."""
+PURCHASES_ERROR_REASON_MERCHANT_UNKNOWN: PurchasesErrorReason.ValueType  # 3
+"""NOT_FOUND. Metadata: `merchant_id`."""
 Global___PurchasesErrorReason: _TypeAlias = PurchasesErrorReason  # noqa: Y015
 
 @_typing.final

@@ -70,6 +70,7 @@ class PurchasesServiceServicer:
         """Lists the purchases of a merchant, newest first.
 
         Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -80,6 +81,7 @@ class PurchasesServiceServicer:
         """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
         Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

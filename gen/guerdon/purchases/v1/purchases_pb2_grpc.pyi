@@ -43,12 +43,14 @@ class PurchasesServiceStub:
     """Lists the purchases of a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]
     """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -67,12 +69,14 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
     """Lists the purchases of a merchant, newest first.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -100,6 +104,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the purchases of a merchant, newest first.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 
@@ -112,6 +117,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

@@ -30,6 +30,8 @@ class _ReferralErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_R
     """Never sent."""
     REFERRAL_ERROR_REASON_PAGE_TOKEN_INVALID: _ReferralErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. Metadata: none."""
+    REFERRAL_ERROR_REASON_MERCHANT_UNKNOWN: _ReferralErrorReason.ValueType  # 2
+    """NOT_FOUND. Metadata: `merchant_id`."""
 
 class ReferralErrorReason(_ReferralErrorReason, metaclass=_ReferralErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that ReferralService sends, under the error domain
@@ -40,6 +42,8 @@ REFERRAL_ERROR_REASON_UNSPECIFIED: ReferralErrorReason.ValueType  # 0
 """Never sent."""
 REFERRAL_ERROR_REASON_PAGE_TOKEN_INVALID: ReferralErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. Metadata: none."""
+REFERRAL_ERROR_REASON_MERCHANT_UNKNOWN: ReferralErrorReason.ValueType  # 2
+"""NOT_FOUND. Metadata: `merchant_id`."""
 Global___ReferralErrorReason: _TypeAlias = ReferralErrorReason  # noqa: Y015
 
 @_typing.final

@@ -54,6 +54,9 @@ class ReferralServiceServicer:
     def GetReferralChain(self, request, context):
         """Returns the people above one person: the referrer, the referrer's referrer, and so on,
         as the links stood at a time.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +67,7 @@ class ReferralServiceServicer:
         included.
 
         Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -36,12 +36,16 @@ class ReferralServiceStub:
     GetReferralChain: _grpc.UnaryUnaryMultiCallable[_referral_pb2.GetReferralChainRequest, _referral_pb2.GetReferralChainResponse]
     """Returns the people above one person: the referrer, the referrer's referrer, and so on,
     as the links stood at a time.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
     ListReferralLinks: _grpc.UnaryUnaryMultiCallable[_referral_pb2.ListReferralLinksRequest, _referral_pb2.ListReferralLinksResponse]
     """Lists the links at a merchant that point to one referrer, newest first; ended ones
     included.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -53,12 +57,16 @@ class ReferralServiceAsyncStub(ReferralServiceStub):
     GetReferralChain: _aio.UnaryUnaryMultiCallable[_referral_pb2.GetReferralChainRequest, _referral_pb2.GetReferralChainResponse]  # type: ignore[assignment]
     """Returns the people above one person: the referrer, the referrer's referrer, and so on,
     as the links stood at a time.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
     ListReferralLinks: _aio.UnaryUnaryMultiCallable[_referral_pb2.ListReferralLinksRequest, _referral_pb2.ListReferralLinksResponse]  # type: ignore[assignment]
     """Lists the links at a merchant that point to one referrer, newest first; ended ones
     included.
 
     Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -73,6 +81,9 @@ class ReferralServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_referral_pb2.GetReferralChainResponse, _abc.Awaitable[_referral_pb2.GetReferralChainResponse]]:
         """Returns the people above one person: the referrer, the referrer's referrer, and so on,
         as the links stood at a time.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
 
     @_abc_1.abstractmethod
@@ -85,6 +96,7 @@ class ReferralServiceServicer(metaclass=_abc_1.ABCMeta):
         included.
 
         Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

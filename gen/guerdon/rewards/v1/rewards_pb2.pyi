@@ -36,6 +36,8 @@ class _RewardsErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     """NOT_FOUND. Metadata: `interaction_id`."""
     REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID: _RewardsErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. Metadata: none."""
+    REWARDS_ERROR_REASON_MERCHANT_UNKNOWN: _RewardsErrorReason.ValueType  # 4
+    """NOT_FOUND. Metadata: `merchant_id`."""
 
 class RewardsErrorReason(_RewardsErrorReason, metaclass=_RewardsErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that RewardsService and RewardService send, under the
@@ -50,6 +52,8 @@ REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND: RewardsErrorReason.ValueType  # 2
 """NOT_FOUND. Metadata: `interaction_id`."""
 REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID: RewardsErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: none."""
+REWARDS_ERROR_REASON_MERCHANT_UNKNOWN: RewardsErrorReason.ValueType  # 4
+"""NOT_FOUND. Metadata: `merchant_id`."""
 Global___RewardsErrorReason: _TypeAlias = RewardsErrorReason  # noqa: Y015
 
 @_typing.final
