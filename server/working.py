@@ -54,11 +54,19 @@ async def work(settings: Settings) -> None:
             await housekeeping.run()
             return HOUSEKEEPING_EVERY.total_seconds()
 
-        jobs = {"rewards": run_rewards, "retries": run_retries, "housekeeping": run_housekeeping}
+        async def run_listening() -> float:
+            await listen(app.database, WORKERS, alarms["rewards"], stopping)
+            return RETRY_SECONDS
+
+        jobs = {
+            "rewards": run_rewards,
+            "retries": run_retries,
+            "housekeeping": run_housekeeping,
+            "listening": run_listening,
+        }
         alarms = {name: asyncio.Event() for name in jobs}
         await asyncio.gather(
             *(_repeatedly(name, run, stopping, alarms[name]) for name, run in jobs.items()),
-            listen(app.database, WORKERS, alarms["rewards"], stopping),
             _wake_all(stopping, alarms.values()),
         )
         _log.info("stopped")

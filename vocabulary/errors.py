@@ -25,15 +25,19 @@ class DomainError(Exception):
 
     `reason` is for programs and never changes once released. `message` is for developers and
     may. Everything the message interpolates is also in `metadata`, so nobody has to parse
-    prose. `field` is the path of the request's field that is to blame, if one is.
+    prose. `field` is the path of the request's field that is to blame, if one is, as the
+    message writes it too; `problem` is what is wrong with it, where the message says more.
     """
 
     domain: ClassVar[str]
     reason: ClassVar[str]
     kind: ClassVar[Kind]
 
-    def __init__(self, message: str, *, field: str | None = None, **metadata: object) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, problem: str = "", **metadata: object
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.problem = problem or message
         self.metadata = {key: str(value) for key, value in metadata.items()}

@@ -33,9 +33,10 @@ class RuleInvalidError(CampaignError):
     kind = Kind.INVALID
 
     def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}.", field=f"campaign.{path}", path=path)
+        super().__init__(
+            f"The campaign is not saved: {path} {problem}.", field=path, problem=problem, path=path
+        )
         self.path = path
-        self.problem = problem
 
 
 class TransitionInvalidError(CampaignError):

@@ -63,7 +63,7 @@ class CampaignService:
         check_rule(draft.rule, units)
         check_budget(draft.budget)
         if draft.start_time and draft.expire_time and draft.expire_time <= draft.start_time:
-            raise RuleInvalidError("expire_time", "is not after the start")
+            raise RuleInvalidError("campaign.expire_time", "must be after the start")
         if not validate_only:
             await self._campaigns.add(tx, draft)
         return draft

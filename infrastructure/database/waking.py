@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from infrastructure.database.transaction import Database, Transaction
 
 _NOTIFY = text("SELECT pg_notify(:channel, '')")
-_RECONNECT_SECONDS = 1.0
 
 
 async def notify(tx: Transaction, channel: str) -> None:
@@ -23,24 +20,23 @@ async def notify(tx: Transaction, channel: str) -> None:
 async def listen(
     database: Database, channel: str, woken: asyncio.Event, stopping: asyncio.Event
 ) -> None:
-    """Sets `woken` at each notification until `stopping` is set. Holds one connection.
+    """Sets `woken` at each notification, until `stopping` is set or the connection is lost.
 
-    A lost connection is opened again; what was sent meanwhile is missed, so listeners look
-    for themselves from time to time.
+    Holds one connection. Whoever listens again misses what was sent meanwhile, so listeners
+    look for themselves from time to time.
+
+    Raises:
+        Exception: the connection cannot be had, whatever the driver makes of that.
     """
-    while not stopping.is_set():
-        lost = asyncio.Event()
-        try:
-            async with database.single() as tx:
-                raw = await tx.connection.get_raw_connection()
-                driver: Any = raw.driver_connection
-                driver.add_termination_listener(lambda _, lost=lost: lost.set())
-                await driver.add_listener(channel, lambda *_: woken.set())
-                woken.set()
-                await _either(lost, stopping)
-                await tx.connection.invalidate()
-        except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await _within(stopping, _RECONNECT_SECONDS)
+    lost = asyncio.Event()
+    async with database.single() as tx:
+        raw = await tx.connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        driver.add_termination_listener(lambda _: lost.set())
+        await driver.add_listener(channel, lambda *_: woken.set())
+        woken.set()
+        await _either(lost, stopping)
+        await tx.connection.invalidate()
 
 
 async def _either(*events: asyncio.Event) -> None:
@@ -50,10 +46,3 @@ async def _either(*events: asyncio.Event) -> None:
     finally:
         for task in waiting:
             task.cancel()
-
-
-async def _within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

@@ -26,7 +26,7 @@ class OrderReferenceInvalidError(PurchaseLinkingError):
     kind = Kind.INVALID
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field} {problem}.", field=field)
+        super().__init__(f"{field} {problem}.", field=field, problem=problem)
         self.metadata["field"] = field
 
 

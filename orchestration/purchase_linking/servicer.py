@@ -67,18 +67,18 @@ def to_reference(value: struct_pb2.Value, *, field: str) -> str:
         case "string_value":
             if not 1 <= len(value.string_value) <= REFERENCE_CHARACTERS_MAX:
                 raise OrderReferenceInvalidError(
-                    field, f"has 1 to {REFERENCE_CHARACTERS_MAX} characters"
+                    field, f"must have 1 to {REFERENCE_CHARACTERS_MAX} characters"
                 )
             return value.string_value
         case "number_value":
             number = value.number_value
             if not number.is_integer() or not 0 <= number <= WHOLE_NUMBER_MAX:
                 raise OrderReferenceInvalidError(
-                    field, "is no whole number up to 2^53 - 1; send it as text"
+                    field, "must be a whole number up to 2^53 - 1; send it as text"
                 )
             return str(int(number))
         case _:
-            raise OrderReferenceInvalidError(field, "is a text or a whole number")
+            raise OrderReferenceInvalidError(field, "must be a text or a whole number")
 
 
 def _claimed(claimed: Claimed) -> purchase_linking_pb2.ClaimPurchaseResponse:

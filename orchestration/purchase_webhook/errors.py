@@ -18,7 +18,8 @@ class WebhookNotFoundError(PurchaseWebhookError):
 
     def __init__(self, merchant: str) -> None:
         super().__init__(
-            f"{merchant} is no merchant, or has set up no webhook of this platform.",
+            f"{merchant} is no merchant, or its shop is not set up to send webhooks of this kind: "
+            "custom.",
             merchant=merchant,
         )
 
@@ -42,6 +43,7 @@ class DeliveryUnusableError(PurchaseWebhookError):
         super().__init__(
             f"The delivery was kept but can never be applied: {field or 'the body'} {problem}.",
             field=field or "payload",
+            problem=problem,
         )
         self.metadata["field"] = field or "payload"
 

@@ -11,6 +11,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
 )
+from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import Buffer
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import Cors
 from envoy_data_plane.envoy.extensions.filters.http.grpc_json_transcoder.v3 import (
     GrpcJsonTranscoder,
@@ -26,7 +27,7 @@ from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 from envoy_data_plane.google import protobuf
 
-from server.edge.routes import CORS_FILTER, RATE_LIMIT_FILTER, rate_limit
+from server.edge.routes import BODY_LIMIT_FILTER, CORS_FILTER, RATE_LIMIT_FILTER, rate_limit
 from server.edge.settings import EdgeSettings
 
 # A page or an order as JSON, when nearly every character is one that JSON spells out.
@@ -52,6 +53,7 @@ def public_filters(edge: EdgeSettings, services: Sequence[str]) -> list[HttpFilt
         # Before the transcoder, so that what that refuses can be read by the page.
         _filter(CORS_FILTER, Cors()),
         _filter("envoy.filters.http.grpc_web", GrpcWeb()),
+        _body_limit(edge),
         _filter("envoy.filters.http.grpc_json_transcoder", _transcoder(edge, services)),
         # After the transcoder, so that one limit counts a method's calls of every protocol.
         _filter(RATE_LIMIT_FILTER, rate_limit(None)),
@@ -63,9 +65,15 @@ def mesh_filters(edge: EdgeSettings, services: Sequence[str]) -> list[HttpFilter
     """Those of the mesh listener: no CORS, no limits, and internal services keep their proof."""
     return [
         _headers(remove=NOT_FROM_OUTSIDE, varies_by_origin=False),
+        _body_limit(edge),
         _filter("envoy.filters.http.grpc_json_transcoder", _transcoder(edge, services)),
         _filter("envoy.filters.http.router", Router()),
     ]
+
+
+def _body_limit(edge: EdgeSettings) -> HttpFilter:
+    """Before the transcoder, whose own limit counts only bodies that it hands on as they are."""
+    return _filter(BODY_LIMIT_FILTER, Buffer(max_request_bytes=edge.body_bytes_max))
 
 
 def _transcoder(edge: EdgeSettings, services: Sequence[str]) -> GrpcJsonTranscoder:

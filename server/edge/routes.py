@@ -22,8 +22,10 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteActionClusterNotFoundResponseCode,
     RouteConfiguration,
     RouteMatch,
+    RouteMatchGrpcRouteMatchOptions,
     VirtualHost,
 )
+from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import BufferPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import CorsPolicy
 from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
@@ -40,6 +42,7 @@ from server.edge.contract import PublicMethod, RateClass
 from server.edge.settings import EdgeSettings, RateLimit
 
 CORS_FILTER = "envoy.filters.http.cors"
+BODY_LIMIT_FILTER = "envoy.filters.http.buffer"
 RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
 
 # No cluster has this name. A route to it answers 404, and UNIMPLEMENTED to native gRPC callers.
@@ -87,11 +90,21 @@ def mesh_routes(methods: Sequence[PublicMethod]) -> RouteConfiguration:
     """
     routes = [_method_route(method, limit=None, pages=None) for method in methods]
     routes += [
+        # Native gRPC, which may be a stream without an end. The server has a limit of its own.
+        Route(
+            name="grpc",
+            match=RouteMatch(prefix="/", grpc=RouteMatchGrpcRouteMatchOptions()),
+            route=RouteAction(cluster=SERVERS, timeout=NO_TIMEOUT),
+            typed_per_filter_config={
+                BODY_LIMIT_FILTER: protobuf.Any.pack(BufferPerRoute(disabled=True))
+            },
+        ),
+        # JSON, until it is turned into gRPC.
         Route(
             name="other",
             match=RouteMatch(prefix="/"),
             route=RouteAction(cluster=SERVERS, timeout=NO_TIMEOUT),
-        )
+        ),
     ]
     return _configuration("mesh", routes)
 

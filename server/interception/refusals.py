@@ -113,7 +113,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
                 reason=raised.reason,
                 message=raised.message,
                 metadata=raised.metadata,
-                violations=[Violation(path=blamed, description=raised.message)] if blamed else (),
+                violations=[Violation(path=blamed, description=raised.problem)] if blamed else (),
                 domain=raised.domain,
             )
         case RequestIdReusedError():
@@ -172,13 +172,23 @@ def _says_away(state: str | None) -> bool:
 
 def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
     """A refusal as it is sent: short enough to arrive, with paths as the caller knows them."""
+
+    def told(text: str) -> str:
+        """Names each bad field in the text as the caller does."""
+        for violation in refusal.violations if as_json else ():
+            path = violation.path
+            text = text.replace(path, json_path(method.request_type, path)) if path else text
+        return text
+
     status = status_pb2.Status(
-        code=refusal.code.value[0], message=_cut(refusal.message, MESSAGE_BYTES_MAX)
+        code=refusal.code.value[0], message=_cut(told(refusal.message), MESSAGE_BYTES_MAX)
     )
     info = error_details_pb2.ErrorInfo(
         reason=refusal.reason,
         domain=f"{refusal.domain}.{PRODUCT}",
-        metadata={key: _cut(value, METADATA_BYTES_MAX) for key, value in refusal.metadata.items()},
+        metadata={
+            key: _cut(told(value), METADATA_BYTES_MAX) for key, value in refusal.metadata.items()
+        },
     )
     status.details.add().Pack(info)
     if refusal.violations:

@@ -8,7 +8,6 @@ from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
-from server.interception.field_paths import json_path
 from server.interception.message_faults import faults_of, prepare
 from server.interception.refusals import Refusal, Violation
 
@@ -34,13 +33,10 @@ class Validation:
             violations = violations or self._broken(request)
             if violations:
                 first = violations[0]
-                path = first.path
-                if call.came_as_json:
-                    path = json_path(method.request_type, path)
                 raise Refusal(
                     code=grpc.StatusCode.INVALID_ARGUMENT,
                     reason="REQUEST_INVALID",
-                    message=f"{path or 'The request'}: {first.description}.",
+                    message=f"{first.path or 'The request'} {first.description}.",
                     violations=violations,
                 )
             return await proceed(request, call)

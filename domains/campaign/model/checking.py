@@ -102,14 +102,16 @@ def check_rule(rule: Rule, units: RewardUnits) -> None:
     Raises:
         RuleInvalidError: names the path and the problem.
     """
-    _check_depth(rule.conditions, "rule.conditions", 1)
-    conditions = list(conditions_of(rule.conditions, "rule.conditions.conditions"))
+    _check_depth(rule.conditions, "campaign.rule.conditions", 1)
+    conditions = list(conditions_of(rule.conditions, "campaign.rule.conditions.conditions"))
     if len(conditions) > CONDITIONS_MAX:
-        raise RuleInvalidError("rule.conditions", f"has more than {CONDITIONS_MAX} conditions")
+        raise RuleInvalidError(
+            "campaign.rule.conditions", f"must not have more than {CONDITIONS_MAX} conditions"
+        )
     for path, condition in conditions:
         _check_condition(condition, path, has_purchase=rule.trigger.has_purchase)
     for index, reward in enumerate(rule.rewards):
-        _check_reward(reward, f"rule.rewards[{index}]", rule, units)
+        _check_reward(reward, f"campaign.rule.rewards[{index}]", rule, units)
 
 
 def check_budget(budget: Sequence[BudgetItem]) -> None:
@@ -120,19 +122,21 @@ def check_budget(budget: Sequence[BudgetItem]) -> None:
     """
     seen: set[str] = set()
     for index, item in enumerate(budget):
-        path = f"budget.items[{index}]"
+        path = f"campaign.budget.items[{index}]"
         if item.label in seen:
-            raise RuleInvalidError(f"{path}.label", "is the label of another item too")
+            raise RuleInvalidError(
+                f"{path}.label", "must be another label than that of every other item"
+            )
         seen.add(item.label)
         if item.limit == 0:
-            raise RuleInvalidError(f"{path}.amount", "is zero; send a positive amount")
+            raise RuleInvalidError(f"{path}.amount", "must be more than zero")
         if isinstance(item.window, CalendarMonths):
             try:
                 ZoneInfo(item.window.time_zone)
             except (ZoneInfoNotFoundError, ValueError, OSError):
                 raise RuleInvalidError(
                     f"{path}.calendar_month.time_zone",
-                    "is no time zone; send a name like Europe/Paris",
+                    "must be the name of a time zone, like Europe/Paris",
                 ) from None
 
 
@@ -146,13 +150,14 @@ def to_base_units(amount: Decimal, unit: Unit, path: str) -> int:
         return unit.to_base_units(amount)
     except ValueError:
         raise RuleInvalidError(
-            path, f"has more decimals than {unit.key}, which has {unit.decimals}, or is too large"
+            path,
+            f"has more decimals than {unit.key}, which has {unit.decimals}, or is too large",
         ) from None
 
 
 def _check_depth(group: ConditionGroup, path: str, depth: int) -> None:
     if depth > CONDITION_DEPTH_MAX:
-        raise RuleInvalidError(path, f"is nested more than {CONDITION_DEPTH_MAX} deep")
+        raise RuleInvalidError(path, f"must not be nested more than {CONDITION_DEPTH_MAX} deep")
     for index, member in enumerate(group.members):
         if isinstance(member, ConditionGroup):
             _check_depth(member, f"{path}.conditions[{index}].group", depth + 1)
@@ -163,7 +168,7 @@ def _check_condition(condition: Condition, path: str, *, has_purchase: bool) -> 
     if known is None:
         raise RuleInvalidError(
             f"{path}.field",
-            f"{condition.field} is no field of an event; the documentation lists them",
+            f"{condition.field} is no field of an event; docs/rules.md lists them",
         )
     if condition.field.startswith("purchase.") and not has_purchase:
         raise RuleInvalidError(f"{path}.field", "the trigger's event has no purchase")
@@ -175,22 +180,30 @@ def _check_condition(condition: Condition, path: str, *, has_purchase: bool) -> 
 def _check_operands(condition: Condition, path: str) -> None:
     operator, value = condition.operator, condition.value
     if operator in _WITHOUT_VALUE and value is not None:
-        raise RuleInvalidError(f"{path}.value", f"is left out for {operator}")
+        raise RuleInvalidError(f"{path}.value", f"must be left out for the operator {operator}")
     if operator in _LISTS and not (isinstance(value, tuple) and value):
-        raise RuleInvalidError(f"{path}.value", f"is a list with members for {operator}")
+        raise RuleInvalidError(
+            f"{path}.value", f"must be a list with members for the operator {operator}"
+        )
     if operator not in _LISTS and isinstance(value, tuple):
-        raise RuleInvalidError(f"{path}.value", f"is no list for {operator}")
+        raise RuleInvalidError(f"{path}.value", f"must not be a list for the operator {operator}")
     if operator in _ORDERINGS and not isinstance(value, (Decimal, str)):
-        raise RuleInvalidError(f"{path}.value", f"is a number or a text for {operator}")
+        raise RuleInvalidError(
+            f"{path}.value", f"must be a number or a text for the operator {operator}"
+        )
     if operator in _TEXTUAL and not isinstance(value, str):
-        raise RuleInvalidError(f"{path}.value", f"is a text for {operator}")
+        raise RuleInvalidError(f"{path}.value", f"must be a text for the operator {operator}")
     if operator is Operator.CONTAINS and not isinstance(value, (str, Decimal)):
-        raise RuleInvalidError(f"{path}.value", f"is a text or a number for {operator}")
+        raise RuleInvalidError(
+            f"{path}.value", f"must be a text or a number for the operator {operator}"
+        )
     if operator is Operator.BETWEEN:
         if not isinstance(condition.value_to, (Decimal, str)):
-            raise RuleInvalidError(f"{path}.value_to", "is the upper end, a number or a text")
+            raise RuleInvalidError(f"{path}.value_to", "must be the upper end, a number or a text")
     elif condition.value_to is not None:
-        raise RuleInvalidError(f"{path}.value_to", "is for between alone")
+        raise RuleInvalidError(
+            f"{path}.value_to", "must be left out for every operator but between"
+        )
 
 
 def _check_numbers(condition: Condition, path: str) -> None:
@@ -198,7 +211,7 @@ def _check_numbers(condition: Condition, path: str) -> None:
         for each in operand if isinstance(operand, tuple) else (operand,):
             # One that is not a number, or has no end, compares with none.
             if isinstance(each, Decimal) and not each.is_finite():
-                raise RuleInvalidError(f"{path}.{name}", "is not a finite number")
+                raise RuleInvalidError(f"{path}.{name}", "must be a finite number")
 
 
 def _check_kind(condition: Condition, known: EventField, path: str) -> None:
@@ -222,24 +235,30 @@ def _check_reward(reward: RewardDefinition, path: str, rule: Rule, units: Reward
     match reward.amount:
         case FixedAmount(amount=amount):
             if to_base_units(amount, unit, f"{path}.fixed.amount") == 0:
-                raise RuleInvalidError(f"{path}.fixed.amount", "is zero; send a positive amount")
+                raise RuleInvalidError(f"{path}.fixed.amount", "must be more than zero")
         case PercentageAmount() as amount:
             if not rule.trigger.has_purchase:
                 raise RuleInvalidError(
                     f"{path}.percentage", "the trigger's event has no purchase to take a part of"
                 )
             if not 0 < amount.percent <= _HUNDRED:
-                raise RuleInvalidError(f"{path}.percentage.percent", "is above 0, up to 100")
+                raise RuleInvalidError(
+                    f"{path}.percentage.percent", "must be above 0 and at most 100"
+                )
             for name in ("amount_max", "amount_min"):
                 limit = getattr(amount, name)
                 if (
                     limit is not None
                     and to_base_units(limit, unit, f"{path}.percentage.{name}") == 0
                 ):
-                    raise RuleInvalidError(f"{path}.percentage.{name}", "is zero; leave it out")
+                    raise RuleInvalidError(
+                        f"{path}.percentage.{name}", "must be more than zero, or left out"
+                    )
     if reward.chaining is not None:
         if reward.recipient is not Recipient.REFERRER:
-            raise RuleInvalidError(f"{path}.chaining", "is for the recipient referrer alone")
+            raise RuleInvalidError(
+                f"{path}.chaining", "must be left out unless the recipient is the referrer"
+            )
         _check_chaining(reward.chaining, f"{path}.chaining")
 
 
@@ -247,4 +266,6 @@ def _check_chaining(chaining: Chaining, path: str) -> None:
     for name in ("user_percent", "level_percent"):
         percent: Decimal = getattr(chaining, name)
         if not 0 <= percent <= _HUNDRED or -percent.as_tuple().exponent > PERCENT_SCALE:  # type: ignore[operator]  # finite
-            raise RuleInvalidError(f"{path}.{name}", "is from 0 to 100")
+            raise RuleInvalidError(
+                f"{path}.{name}", "must be from 0 to 100, with at most 6 decimals"
+            )

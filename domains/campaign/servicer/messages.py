@@ -57,7 +57,7 @@ def draft_from_proto(
                 budget_item_id=BudgetItemId(new_id()),
                 campaign_id=campaign_id,
                 units=units,
-                path=f"budget.items[{index}]",
+                path=f"campaign.budget.items[{index}]",
             )
             for index, item in enumerate(message.budget.items)
         ),

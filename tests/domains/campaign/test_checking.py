@@ -57,6 +57,7 @@ AMOUNT = "purchase.amount"
 ORDER = "purchase.orderId"
 NAN = Decimal("NaN")
 INFINITY = Decimal("Infinity")
+BUDGET = "campaign.budget.items"
 
 
 def nested(depth: int) -> ConditionGroup:
@@ -68,7 +69,7 @@ def nested(depth: int) -> ConditionGroup:
 
 def names_a_field(path: str) -> bool:
     """Whether a path leads through a campaign's message to a field of it."""
-    message: Descriptor | None = campaign_pb2.Campaign.DESCRIPTOR
+    message: Descriptor | None = campaign_pb2.CreateCampaignRequest.DESCRIPTOR
     for part in path.split("."):
         name, bracket, _ = part.partition("[")
         field: FieldDescriptor | None = message.fields_by_name.get(name) if message else None
@@ -98,7 +99,7 @@ def test_every_field_of_an_event_can_be_asked_about(known: EventField) -> None:
     check_rule(a_rule(when=all_of(asks(field, Operator.EXISTS))), UNITS)
     for wrong in (f"{field}.more", f"{field} ", f"more.{field}", field.upper()):
         found = refused(a_rule(when=all_of(asks(wrong, Operator.EXISTS))))
-        assert found.path == "rule.conditions.conditions[0].condition.field"
+        assert found.path == "campaign.rule.conditions.conditions[0].condition.field"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_a_question_without_an_answer_is_refused(
     """A rule that can never match, or whose events can never be decided, would be saved."""
     found = refused(a_rule(when=any_of(asks(field, operator, value, value_to))))
 
-    assert found.path == f"rule.conditions.conditions[0].condition.{blamed}"
+    assert found.path == f"campaign.rule.conditions.conditions[0].condition.{blamed}"
 
 
 def test_a_condition_is_named_where_it_stands() -> None:
@@ -185,8 +186,8 @@ def test_a_condition_is_named_where_it_stands() -> None:
     found = refused(rule)
 
     place = "conditions[1].group.conditions[1].group.conditions[1].condition.field"
-    assert found.path == f"rule.conditions.{place}"
-    assert found.field == f"campaign.rule.conditions.{place}"
+    assert found.path == f"campaign.rule.conditions.{place}"
+    assert found.field == found.path
     assert found.metadata == {"path": found.path}
     assert found.kind is Kind.INVALID
     assert found.problem in found.message
@@ -198,7 +199,7 @@ def test_groups_nest_eight_deep_and_no_deeper() -> None:
 
     found = refused(a_rule(when=nested(CONDITION_DEPTH_MAX + 1)))
 
-    assert found.path == "rule.conditions" + ".conditions[0].group" * CONDITION_DEPTH_MAX
+    assert found.path == "campaign.rule.conditions" + ".conditions[0].group" * CONDITION_DEPTH_MAX
 
 
 def test_a_rule_has_two_hundred_conditions_and_no_more() -> None:
@@ -210,7 +211,7 @@ def test_a_rule_has_two_hundred_conditions_and_no_more() -> None:
 
     check_rule(asking(CONDITIONS_MAX - 1, 1), UNITS)
 
-    assert refused(asking(CONDITIONS_MAX, 1)).path == "rule.conditions"
+    assert refused(asking(CONDITIONS_MAX, 1)).path == "campaign.rule.conditions"
 
 
 @pytest.mark.parametrize("field", [AMOUNT, "purchase.items", "purchase.items.0.name"])
@@ -218,7 +219,7 @@ def test_an_event_without_an_order_is_not_asked_about_one(field: str) -> None:
     """A rule about arrivals that asks for the order's total would be saved and never match."""
     rule = a_rule(trigger=Trigger.REFERRAL, when=all_of(asks(field, Operator.EXISTS)))
 
-    assert refused(rule).path == "rule.conditions.conditions[0].condition.field"
+    assert refused(rule).path == "campaign.rule.conditions.conditions[0].condition.field"
 
 
 def to_referrer(amount: FixedAmount, chaining: Chaining) -> RewardDefinition:
@@ -263,7 +264,7 @@ def test_an_amount_that_cannot_be_paid_is_refused(
     """A campaign would promise what cannot be counted, or pay more than the whole."""
     found = refused(a_rule(a_definition(), definition))
 
-    assert found.path == f"rule.rewards[1].{blamed}"
+    assert found.path == f"campaign.rule.rewards[1].{blamed}"
 
 
 @pytest.mark.parametrize(
@@ -287,19 +288,25 @@ def test_a_part_needs_something_to_be_a_part_of() -> None:
     """An arrival would promise a percentage of nothing."""
     rule = a_rule(a_definition(amount=percent("5")), trigger=Trigger.REFERRAL)
 
-    assert refused(rule).path == "rule.rewards[0].percentage"
+    assert refused(rule).path == "campaign.rule.rewards[0].percentage"
 
 
 @pytest.mark.parametrize(
     ("items", "path"),
     [
-        ([an_item(), an_item(asset=Asset.POINTS)], "budget.items[1].label"),
-        ([an_item(), an_item(0, label="other")], "budget.items[1].amount"),
+        ([an_item(), an_item(asset=Asset.POINTS)], f"{BUDGET}[1].label"),
+        ([an_item(), an_item(0, label="other")], f"{BUDGET}[1].amount"),
         *(
-            ([an_item(window=CalendarMonths(time_zone=zone))], "budget.items[0].calendar_month")
+            (
+                [an_item(window=CalendarMonths(time_zone=zone))],
+                "campaign.budget.items[0].calendar_month",
+            )
             for zone in ("Paris", "europe/paris", "Europe", "../UTC", "/etc/passwd", "tzdata.zi")
         ),
-        ([an_item(window=CalendarMonths(time_zone="x" * 300))], "budget.items[0].calendar_month"),
+        (
+            [an_item(window=CalendarMonths(time_zone="x" * 300))],
+            "campaign.budget.items[0].calendar_month",
+        ),
     ],
 )
 def test_a_budget_that_cannot_be_kept_is_refused(items: Sequence[BudgetItem], path: str) -> None:
@@ -331,6 +338,6 @@ def test_a_limit_that_cannot_be_counted_is_refused_by_path(amount: str) -> None:
     """A limit would be kept as another one than the merchant sent."""
     assert to_base_units(Decimal("1.5"), TOKEN, "here") == 3 * ONE // 2
     with pytest.raises(RuleInvalidError) as raised:
-        to_base_units(Decimal(amount), TOKEN, "budget.items[0].amount")
+        to_base_units(Decimal(amount), TOKEN, "campaign.budget.items[0].amount")
 
-    assert raised.value.path == "budget.items[0].amount"
+    assert raised.value.path == "campaign.budget.items[0].amount"

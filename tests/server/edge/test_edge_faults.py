@@ -16,6 +16,7 @@ from server.edge.filters import ANSWER_BYTES_MAX
 from server.edge.settings import RateLimit
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import (
+    BODY_BYTES_MAX,
     DESCRIPTORS,
     Edge,
     free_ports,
@@ -209,3 +210,30 @@ async def both_called(edge: Edge, one: Backend, other: Backend) -> None:
     while not (one.seen and other.seen):
         assert (await edge.mesh.get("/health")).status_code == 200
         assert monotonic() < deadline, "calls reach one process only"
+
+
+@pytest.mark.parametrize("listener", ["public", "mesh"])
+@pytest.mark.parametrize(
+    "path", ["/user/track/arrival", "/user/track/purchase", "/ext/merchant/m-1/webhook/custom"]
+)
+@pytest.mark.parametrize("field", ["merchantId", "unknown"])
+async def test_a_large_body_is_refused_on_every_route(
+    edge: Edge, listener: str, path: str, field: str
+) -> None:
+    """Anybody could fill Envoy's memory, in a field that nobody reads."""
+    client = edge.public if listener == "public" else edge.mesh
+    large = ('{"' + field + '": "' + "a" * BODY_BYTES_MAX + '"}').encode()
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield large
+
+    for content in (large, in_pieces()):
+        response = await client.post(path, content=content, headers={"origin": "https://shop"})
+        assert response.status_code == 413
+        assert reason_of(response) == "BODY_TOO_LARGE"
+        if listener == "public" and path.startswith("/user"):
+            assert response.headers["access-control-allow-origin"] == "https://shop"
+    assert edge.backend.seen == []
+
+    fits = ('{"' + field + '": "' + "a" * (BODY_BYTES_MAX - 100) + '"}').encode()
+    assert (await client.post(path, content=fits)).status_code == 200

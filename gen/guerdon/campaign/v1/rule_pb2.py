@@ -29,7 +29,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from guerdon.type.v1 import money_pb2 as guerdon_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguerdon/campaign/v1/rule.proto\x12\x13guerdon.campaign.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bguerdon/type/v1/money.proto\"\xc0\x01\n\x04Rule\x12;\n\x07trigger\x18\x01 \x01(\x0e\x32\x1c.guerdon.campaign.v1.TriggerB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\nconditions\x18\x02 \x01(\x0b\x32#.guerdon.campaign.v1.ConditionGroupB\x04\xe2\x41\x01\x01\x12<\n\x07rewards\x18\x03 \x03(\x0b\x32\x1b.guerdon.campaign.v1.RewardB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"\x8f\x01\n\x0e\x43onditionGroup\x12\x37\n\x05logic\x18\x01 \x01(\x0e\x32\x1a.guerdon.campaign.v1.LogicB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x44\n\nconditions\x18\x02 \x03(\x0b\x32\".guerdon.campaign.v1.ConditionNodeB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32\"\x95\x01\n\rConditionNode\x12\x39\n\tcondition\x18\x01 \x01(\x0b\x32\x1e.guerdon.campaign.v1.ConditionB\x04\xe2\x41\x01\x01H\x00\x12:\n\x05group\x18\x02 \x01(\x0b\x32#.guerdon.campaign.v1.ConditionGroupB\x04\xe2\x41\x01\x01H\x00\x42\r\n\x04node\x12\x05\xbaH\x02\x08\x01\"\xc4\x01\n\tCondition\x12\x1b\n\x05\x66ield\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\x18\xc8\x01\x12=\n\x08operator\x18\x02 \x01(\x0e\x32\x1d.guerdon.campaign.v1.OperatorB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12+\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01\x12.\n\x08value_to\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01\"\xeb\x02\n\x06Reward\x12?\n\trecipient\x18\x01 \x01(\x0e\x32\x1e.guerdon.campaign.v1.RecipientB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x05\x61sset\x18\x02 \x01(\x0e\x32\x16.guerdon.type.v1.AssetB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x04type\x12\x37\n\x05\x66ixed\x18\x03 \x01(\x0b\x32 .guerdon.campaign.v1.FixedAmountB\x04\xe2\x41\x01\x01H\x00\x12\x41\n\npercentage\x18\x04 \x01(\x0b\x32%.guerdon.campaign.v1.PercentageAmountB\x04\xe2\x41\x01\x01H\x00\x12\x35\n\x08\x63haining\x18\x05 \x01(\x0b\x32\x1d.guerdon.campaign.v1.ChainingB\x04\xe2\x41\x01\x01\x12!\n\x0b\x64\x65scription\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03\x42\x0f\n\x06\x61mount\x12\x05\xbaH\x02\x08\x01\"G\n\x0b\x46ixedAmount\x12\x38\n\x06\x61mount\x18\x01 \x01(\tB(\xe2\x41\x01\x02\xbaH!r\x1f\x32\x1d^[0-9]{1,30}(\\.[0-9]{1,36})?$\"\xa5\x02\n\x10PercentageAmount\x12\x37\n\x07percent\x18\x01 \x01(\tB&\xe2\x41\x01\x02\xbaH\x1fr\x1d\x32\x1b^[0-9]{1,3}(\\.[0-9]{1,6})?$\x12@\n\npercent_of\x18\x02 \x01(\x0e\x32\x1e.guerdon.campaign.v1.PercentOfB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12J\n\namount_max\x18\x03 \x01(\tB+\xe2\x41\x01\x01\xbaH$r\"2 ^([0-9]{1,30}(\\.[0-9]{1,36})?)?$R\tmaxAmount\x12J\n\namount_min\x18\x04 \x01(\tB+\xe2\x41\x01\x01\xbaH$r\"2 ^([0-9]{1,30}(\\.[0-9]{1,36})?)?$R\tminAmount\"\xcb\x01\n\x08\x43haining\x12?\n\x0cuser_percent\x18\x01 \x01(\tB)\xe2\x41\x01\x01\xbaH\"r 2\x1e^([0-9]{1,3}(\\.[0-9]{1,6})?)?$\x12R\n\rlevel_percent\x18\x02 \x01(\tB&\xe2\x41\x01\x02\xbaH\x1fr\x1d\x32\x1b^[0-9]{1,3}(\\.[0-9]{1,6})?$R\x13\x64\x65perditionPerLevel\x12*\n\tdepth_max\x18\x03 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x14(\x00R\x08maxDepth\"\x8d\x01\n\x06\x42udget\x12<\n\x05items\x18\x01 \x03(\x0b\x32\x1f.guerdon.campaign.v1.BudgetItemB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\x12\x45\n\x10unlimited_assets\x18\x02 \x03(\x0e\x32\x16.guerdon.type.v1.AssetB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x18\x01\"\x05\x82\x01\x02\x10\x01\"\xdd\x02\n\nBudgetItem\x12\x1c\n\x0e\x62udget_item_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x05label\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18<\x12\x33\n\x05\x61sset\x18\x03 \x01(\x0e\x32\x16.guerdon.type.v1.AssetB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x38\n\x06\x61mount\x18\x04 \x01(\tB(\xe2\x41\x01\x02\xbaH!r\x1f\x32\x1d^[0-9]{1,30}(\\.[0-9]{1,36})?$\x12V\n\x0fwindow_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\x86\xb0\x96\x01\x32\x02\x08<H\x00R\x08\x64uration\x12\x42\n\x0e\x63\x61lendar_month\x18\x06 \x01(\x0b\x32\".guerdon.campaign.v1.CalendarMonthB\x04\xe2\x41\x01\x01H\x00\x42\x08\n\x06window\"/\n\rCalendarMonth\x12\x1e\n\ttime_zone\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@*m\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x14\n\x10TRIGGER_PURCHASE\x10\x01\x12\x1d\n\x19TRIGGER_REFERRAL_PURCHASE\x10\x02\x12\x14\n\x10TRIGGER_REFERRAL\x10\x03*L\n\x05Logic\x12\x15\n\x11LOGIC_UNSPECIFIED\x10\x00\x12\r\n\tLOGIC_ALL\x10\x01\x12\r\n\tLOGIC_ANY\x10\x02\x12\x0e\n\nLOGIC_NONE\x10\x03*\xc0\x02\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOPERATOR_EQ\x10\x01\x12\x10\n\x0cOPERATOR_NEQ\x10\x02\x12\x0f\n\x0bOPERATOR_GT\x10\x03\x12\x10\n\x0cOPERATOR_GTE\x10\x04\x12\x0f\n\x0bOPERATOR_LT\x10\x05\x12\x10\n\x0cOPERATOR_LTE\x10\x06\x12\x14\n\x10OPERATOR_BETWEEN\x10\x07\x12\x0f\n\x0bOPERATOR_IN\x10\x08\x12\x13\n\x0fOPERATOR_NOT_IN\x10\t\x12\x15\n\x11OPERATOR_CONTAINS\x10\n\x12\x18\n\x14OPERATOR_STARTS_WITH\x10\x0b\x12\x16\n\x12OPERATOR_ENDS_WITH\x10\x0c\x12\x13\n\x0fOPERATOR_EXISTS\x10\r\x12\x17\n\x13OPERATOR_NOT_EXISTS\x10\x0e*i\n\tRecipient\x12\x19\n\x15RECIPIENT_UNSPECIFIED\x10\x00\x12\x16\n\x12RECIPIENT_REFERRER\x10\x01\x12\x15\n\x11RECIPIENT_REFEREE\x10\x02\x12\x12\n\x0eRECIPIENT_USER\x10\x03*i\n\tPercentOf\x12\x1a\n\x16PERCENT_OF_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPERCENT_OF_PURCHASE_AMOUNT\x10\x01\x12 \n\x1cPERCENT_OF_PURCHASE_SUBTOTAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguerdon/campaign/v1/rule.proto\x12\x13guerdon.campaign.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1bguerdon/type/v1/money.proto\"\xc0\x01\n\x04Rule\x12;\n\x07trigger\x18\x01 \x01(\x0e\x32\x1c.guerdon.campaign.v1.TriggerB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\nconditions\x18\x02 \x01(\x0b\x32#.guerdon.campaign.v1.ConditionGroupB\x04\xe2\x41\x01\x01\x12<\n\x07rewards\x18\x03 \x03(\x0b\x32\x1b.guerdon.campaign.v1.RewardB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x14\"\x8f\x01\n\x0e\x43onditionGroup\x12\x37\n\x05logic\x18\x01 \x01(\x0e\x32\x1a.guerdon.campaign.v1.LogicB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x44\n\nconditions\x18\x02 \x03(\x0b\x32\".guerdon.campaign.v1.ConditionNodeB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32\"\x95\x01\n\rConditionNode\x12\x39\n\tcondition\x18\x01 \x01(\x0b\x32\x1e.guerdon.campaign.v1.ConditionB\x04\xe2\x41\x01\x01H\x00\x12:\n\x05group\x18\x02 \x01(\x0b\x32#.guerdon.campaign.v1.ConditionGroupB\x04\xe2\x41\x01\x01H\x00\x42\r\n\x04node\x12\x05\xbaH\x02\x08\x01\"\xc4\x01\n\tCondition\x12\x1b\n\x05\x66ield\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\x18\xc8\x01\x12=\n\x08operator\x18\x02 \x01(\x0e\x32\x1d.guerdon.campaign.v1.OperatorB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12+\n\x05value\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01\x12.\n\x08value_to\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01\"\xeb\x02\n\x06Reward\x12?\n\trecipient\x18\x01 \x01(\x0e\x32\x1e.guerdon.campaign.v1.RecipientB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x05\x61sset\x18\x02 \x01(\x0e\x32\x16.guerdon.type.v1.AssetB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x04type\x12\x37\n\x05\x66ixed\x18\x03 \x01(\x0b\x32 .guerdon.campaign.v1.FixedAmountB\x04\xe2\x41\x01\x01H\x00\x12\x41\n\npercentage\x18\x04 \x01(\x0b\x32%.guerdon.campaign.v1.PercentageAmountB\x04\xe2\x41\x01\x01H\x00\x12\x35\n\x08\x63haining\x18\x05 \x01(\x0b\x32\x1d.guerdon.campaign.v1.ChainingB\x04\xe2\x41\x01\x01\x12!\n\x0b\x64\x65scription\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xf4\x03\x42\x0f\n\x06\x61mount\x12\x05\xbaH\x02\x08\x01\"\x96\x01\n\x0b\x46ixedAmount\x12\x86\x01\n\x06\x61mount\x18\x01 \x01(\tBv\xe2\x41\x01\x02\xbaHo\xba\x01l\n\x07\x64\x65\x63imal\x12\x31must be a decimal number like 12.50, not negative\x1a.this.matches(\'^[0-9]{1,30}(\\\\.[0-9]{1,36})?$\')\"\x9c\x04\n\x10PercentageAmount\x12\x8f\x01\n\x07percent\x18\x01 \x01(\tB~\xe2\x41\x01\x02\xbaHw\xba\x01t\n\x07percent\x12;must be a decimal number like 12.5, with at most 6 decimals\x1a,this.matches(\'^[0-9]{1,3}(\\\\.[0-9]{1,6})?$\')\x12@\n\npercent_of\x18\x02 \x01(\x0e\x32\x1e.guerdon.campaign.v1.PercentOfB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x98\x01\n\namount_max\x18\x03 \x01(\tBy\xe2\x41\x01\x01\xbaHr\xba\x01o\n\x07\x64\x65\x63imal\x12\x31must be a decimal number like 12.50, not negative\x1a\x31this.matches(\'^([0-9]{1,30}(\\\\.[0-9]{1,36})?)?$\')R\tmaxAmount\x12\x98\x01\n\namount_min\x18\x04 \x01(\tBy\xe2\x41\x01\x01\xbaHr\xba\x01o\n\x07\x64\x65\x63imal\x12\x31must be a decimal number like 12.50, not negative\x1a\x31this.matches(\'^([0-9]{1,30}(\\\\.[0-9]{1,36})?)?$\')R\tminAmount\"\xfe\x02\n\x08\x43haining\x12\x98\x01\n\x0cuser_percent\x18\x01 \x01(\tB\x81\x01\xe2\x41\x01\x01\xbaHz\xba\x01w\n\x07percent\x12;must be a decimal number like 12.5, with at most 6 decimals\x1a/this.matches(\'^([0-9]{1,3}(\\\\.[0-9]{1,6})?)?$\')\x12\xaa\x01\n\rlevel_percent\x18\x02 \x01(\tB~\xe2\x41\x01\x02\xbaHw\xba\x01t\n\x07percent\x12;must be a decimal number like 12.5, with at most 6 decimals\x1a,this.matches(\'^[0-9]{1,3}(\\\\.[0-9]{1,6})?$\')R\x13\x64\x65perditionPerLevel\x12*\n\tdepth_max\x18\x03 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x14(\x00R\x08maxDepth\"\x8d\x01\n\x06\x42udget\x12<\n\x05items\x18\x01 \x03(\x0b\x32\x1f.guerdon.campaign.v1.BudgetItemB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\x12\x45\n\x10unlimited_assets\x18\x02 \x03(\x0e\x32\x16.guerdon.type.v1.AssetB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x18\x01\"\x05\x82\x01\x02\x10\x01\"\xac\x03\n\nBudgetItem\x12\x1c\n\x0e\x62udget_item_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x05label\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18<\x12\x33\n\x05\x61sset\x18\x03 \x01(\x0e\x32\x16.guerdon.type.v1.AssetB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x86\x01\n\x06\x61mount\x18\x04 \x01(\tBv\xe2\x41\x01\x02\xbaHo\xba\x01l\n\x07\x64\x65\x63imal\x12\x31must be a decimal number like 12.50, not negative\x1a.this.matches(\'^[0-9]{1,30}(\\\\.[0-9]{1,36})?$\')\x12V\n\x0fwindow_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\x86\xb0\x96\x01\x32\x02\x08<H\x00R\x08\x64uration\x12\x42\n\x0e\x63\x61lendar_month\x18\x06 \x01(\x0b\x32\".guerdon.campaign.v1.CalendarMonthB\x04\xe2\x41\x01\x01H\x00\x42\x08\n\x06window\"/\n\rCalendarMonth\x12\x1e\n\ttime_zone\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@*m\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x14\n\x10TRIGGER_PURCHASE\x10\x01\x12\x1d\n\x19TRIGGER_REFERRAL_PURCHASE\x10\x02\x12\x14\n\x10TRIGGER_REFERRAL\x10\x03*L\n\x05Logic\x12\x15\n\x11LOGIC_UNSPECIFIED\x10\x00\x12\r\n\tLOGIC_ALL\x10\x01\x12\r\n\tLOGIC_ANY\x10\x02\x12\x0e\n\nLOGIC_NONE\x10\x03*\xc0\x02\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOPERATOR_EQ\x10\x01\x12\x10\n\x0cOPERATOR_NEQ\x10\x02\x12\x0f\n\x0bOPERATOR_GT\x10\x03\x12\x10\n\x0cOPERATOR_GTE\x10\x04\x12\x0f\n\x0bOPERATOR_LT\x10\x05\x12\x10\n\x0cOPERATOR_LTE\x10\x06\x12\x14\n\x10OPERATOR_BETWEEN\x10\x07\x12\x0f\n\x0bOPERATOR_IN\x10\x08\x12\x13\n\x0fOPERATOR_NOT_IN\x10\t\x12\x15\n\x11OPERATOR_CONTAINS\x10\n\x12\x18\n\x14OPERATOR_STARTS_WITH\x10\x0b\x12\x16\n\x12OPERATOR_ENDS_WITH\x10\x0c\x12\x13\n\x0fOPERATOR_EXISTS\x10\r\x12\x17\n\x13OPERATOR_NOT_EXISTS\x10\x0e*i\n\tRecipient\x12\x19\n\x15RECIPIENT_UNSPECIFIED\x10\x00\x12\x16\n\x12RECIPIENT_REFERRER\x10\x01\x12\x15\n\x11RECIPIENT_REFEREE\x10\x02\x12\x12\n\x0eRECIPIENT_USER\x10\x03*i\n\tPercentOf\x12\x1a\n\x16PERCENT_OF_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPERCENT_OF_PURCHASE_AMOUNT\x10\x01\x12 \n\x1cPERCENT_OF_PURCHASE_SUBTOTAL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,19 +75,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REWARD'].fields_by_name['description']._loaded_options = None
   _globals['_REWARD'].fields_by_name['description']._serialized_options = b'\342A\001\001\272H\005r\003\030\364\003'
   _globals['_FIXEDAMOUNT'].fields_by_name['amount']._loaded_options = None
-  _globals['_FIXEDAMOUNT'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272H!r\0372\035^[0-9]{1,30}(\\.[0-9]{1,36})?$'
+  _globals['_FIXEDAMOUNT'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272Ho\272\001l\n\007decimal\0221must be a decimal number like 12.50, not negative\032.this.matches(\'^[0-9]{1,30}(\\\\.[0-9]{1,36})?$\')'
   _globals['_PERCENTAGEAMOUNT'].fields_by_name['percent']._loaded_options = None
-  _globals['_PERCENTAGEAMOUNT'].fields_by_name['percent']._serialized_options = b'\342A\001\002\272H\037r\0352\033^[0-9]{1,3}(\\.[0-9]{1,6})?$'
+  _globals['_PERCENTAGEAMOUNT'].fields_by_name['percent']._serialized_options = b'\342A\001\002\272Hw\272\001t\n\007percent\022;must be a decimal number like 12.5, with at most 6 decimals\032,this.matches(\'^[0-9]{1,3}(\\\\.[0-9]{1,6})?$\')'
   _globals['_PERCENTAGEAMOUNT'].fields_by_name['percent_of']._loaded_options = None
   _globals['_PERCENTAGEAMOUNT'].fields_by_name['percent_of']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_PERCENTAGEAMOUNT'].fields_by_name['amount_max']._loaded_options = None
-  _globals['_PERCENTAGEAMOUNT'].fields_by_name['amount_max']._serialized_options = b'\342A\001\001\272H$r\"2 ^([0-9]{1,30}(\\.[0-9]{1,36})?)?$'
+  _globals['_PERCENTAGEAMOUNT'].fields_by_name['amount_max']._serialized_options = b'\342A\001\001\272Hr\272\001o\n\007decimal\0221must be a decimal number like 12.50, not negative\0321this.matches(\'^([0-9]{1,30}(\\\\.[0-9]{1,36})?)?$\')'
   _globals['_PERCENTAGEAMOUNT'].fields_by_name['amount_min']._loaded_options = None
-  _globals['_PERCENTAGEAMOUNT'].fields_by_name['amount_min']._serialized_options = b'\342A\001\001\272H$r\"2 ^([0-9]{1,30}(\\.[0-9]{1,36})?)?$'
+  _globals['_PERCENTAGEAMOUNT'].fields_by_name['amount_min']._serialized_options = b'\342A\001\001\272Hr\272\001o\n\007decimal\0221must be a decimal number like 12.50, not negative\0321this.matches(\'^([0-9]{1,30}(\\\\.[0-9]{1,36})?)?$\')'
   _globals['_CHAINING'].fields_by_name['user_percent']._loaded_options = None
-  _globals['_CHAINING'].fields_by_name['user_percent']._serialized_options = b'\342A\001\001\272H\"r 2\036^([0-9]{1,3}(\\.[0-9]{1,6})?)?$'
+  _globals['_CHAINING'].fields_by_name['user_percent']._serialized_options = b'\342A\001\001\272Hz\272\001w\n\007percent\022;must be a decimal number like 12.5, with at most 6 decimals\032/this.matches(\'^([0-9]{1,3}(\\\\.[0-9]{1,6})?)?$\')'
   _globals['_CHAINING'].fields_by_name['level_percent']._loaded_options = None
-  _globals['_CHAINING'].fields_by_name['level_percent']._serialized_options = b'\342A\001\002\272H\037r\0352\033^[0-9]{1,3}(\\.[0-9]{1,6})?$'
+  _globals['_CHAINING'].fields_by_name['level_percent']._serialized_options = b'\342A\001\002\272Hw\272\001t\n\007percent\022;must be a decimal number like 12.5, with at most 6 decimals\032,this.matches(\'^[0-9]{1,3}(\\\\.[0-9]{1,6})?$\')'
   _globals['_CHAINING'].fields_by_name['depth_max']._loaded_options = None
   _globals['_CHAINING'].fields_by_name['depth_max']._serialized_options = b'\342A\001\001\272H\006\032\004\030\024(\000'
   _globals['_BUDGET'].fields_by_name['items']._loaded_options = None
@@ -101,23 +101,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUDGETITEM'].fields_by_name['asset']._loaded_options = None
   _globals['_BUDGETITEM'].fields_by_name['asset']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_BUDGETITEM'].fields_by_name['amount']._loaded_options = None
-  _globals['_BUDGETITEM'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272H!r\0372\035^[0-9]{1,30}(\\.[0-9]{1,36})?$'
+  _globals['_BUDGETITEM'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272Ho\272\001l\n\007decimal\0221must be a decimal number like 12.50, not negative\032.this.matches(\'^[0-9]{1,30}(\\\\.[0-9]{1,36})?$\')'
   _globals['_BUDGETITEM'].fields_by_name['window_duration']._loaded_options = None
   _globals['_BUDGETITEM'].fields_by_name['window_duration']._serialized_options = b'\342A\001\001\272H\017\252\001\014\"\006\010\200\206\260\226\0012\002\010<'
   _globals['_BUDGETITEM'].fields_by_name['calendar_month']._loaded_options = None
   _globals['_BUDGETITEM'].fields_by_name['calendar_month']._serialized_options = b'\342A\001\001'
   _globals['_CALENDARMONTH'].fields_by_name['time_zone']._loaded_options = None
   _globals['_CALENDARMONTH'].fields_by_name['time_zone']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
-  _globals['_TRIGGER']._serialized_start=2386
-  _globals['_TRIGGER']._serialized_end=2495
-  _globals['_LOGIC']._serialized_start=2497
-  _globals['_LOGIC']._serialized_end=2573
-  _globals['_OPERATOR']._serialized_start=2576
-  _globals['_OPERATOR']._serialized_end=2896
-  _globals['_RECIPIENT']._serialized_start=2898
-  _globals['_RECIPIENT']._serialized_end=3003
-  _globals['_PERCENTOF']._serialized_start=3005
-  _globals['_PERCENTOF']._serialized_end=3110
+  _globals['_TRIGGER']._serialized_start=2971
+  _globals['_TRIGGER']._serialized_end=3080
+  _globals['_LOGIC']._serialized_start=3082
+  _globals['_LOGIC']._serialized_end=3158
+  _globals['_OPERATOR']._serialized_start=3161
+  _globals['_OPERATOR']._serialized_end=3481
+  _globals['_RECIPIENT']._serialized_start=3483
+  _globals['_RECIPIENT']._serialized_end=3588
+  _globals['_PERCENTOF']._serialized_start=3590
+  _globals['_PERCENTOF']._serialized_end=3695
   _globals['_RULE']._serialized_start=209
   _globals['_RULE']._serialized_end=401
   _globals['_CONDITIONGROUP']._serialized_start=404
@@ -128,16 +128,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONDITION']._serialized_end=898
   _globals['_REWARD']._serialized_start=901
   _globals['_REWARD']._serialized_end=1264
-  _globals['_FIXEDAMOUNT']._serialized_start=1266
-  _globals['_FIXEDAMOUNT']._serialized_end=1337
-  _globals['_PERCENTAGEAMOUNT']._serialized_start=1340
-  _globals['_PERCENTAGEAMOUNT']._serialized_end=1633
-  _globals['_CHAINING']._serialized_start=1636
-  _globals['_CHAINING']._serialized_end=1839
-  _globals['_BUDGET']._serialized_start=1842
-  _globals['_BUDGET']._serialized_end=1983
-  _globals['_BUDGETITEM']._serialized_start=1986
-  _globals['_BUDGETITEM']._serialized_end=2335
-  _globals['_CALENDARMONTH']._serialized_start=2337
-  _globals['_CALENDARMONTH']._serialized_end=2384
+  _globals['_FIXEDAMOUNT']._serialized_start=1267
+  _globals['_FIXEDAMOUNT']._serialized_end=1417
+  _globals['_PERCENTAGEAMOUNT']._serialized_start=1420
+  _globals['_PERCENTAGEAMOUNT']._serialized_end=1960
+  _globals['_CHAINING']._serialized_start=1963
+  _globals['_CHAINING']._serialized_end=2345
+  _globals['_BUDGET']._serialized_start=2348
+  _globals['_BUDGET']._serialized_end=2489
+  _globals['_BUDGETITEM']._serialized_start=2492
+  _globals['_BUDGETITEM']._serialized_end=2920
+  _globals['_CALENDARMONTH']._serialized_start=2922
+  _globals['_CALENDARMONTH']._serialized_end=2969
 # @@protoc_insertion_point(module_scope)

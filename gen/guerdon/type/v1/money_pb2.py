@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bguerdon/type/v1/money.proto\x12\x0fguerdon.type.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"Q\n\x0bTokenAmount\x12\x18\n\nbase_units\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61mount\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04unit\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\":\n\nFiatAmount\x12\x14\n\x06\x61mount\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63urrency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xab\x01\n\x05Token\x12\x1d\n\x08\x63hain_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02 \x00\x12\x35\n\rtoken_address\x18\x02 \x01(\tB\x1e\xe2\x41\x01\x02\xbaH\x17r\x15\x32\x13^0x[0-9a-fA-F]{40}$\x12\x1f\n\x08\x64\x65\x63imals\x18\x03 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18$(\x00\x12+\n\x0cpeg_currency\x18\x04 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[A-Z]{3}$*U\n\x05\x41sset\x12\x15\n\x11\x41SSET_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41SSET_TOKEN\x10\x01\x12\x12\n\x0e\x41SSET_DISCOUNT\x10\x02\x12\x10\n\x0c\x41SSET_POINTS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bguerdon/type/v1/money.proto\x12\x0fguerdon.type.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"Q\n\x0bTokenAmount\x12\x18\n\nbase_units\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61mount\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04unit\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\":\n\nFiatAmount\x12\x14\n\x06\x61mount\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63urrency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xb0\x02\n\x05Token\x12\x1d\n\x08\x63hain_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02 \x00\x12u\n\rtoken_address\x18\x02 \x01(\tB^\xe2\x41\x01\x02\xbaHW\xba\x01T\n\x07\x61\x64\x64ress\x12$must be 0x and 40 hexadecimal digits\x1a#this.matches(\'^0x[0-9a-fA-F]{40}$\')\x12\x1f\n\x08\x64\x65\x63imals\x18\x03 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18$(\x00\x12p\n\x0cpeg_currency\x18\x04 \x01(\tBZ\xe2\x41\x01\x02\xbaHS\xba\x01P\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1athis.matches(\'^[A-Z]{3}$\')*U\n\x05\x41sset\x12\x15\n\x11\x41SSET_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41SSET_TOKEN\x10\x01\x12\x12\n\x0e\x41SSET_DISCOUNT\x10\x02\x12\x10\n\x0c\x41SSET_POINTS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,17 +46,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN'].fields_by_name['chain_id']._loaded_options = None
   _globals['_TOKEN'].fields_by_name['chain_id']._serialized_options = b'\342A\001\002\272H\004\"\002 \000'
   _globals['_TOKEN'].fields_by_name['token_address']._loaded_options = None
-  _globals['_TOKEN'].fields_by_name['token_address']._serialized_options = b'\342A\001\002\272H\027r\0252\023^0x[0-9a-fA-F]{40}$'
+  _globals['_TOKEN'].fields_by_name['token_address']._serialized_options = b'\342A\001\002\272HW\272\001T\n\007address\022$must be 0x and 40 hexadecimal digits\032#this.matches(\'^0x[0-9a-fA-F]{40}$\')'
   _globals['_TOKEN'].fields_by_name['decimals']._loaded_options = None
   _globals['_TOKEN'].fields_by_name['decimals']._serialized_options = b'\342A\001\001\272H\006\032\004\030$(\000'
   _globals['_TOKEN'].fields_by_name['peg_currency']._loaded_options = None
-  _globals['_TOKEN'].fields_by_name['peg_currency']._serialized_options = b'\342A\001\002\272H\016r\0142\n^[A-Z]{3}$'
-  _globals['_ASSET']._serialized_start=427
-  _globals['_ASSET']._serialized_end=512
+  _globals['_TOKEN'].fields_by_name['peg_currency']._serialized_options = b'\342A\001\002\272HS\272\001P\n\010currency\022(must be three capital letters, as in USD\032\032this.matches(\'^[A-Z]{3}$\')'
+  _globals['_ASSET']._serialized_start=560
+  _globals['_ASSET']._serialized_end=645
   _globals['_TOKENAMOUNT']._serialized_start=110
   _globals['_TOKENAMOUNT']._serialized_end=191
   _globals['_FIATAMOUNT']._serialized_start=193
   _globals['_FIATAMOUNT']._serialized_end=251
   _globals['_TOKEN']._serialized_start=254
-  _globals['_TOKEN']._serialized_end=425
+  _globals['_TOKEN']._serialized_end=558
 # @@protoc_insertion_point(module_scope)
