@@ -132,6 +132,16 @@ def steps_of(settings: Settings) -> list[Step]:
     ]
 
 
+class AddressTakenError(Exception):
+    """The process cannot listen where it is told to."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} cannot be listened at: it is taken, or no address of this host. "
+            "See GUERDON_LISTEN_HOST and GUERDON_LISTEN_PORT."
+        )
+
+
 def build_server(
     servicers: Servicers, settings: Settings
 ) -> tuple[grpc.aio.Server, HealthServicer]:
@@ -179,7 +189,11 @@ async def serve(settings: Settings) -> None:
     stopping = stop_signal()
     async with application(settings, name="serve") as app:
         server, health = build_server(app.servicers, settings)
-        port = server.add_insecure_port(f"{settings.listen_host}:{settings.listen_port}")
+        address = f"{settings.listen_host}:{settings.listen_port}"
+        try:
+            port = server.add_insecure_port(address)
+        except RuntimeError as problem:
+            raise AddressTakenError(address) from problem
         await server.start()
         await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", host=settings.listen_host, port=port)

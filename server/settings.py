@@ -73,6 +73,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+def read_database_url(environment: Mapping[str, str]) -> str:
+    """Where the database is: all that a command needs which only changes the schema.
+
+    Raises:
+        SettingsError: it is missing or wrong.
+    """
+    reader = _Reader(environment)
+    url = reader.read("DATABASE_URL", _database_url)
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return url
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -94,7 +107,7 @@ class _Reader:
 
 def _database_url(text: str) -> str:
     if not text.startswith("postgresql+asyncpg://"):
-        message = "begins with postgresql+asyncpg://"
+        message = "must begin with postgresql+asyncpg://"
         raise ValueError(message)
     return text
 
@@ -102,7 +115,7 @@ def _database_url(text: str) -> str:
 def _token(text: str) -> str:
     least = 32
     if len(text) < least:
-        message = f"has at least {least} characters"
+        message = f"must have at least {least} characters"
         raise ValueError(message)
     return text
 
@@ -113,10 +126,10 @@ def _fernet_keys(text: str) -> tuple[str, ...]:
         for key in keys:
             Fernet(key)
     except ValueError as problem:
-        message = "is one or more Fernet keys, separated by commas"
+        message = "must be one or more Fernet keys, separated by commas"
         raise ValueError(message) from problem
     if not keys:
-        message = "is one or more Fernet keys, separated by commas"
+        message = "must be one or more Fernet keys, separated by commas"
         raise ValueError(message)
     return keys
 
@@ -131,7 +144,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= 60:  # noqa: PLR2004 - a minute
-        message = "is a number of seconds from 0 to 60"
+        message = "must be a number of seconds from 0 to 60"
         raise ValueError(message)
     return seconds
 
@@ -139,7 +152,7 @@ def _seconds(text: str) -> float:
 def _between(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
-            message = f"is a whole number from {least} to {most}"
+            message = f"must be a whole number from {least} to {most}"
             raise ValueError(message)
         return int(text)
 
@@ -149,7 +162,7 @@ def _between(least: int, most: int) -> Callable[[str], int]:
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
-            message = f"is one of: {', '.join(choices)}"
+            message = f"must be one of: {', '.join(choices)}"
             raise ValueError(message)
         return text
 

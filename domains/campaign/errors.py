@@ -58,7 +58,7 @@ class BudgetMissingError(CampaignError):
 
     def __init__(self, campaign_id: CampaignId, asset: str) -> None:
         super().__init__(
-            f"Campaign {campaign_id} pays {asset} without a limit; give it a budget item or "
+            f"The campaign pays {asset} without a limit; give it a budget item or "
             "declare the asset unlimited.",
             campaign_id=campaign_id,
             asset=asset,

@@ -46,15 +46,19 @@ class CampaignService:
         merchant_id: MerchantId,
         make: Callable[[RewardUnits], Campaign],
         *,
+        change: Change | None,
         validate_only: bool,
+        now: datetime,
     ) -> Campaign:
         """Checks a draft and, unless it is a rehearsal, adds it.
 
-        `make` makes the draft, knowing in what the merchant pays.
+        `make` makes the draft, knowing in what the merchant pays; `change` is what becomes of it
+        before it is added.
 
         Raises:
             MerchantUnknownError: there is no such merchant.
             RuleInvalidError: the rule or the budget could never do what it says.
+            TransitionInvalidError, BudgetMissingError: the change is not for the draft.
         """
         units = await self._units.units_of(tx, merchant_id)
         if units is None:
@@ -64,9 +68,10 @@ class CampaignService:
         check_budget(draft.budget)
         if draft.start_time and draft.expire_time and draft.expire_time <= draft.start_time:
             raise RuleInvalidError("campaign.expire_time", "must be after the start")
+        new = draft if change is None else change(draft, now)
         if not validate_only:
-            await self._campaigns.add(tx, draft)
-        return draft
+            await self._campaigns.add(tx, new)
+        return new
 
     async def get(
         self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId

@@ -33,7 +33,8 @@ class Method:
     """One method of the contract.
 
     `path` is its gRPC path. `path_parameters` are the names, in proto and in JSON, of the
-    fields that its HTTP paths carry. `is_public` says that it has a route.
+    fields that its HTTP paths carry. `is_public` says that it has a route, `takes_body` that
+    its route takes one.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Method:
     callers: frozenset[CallerKind]
     merchant_role: int
     is_public: bool
+    takes_body: bool
     path_parameters: frozenset[str]
 
     @property
@@ -101,6 +103,7 @@ def _method(service: ServiceDescriptor, descriptor: MethodDescriptor) -> Method:
         callers=callers,
         merchant_role=access.merchant_role,
         is_public=is_public,
+        takes_body=bool(options.Extensions[annotations_pb2.http].body),
         path_parameters=frozenset(_path_parameters(descriptor)),
     )
 

@@ -30,27 +30,19 @@ async def create(file: Path, merchant_id: str, publish: bool, check: bool) -> No
     `campaign`. `examples/` has some.
     """
     request = campaign_pb2.CreateCampaignRequest(
-        request_id=str(uuid4()), merchant_id=merchant_id, validate_only=check
+        request_id=str(uuid4()), merchant_id=merchant_id, validate_only=check, publish=publish
     )
     try:
         json_format.Parse(file.read_text(), request.campaign)
     except json_format.ParseError as problem:
         message = f"{file} is not a campaign: {problem}"
         raise click.ClickException(message) from problem
-    mesh = find_mesh()
     created: campaign_pb2.CreateCampaignResponse = await call(
-        mesh,
+        find_mesh(),
         lambda channel: campaign_pb2_grpc.CampaignServiceStub(channel).CreateCampaign,
         request,
     )
-    shown = created.campaign
-    if publish and not check:
-        published: campaign_pb2.PublishCampaignResponse = await call(
-            mesh,
-            lambda channel: campaign_pb2_grpc.CampaignServiceStub(channel).PublishCampaign,
-            campaign_pb2.PublishCampaignRequest(
-                merchant_id=merchant_id, campaign_id=created.campaign.campaign_id
-            ),
-        )
-        shown = published.campaign
-    click.echo(json_format.MessageToJson(shown))
+    if check:
+        click.echo(f"Nothing is wrong with {file}; nothing was created.")
+    else:
+        click.echo(json_format.MessageToJson(created.campaign))

@@ -8,7 +8,7 @@ import click
 
 from infrastructure.database.engine import create_engine, database_of
 from orchestration.queries.ledger_check import Finding, check_ledger
-from server.commands.mesh import asynchronous, find_database_url
+from server.commands.mesh import asynchronous, explained_database_faults, find_database_url
 
 
 @click.group()
@@ -20,7 +20,8 @@ def ledger() -> None:
 @asynchronous
 async def check() -> None:
     """Holds the books against themselves; exits with 1 if anything disagrees."""
-    findings = await run_check(find_database_url())
+    with explained_database_faults():
+        findings = await run_check(find_database_url())
     for finding in findings:
         click.echo(line_of(finding))
         for example in finding.examples:

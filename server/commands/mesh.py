@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import click
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from sqlalchemy.exc import DBAPIError
 
 from server.embedded.running import read_running
+from server.interception.field_paths import json_path
 
 FOLDER = Path(".guerdon")
 TIMEOUT_SECONDS = 30
@@ -38,6 +42,9 @@ def find_mesh() -> Mesh:
     """The mesh that the environment names, else the one that runs on this host."""
     address = os.environ.get("GUERDON_MESH_ADDRESS")
     token = os.environ.get("GUERDON_SERVICE_TOKEN")
+    if address and not token:
+        message = "GUERDON_MESH_ADDRESS is set; set GUERDON_SERVICE_TOKEN to its token as well."
+        raise click.ClickException(message)
     if address and token:
         return Mesh(address=address, service_token=token)
     running = read_running(FOLDER)
@@ -73,7 +80,7 @@ async def call(mesh: Mesh, method: Stub, request: Message) -> Any:
     try:
         return await _call(mesh, method, request)
     except grpc.aio.AioRpcError as refused:
-        raise click.ClickException(told(refused)) from refused
+        raise click.ClickException(told(refused, request)) from refused
 
 
 async def call_or_none(mesh: Mesh, method: Stub, request: Message) -> Any:
@@ -83,7 +90,7 @@ async def call_or_none(mesh: Mesh, method: Stub, request: Message) -> Any:
     except grpc.aio.AioRpcError as refused:
         if refused.code() is grpc.StatusCode.NOT_FOUND:
             return None
-        raise click.ClickException(told(refused)) from refused
+        raise click.ClickException(told(refused, request)) from refused
 
 
 async def _call(mesh: Mesh, method: Stub, request: Message) -> Any:
@@ -91,15 +98,38 @@ async def _call(mesh: Mesh, method: Stub, request: Message) -> Any:
         return await method(channel)(request, metadata=mesh.proof, timeout=TIMEOUT_SECONDS)
 
 
-def told(refused: grpc.aio.AioRpcError) -> str:
-    """A refusal for people: the message, then each field that is to blame."""
-    lines = [refused.details() or refused.code().name]
+def told(refused: grpc.aio.AioRpcError, request: Message) -> str:
+    """A refusal for people: the message, then every other field that is to blame.
+
+    Fields have the names that they have in files.
+    """
+    message = refused.details() or refused.code().name
     status = rpc_status.from_call(refused)  # type: ignore[arg-type]  # the asynchronous kind serves
-    for detail in status.details if status is not None else ():
+    if status is None:
+        return f"The mesh cannot be reached: {message}"
+    violations: list[tuple[str, str]] = []
+    for detail in status.details:
         blamed = error_details_pb2.BadRequest()
         if detail.Unpack(blamed):
-            lines += [f"  {each.field}: {each.description}" for each in blamed.field_violations]
+            violations += [(each.field, each.description) for each in blamed.field_violations]
+    lines = [message, *(f"{field} {problem}." for field, problem in violations[1:])]
+    for field, _ in violations:
+        named = json_path(request.DESCRIPTOR, field)  # type: ignore[arg-type]  # either kind
+        lines = [line.replace(field, named) for line in lines]
     return "\n".join(lines)
+
+
+@contextmanager
+def explained_database_faults() -> Iterator[None]:
+    """A database that cannot be used ends the command with the database's own words."""
+    try:
+        yield
+    except DBAPIError as failure:
+        message = f"The database refuses: {failure.orig}. See GUERDON_DATABASE_URL."
+        raise click.ClickException(message) from failure
+    except (OSError, asyncpg.PostgresError) as failure:
+        message = f"The database cannot be reached: {failure}. See GUERDON_DATABASE_URL."
+        raise click.ClickException(message) from failure
 
 
 def asynchronous(

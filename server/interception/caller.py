@@ -16,7 +16,10 @@ from server.interception.refusals import Refusal, Violation
 CLIENT_ID_CHARACTERS_MAX = 128
 
 # People of a merchant's team have no proof yet; callers are told only what they can bring.
-_PROOFS = {CallerKind.VISITOR: "x-client-id", CallerKind.SERVICE: "x-service-auth"}
+_PROOFS = {
+    CallerKind.VISITOR: "header x-client-id",
+    CallerKind.SERVICE: "header x-service-auth, on the mesh listener",
+}
 
 
 class CallerProof:
@@ -27,17 +30,19 @@ class CallerProof:
         self._client_id_headers = ("x-client-id", *client_id_headers)
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        accepted = ", ".join(
+        accepted = " or ".join(
             f"{kind.name} ({_PROOFS[kind]})" for kind in sorted(method.callers) if kind in _PROOFS
         )
 
         async def step(request: Message, call: Call) -> Message:
             caller = self._caller(call, method)
             if caller is None:
+                wrong = "x-service-auth is not the service token. "
+                said = wrong if call.header("x-service-auth") else ""
                 raise Refusal(
                     code=grpc.StatusCode.UNAUTHENTICATED,
                     reason="CALLER_UNKNOWN",
-                    message=f"This call needs a proof of who is calling: {accepted}.",
+                    message=f"{said}This call needs a proof of who is calling: {accepted}.",
                     metadata={"accepted": accepted},
                 )
             if caller.kind not in method.callers:

@@ -1,7 +1,8 @@
-"""A query parameter must not repeat what the path says.
+"""A query parameter must not repeat what the path or the body says.
 
-Envoy lets a query parameter replace a variable of the path. Access is checked on the
-message's field, so nobody gains by it; but whoever reads the path in a log would be misled.
+Envoy lets a query parameter replace a variable of the path, and many a field of the body. Access
+is checked on the message's field, so nobody gains by it; but whoever reads the path in a log
+would be misled, and two callers who send one body would ask for two things.
 """
 
 from __future__ import annotations
@@ -17,24 +18,33 @@ from server.interception.refusals import Refusal
 
 
 class PathOverQuery:
-    """Refuses a query that names a variable of the path, however it is spelled or encoded."""
+    """Refuses a query that names a variable of the path, however it is spelled or encoded.
+
+    Where a route takes a body, it refuses every query.
+    """
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
-        if not method.path_parameters:
+        if not method.path_parameters and not method.takes_body:
             return proceed
 
         async def step(request: Message, call: Call) -> Message:
             # Not urlsplit: the path is whatever a caller of ours likes to put there.
             _, _, query = call.header("x-envoy-original-path").partition("?")
-            if query:
-                for name, _ in parse_qsl(query, keep_blank_values=True):
-                    if name in method.path_parameters:
-                        raise Refusal(
-                            code=grpc.StatusCode.INVALID_ARGUMENT,
-                            reason="QUERY_OVERRIDES_PATH",
-                            message=f"The path says what {name} is; leave it out of the query.",
-                            metadata={"parameter": name},
-                        )
+            for name, _ in parse_qsl(query, keep_blank_values=True) if query else ():
+                if name in method.path_parameters:
+                    raise Refusal(
+                        code=grpc.StatusCode.INVALID_ARGUMENT,
+                        reason="QUERY_OVERRIDES_PATH",
+                        message=f"The path says what {name} is; leave it out of the query.",
+                        metadata={"parameter": name},
+                    )
+                if method.takes_body:
+                    raise Refusal(
+                        code=grpc.StatusCode.INVALID_ARGUMENT,
+                        reason="QUERY_BESIDE_BODY",
+                        message=f"This call takes its fields from the body; put {name} there.",
+                        metadata={"parameter": name},
+                    )
             return await proceed(request, call)
 
         return step

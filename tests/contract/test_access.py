@@ -45,7 +45,7 @@ async def test_without_a_proof_a_caller_is_unknown(method: Method, mesh: Mesh) -
     assert told.code is grpc.StatusCode.UNAUTHENTICATED
     assert (told.domain, told.reason) == ("mesh.guerdon", "CALLER_UNKNOWN")
     provable = [kind.name for kind in (CallerKind.VISITOR, CallerKind.SERVICE)]
-    accepted = [each.split()[0] for each in told.metadata["accepted"].split(", ")]
+    accepted = [each.split()[0] for each in told.metadata["accepted"].split(" or ")]
     assert accepted == [name for name in provable if CallerKind[name] in method.callers]
 
 

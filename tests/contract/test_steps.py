@@ -53,6 +53,12 @@ async def test_a_query_that_overrides_the_path_is_refused_by_the_server(mesh: Me
             mesh.call(TOUCHPOINTS, request, proof=(*SERVICE, ("x-envoy-original-path", path)))
         )
         assert told.reason == "QUERY_OVERRIDES_PATH"
+    claim = METHODS["/guerdon.orchestration.v1.PurchaseLinkingService/ClaimPurchase"]
+    path = "/user/track/purchase?orderId=A-1"
+    told = await refusal_by(
+        mesh.call_raw(claim, b"", proof=(*visitor(), ("x-envoy-original-path", path)))
+    )
+    assert told.reason == "QUERY_BESIDE_BODY"
 
 
 async def test_a_call_is_one_line_of_the_log(mesh: Mesh, busy: BusyShop) -> None:

@@ -226,16 +226,15 @@ async def _publish(
 ) -> dict[str, CampaignId]:
     ids: dict[str, CampaignId] = {}
     for position, plan in enumerate(plans):
-        draft = await flows.campaigns.create(
+        published = await flows.campaigns.create(
             tx,
             merchant_id,
             plan.maker(merchant_id, priority=len(plans) - position, now=OPENED),
+            change=Campaign.publish,
             validate_only=False,
+            now=OPENED,
         )
-        await flows.campaigns.change_state(
-            tx, merchant_id, draft.campaign_id, Campaign.publish, now=OPENED
-        )
-        ids[plan.name] = draft.campaign_id
+        ids[plan.name] = published.campaign_id
     return ids
 
 

@@ -63,7 +63,12 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
 
         async with self._database.transaction(repeat=current_repeat(respond)) as tx:
             campaign = await self._campaigns.create(
-                tx, merchant_id, make, validate_only=request.validate_only
+                tx,
+                merchant_id,
+                make,
+                change=Campaign.publish if request.publish else None,
+                validate_only=request.validate_only,
+                now=now,
             )
             await tx.answer(campaign)
         return respond(campaign)

@@ -44,7 +44,12 @@ class MeshClient:
         """Calls a method of the mesh listener."""
 
         async def once() -> Any:
-            return await method(request, metadata=self.proof, timeout=TIMEOUT_SECONDS)
+            try:
+                return await method(request, metadata=self.proof, timeout=TIMEOUT_SECONDS)
+            except grpc.aio.AioRpcError as refused:
+                if refused.code() in _AGAIN:
+                    raise _BusyError from refused
+                raise click.ClickException(told(refused, request)) from refused
 
         return await self._until_answered(once)
 
@@ -74,9 +79,6 @@ class MeshClient:
         for _ in range(TRIES_MAX):
             try:
                 return await once()
-            except grpc.aio.AioRpcError as refused:
-                if refused.code() not in _AGAIN:
-                    raise click.ClickException(told(refused)) from refused
             except (httpx.TransportError, _BusyError):
                 pass
             self.again_count += 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
@@ -148,13 +149,9 @@ class Teller:
         by_customer: dict[str, list[PlannedOrder]] = {}
         for order in sorted(day.orders, key=lambda each: (each.time, each.number)):
             by_customer.setdefault(order.customer, []).append(order)
-        async with asyncio.TaskGroup() as tasks:
-            for orders in by_customer.values():
-                tasks.create_task(one(orders))
+        await _together(one(orders) for orders in by_customer.values())
         # Taken back after what was ordered: an order may return on the day it was placed.
-        async with asyncio.TaskGroup() as tasks:
-            for taken_back in day.returns:
-                tasks.create_task(self._tell_return(story, taken_back))
+        await _together(self._tell_return(story, taken_back) for taken_back in day.returns)
         await rpc(
             self._reward.ReleaseLane, reward_pb2.ReleaseLaneRequest(merchant_id=story.merchant_id)
         )
@@ -219,10 +216,10 @@ class Teller:
                 await self._order_today(story, number, customer, customers)
                 advance()
 
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(1, EPILOGUE_ORDERS + 1):
-                customer = customers[number * 7 % len(customers)]
-                tasks.create_task(one(number, customer))
+        await _together(
+            one(number, customers[number * 7 % len(customers)])
+            for number in range(1, EPILOGUE_ORDERS + 1)
+        )
         await self._drained(story)
 
     async def _order_today(
@@ -270,6 +267,16 @@ class Teller:
             if answer.lane.due_count + answer.lane.waiting_count == 0:
                 return
             await asyncio.sleep(DRAIN_POLL_SECONDS)
+
+
+async def _together(deeds: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Does everything at once. The first failure ends the rest, and is the one to tell."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for deed in deeds:
+                tasks.create_task(deed)
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
 
 
 def open_channel(address: str) -> grpc.aio.Channel:

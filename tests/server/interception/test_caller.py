@@ -73,7 +73,7 @@ async def test_another_token_proves_nothing(token: str) -> None:
 async def test_who_shows_nothing_is_told_what_to_show() -> None:
     """A developer would search for the header's name."""
     refused = await refusal_from(STEP, GET_MERCHANT, A_REQUEST)
-    assert refused.metadata == {"accepted": "SERVICE (x-service-auth)"}
+    assert refused.metadata == {"accepted": "SERVICE (header x-service-auth, on the mesh listener)"}
     assert "x-service-auth" in refused.message
 
 

@@ -15,6 +15,7 @@ GET_MERCHANT = METHODS["/guerdon.business.v1.BusinessService/GetMerchant"]
 GET_CAMPAIGN = METHODS["/guerdon.campaign.v1.CampaignService/GetCampaign"]
 TRACK = METHODS["/guerdon.orchestration.v1.ArrivalService/TrackArrival"]
 A_REQUEST: Message = business_pb2.GetMerchantRequest()
+HEALTH = METHODS["/guerdon.edge.v1.EdgeService/GetHealth"]
 STEP = PathOverQuery()
 
 
@@ -72,7 +73,20 @@ async def test_a_native_call_passes() -> None:
     assert (await pass_through(STEP, GET_MERCHANT, A_REQUEST)).asked
 
 
-async def test_a_route_without_variables_passes() -> None:
+async def test_a_route_without_variables_and_body_passes() -> None:
     """Its query sets fields, and nothing is said twice."""
-    path = "/user/track/arrival?merchantId=mine"
-    assert (await pass_through(STEP, TRACK, A_REQUEST, x_envoy_original_path=path)).asked
+    path = "/health?anything=at+all"
+    assert (await pass_through(STEP, HEALTH, A_REQUEST, x_envoy_original_path=path)).asked
+
+
+@pytest.mark.parametrize("query", ["orderId=A-1", "merchantId=x", "utm_source=ad", "=", "unknown"])
+async def test_beside_a_body_a_query_is_refused(query: str) -> None:
+    """Two callers who send one body would ask for two things."""
+    path = f"/user/track/arrival?{query}"
+    refused = await refusal_from(STEP, TRACK, A_REQUEST, x_envoy_original_path=path)
+    assert (refused.code, refused.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "QUERY_BESIDE_BODY",
+    )
+    assert refused.metadata == {"parameter": query.partition("=")[0]}
+    await pass_through(STEP, TRACK, A_REQUEST, x_envoy_original_path="/user/track/arrival?")

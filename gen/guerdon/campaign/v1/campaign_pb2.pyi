@@ -249,6 +249,7 @@ class CreateCampaignRequest(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     CAMPAIGN_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PUBLISH_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call repeatable for 24 hours: the same id and request get the same answer.
     A UUID.
@@ -257,6 +258,8 @@ class CreateCampaignRequest(_message.Message):
     """Whose campaign. A UUID."""
     validate_only: _builtins.bool
     """Check only: answer as if it had been created, and create nothing. Default false."""
+    publish: _builtins.bool
+    """Publish it at once, as PublishCampaign does: both happen, or neither. Default false."""
     @_builtins.property
     def campaign(self) -> Global___Campaign:
         """The campaign to create."""
@@ -268,10 +271,11 @@ class CreateCampaignRequest(_message.Message):
         merchant_id: _builtins.str = ...,
         campaign: Global___Campaign | None = ...,
         validate_only: _builtins.bool = ...,
+        publish: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "merchant_id", b"merchant_id", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "merchant_id", b"merchant_id", "publish", b"publish", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -90,12 +90,15 @@ class CampaignServiceServicer:
     """
 
     def CreateCampaign(self, request, context):
-        """Creates a campaign as a draft. With `validate_only` it is checked and not created.
+        """Creates a campaign as a draft, or publishes it at once with `publish`. With
+        `validate_only` it is checked and not created.
 
         Errors:
         - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
         message cannot state; a `BadRequest` detail names the path.
+        - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
+        has no budget item and is not unlimited.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,12 +39,15 @@ class CampaignServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CampaignServiceAsyncStub: ...
     CreateCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.CreateCampaignRequest, _campaign_pb2.CreateCampaignResponse]
-    """Creates a campaign as a draft. With `validate_only` it is checked and not created.
+    """Creates a campaign as a draft, or publishes it at once with `publish`. With
+    `validate_only` it is checked and not created.
 
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
         message cannot state; a `BadRequest` detail names the path.
+      - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
+        has no budget item and is not unlimited.
     """
     GetCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.GetCampaignRequest, _campaign_pb2.GetCampaignResponse]
     """Returns one campaign.
@@ -110,12 +113,15 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.CreateCampaignRequest, _campaign_pb2.CreateCampaignResponse]  # type: ignore[assignment]
-    """Creates a campaign as a draft. With `validate_only` it is checked and not created.
+    """Creates a campaign as a draft, or publishes it at once with `publish`. With
+    `validate_only` it is checked and not created.
 
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
         message cannot state; a `BadRequest` detail names the path.
+      - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
+        has no budget item and is not unlimited.
     """
     GetCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.GetCampaignRequest, _campaign_pb2.GetCampaignResponse]  # type: ignore[assignment]
     """Returns one campaign.
@@ -184,12 +190,15 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_pb2.CreateCampaignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_pb2.CreateCampaignResponse, _abc.Awaitable[_campaign_pb2.CreateCampaignResponse]]:
-        """Creates a campaign as a draft. With `validate_only` it is checked and not created.
+        """Creates a campaign as a draft, or publishes it at once with `publish`. With
+        `validate_only` it is checked and not created.
 
         Errors:
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
             message cannot state; a `BadRequest` detail names the path.
+          - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
+            has no budget item and is not unlimited.
         """
 
     @_abc_1.abstractmethod

@@ -71,6 +71,8 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """From Envoy. DEADLINE_EXCEEDED. No answer within the route's time. Metadata: none."""
     MESH_ERROR_REASON_ANSWER_UNREADABLE: _MeshErrorReason.ValueType  # 15
     """From Envoy. INTERNAL. An answer that Envoy could not pass on. Metadata: none."""
+    MESH_ERROR_REASON_QUERY_BESIDE_BODY: _MeshErrorReason.ValueType  # 16
+    """INVALID_ARGUMENT. A query comes with a body. Metadata: `parameter`."""
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that comes from the mesh itself, before or instead of
@@ -125,6 +127,8 @@ MESH_ERROR_REASON_SERVER_SLOW: MeshErrorReason.ValueType  # 14
 """From Envoy. DEADLINE_EXCEEDED. No answer within the route's time. Metadata: none."""
 MESH_ERROR_REASON_ANSWER_UNREADABLE: MeshErrorReason.ValueType  # 15
 """From Envoy. INTERNAL. An answer that Envoy could not pass on. Metadata: none."""
+MESH_ERROR_REASON_QUERY_BESIDE_BODY: MeshErrorReason.ValueType  # 16
+"""INVALID_ARGUMENT. A query comes with a body. Metadata: `parameter`."""
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
 @_typing.final
