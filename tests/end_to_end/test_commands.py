@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from server.embedded.stack import Stack
@@ -86,9 +87,38 @@ async def test_a_campaign_is_tried_created_and_published(stack: Stack) -> None:
     published = await guerdon(folder, *create)
     draft = await guerdon(folder, *create, "--draft")
 
-    assert "id" not in tried.document
+    assert len(await campaigns_of(stack, merchant)) == 2
+    assert "Nothing is wrong" in tried.output
     assert published.document["status"] == "STATE_ACTIVE"
     assert draft.document["status"] == "STATE_DRAFT"
+
+
+async def campaigns_of(stack: Stack, merchant_id: str) -> list[Any]:
+    async with httpx.AsyncClient(
+        base_url=stack.mesh_url, headers={"x-service-auth": stack.service_token}
+    ) as mesh:
+        answer = await mesh.get(f"/business/merchant/{merchant_id}/campaigns")
+    found: list[Any] = answer.json()["campaigns"]
+    return found
+
+
+async def test_a_campaign_that_cannot_be_published_is_not_created(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """A draft would be left behind that nobody asked for, or a check would say that all is well."""
+    folder = stack.folder.parent
+    merchant = (await create_merchant(folder, str(uuid4()))).document["merchantId"]
+    document = json.loads(EXAMPLE.read_text())
+    del document["budgetConfig"]
+    file = tmp_path / "campaign.json"
+    file.write_text(json.dumps(document))
+    create = ("campaign", "create", str(file), "--merchant", merchant)
+
+    for refused in (await guerdon(folder, *create, "--check"), await guerdon(folder, *create)):
+        assert refused.code == 1
+        assert "pays token without a limit" in refused.complaint
+    assert await campaigns_of(stack, merchant) == []
+    assert (await guerdon(folder, *create, "--draft")).code == 0
 
 
 @pytest.mark.parametrize(
@@ -141,3 +171,36 @@ async def test_the_books_are_checked_from_the_command_line(stack: Stack) -> None
 
     assert ended.code == 0, ended
     assert "The books agree" in ended.output
+
+
+async def test_a_database_that_cannot_be_used_is_explained(stack: Stack, tmp_path: Path) -> None:
+    """An operator with a wrong password would read a stack of calls."""
+    nowhere = "postgresql+asyncpg://guerdon@127.0.0.1:1/guerdon"
+    user, _, place = stack.database_url.partition("@")
+    locked = f"{user.rpartition(':')[0]}:wrong@{place}"
+    for arguments in (("ledger", "check"), ("migrate",)):
+        for url, says in ((nowhere, "cannot be reached"), (locked, "password authentication")):
+            ended = await guerdon(tmp_path, *arguments, GUERDON_DATABASE_URL=url)
+            assert ended.code == 1
+            assert says in ended.complaint
+            assert "Traceback" not in ended.complaint
+
+    # Only a database is needed to change the schema.
+    migrated = await guerdon(tmp_path, "migrate", GUERDON_DATABASE_URL=stack.database_url)
+    assert (migrated.code, migrated.complaint) == (0, "")
+
+
+async def test_a_taken_address_is_explained(stack: Stack, tmp_path: Path) -> None:
+    """An operator would search for what `Failed to bind` means."""
+    ended = await guerdon(
+        tmp_path,
+        "serve",
+        GUERDON_DATABASE_URL=stack.database_url,
+        GUERDON_SERVICE_TOKEN=stack.service_token,
+        GUERDON_SECRETS_KEY=(stack.folder / "secrets.key").read_text().strip(),
+        GUERDON_LISTEN_PORT=str(stack.ports.servers[0]),
+    )
+
+    assert ended.code == 1
+    assert "GUERDON_LISTEN_PORT" in ended.complaint
+    assert "Traceback" not in ended.complaint
