@@ -13,7 +13,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.done ## install everything into .venv
-.venv/.done: requirements.lock pyproject.toml $(wildcard proto/guerdon/*)
+.venv/.done: requirements.lock pyproject.toml
 	@found=""; for each in $(PYTHONS); do \
 	  if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
 	  then found=$$each; break; fi; done; \

@@ -83,7 +83,7 @@ from server.settings import Settings, Stage
 from vocabulary.ids import MerchantId
 
 REWARD_BATCH_SIZE = 200
-"""Short enough that whoever waits for the lane does not wait long; see the money decisions."""
+"""Short enough that whoever waits for the lane does not wait long: see decision 0002."""
 
 EVERY_TABLE: tuple[Table, ...] = (
     account,

@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timest
 from grpc_tools import protoc
 
 # protovalidate ships its rules only as an embedded descriptor. The module is private, which
-# is why the version is pinned and `make check` compares gen/ with a fresh run.
+# is why the version is pinned and a contract test compares gen/ with a fresh run.
 from protovalidate._gen.buf.validate import validate_pb
 
 ROOT = Path(__file__).resolve().parent.parent

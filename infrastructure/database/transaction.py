@@ -210,13 +210,6 @@ def sqlstate(failure: DBAPIError) -> str | None:
     return state
 
 
-def constraint_of(failure: DBAPIError) -> str | None:
-    """The name of the constraint that was broken, if one was."""
-    cause = getattr(failure.orig, "__cause__", None)
-    name: str | None = getattr(cause, "constraint_name", None)
-    return name
-
-
 def jsonb(name: str) -> Any:
     """A parameter that is written as jsonb."""
     return bindparam(name, type_=JSONB)

@@ -179,7 +179,7 @@ INVARIANTS = (
         """,
     ),
 )
-"""What the money decisions promise, as far as it can be read from the tables."""
+"""What holds of money at any time, as far as it can be read from the tables."""
 
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")

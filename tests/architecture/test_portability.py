@@ -10,7 +10,7 @@ import pytest
 from tests.support.files import ROOT, project_files
 
 # The folder of somebody's home or checkout, at the beginning of a path.
-MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|work|mnt|workspace|builds)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|work|mnt|workspace|builds)\b")
 # Where packages come from is whoever installs them's business.
 REGISTRY = re.compile(
     r"files\.pythonhosted|pypi\.org/simple|https?://[^\s\"']*(?:/simple\b|artifactory|nexus)"

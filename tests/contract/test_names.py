@@ -43,7 +43,10 @@ IDS_OF_OTHERS = {
     "guerdon.orchestration.v1.ClaimPurchaseRequest.customer_id",
     "guerdon.orchestration.v1.ClaimPurchaseRequest.order_id",
 }
-SENSITIVE = ("token", "secret", "signing_key", "password", "email", "phone", "address_line")
+SENSITIVE = (
+    *("token", "secret", "signing_key", "password", "payload"),
+    *("email", "phone", "address_line", "client_id", "customer", "landing_url", "wallet_address"),
+)
 NOT_SENSITIVE = {
     # Of tokens on a chain, which are public.
     "guerdon.business.v1.Merchant.reward_token",

@@ -16,12 +16,21 @@ from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model.order import OrderEvent, OrderItem, OrderState, is_guest
 
 ITEMS_MAX = 1_000
+# What pydantic says of a value, in words that fit behind the name of the field.
 _WORDS = {
     "Value error, ": "",
     "Input should": "must",
     "String should": "must",
     "List should": "must",
 }
+_SAYS = {
+    "missing": "is required",
+    "string_type": "must be a text or a whole number",
+    "string_pattern_mismatch": "must be three capital letters, as in USD",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+_INSTANT_ERRORS = "datetime"
 NUMBER_DIGITS_MAX = 40
 _NUL = re.compile(rb"\\u0000")
 DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?")
@@ -183,8 +192,11 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _says(error: Any) -> str:
-    if error["type"] == "missing":
-        return "is required"
+    kind: str = error["type"]
+    if kind in _SAYS:
+        return _SAYS[kind]
+    if _INSTANT_ERRORS in kind or "timezone" in kind:
+        return "must be a time with its zone, as in 2026-01-08T10:15:31Z"
     message: str = error["msg"]
     for said, better in _WORDS.items():
         message = message.replace(said, better)

@@ -141,7 +141,7 @@ def test_a_port_that_is_taken_ends_the_start_with_the_reason(tmp_path: Path) -> 
 
 
 async def test_it_runs_below_a_folder_that_only_root_enters(tmp_path: Path) -> None:
-    """A clone below /root, or in what `mktemp -d` makes, would have no database.
+    """A clone in the home of root, or in what `mktemp -d` makes, would have no database.
 
     As root this takes a capability; as anybody else there is nothing to it.
     """

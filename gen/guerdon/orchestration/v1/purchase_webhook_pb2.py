@@ -29,7 +29,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/guerdon/orchestration/v1/purchase_webhook.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fguerdon/options/v1/method.proto\"\xa2\x03\n\x19ReceiveCustomOrderRequest\x12\xbb\x01\n\x0bmerchant_id\x18\x01 \x01(\tB\xa5\x01\xe2\x41\x01\x01\xbaH\x9d\x01\xba\x01\x99\x01\n\x0bmerchant_id\x12/must be a UUID, or 0x and 64 hexadecimal digits\x1aYthis.matches(\'^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|0x[0-9a-fA-F]{64})?$\')\x12x\n\nproduct_id\x18\x02 \x01(\tBd\xe2\x41\x01\x01\xbaH]\xba\x01Z\n\nproduct_id\x12$must be 0x and 64 hexadecimal digits\x1a&this.matches(\'^(0x[0-9a-fA-F]{64})?$\')\x12+\n\x07payload\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02: \xbaH\x1d\"\x1b\n\x0bmerchant_id\n\nproduct_id\x10\x01\"F\n\x1aReceiveCustomOrderResponse\x12(\n\x04text\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x03*\xa0\x02\n\x1aPurchaseWebhookErrorReason\x12-\n)PURCHASE_WEBHOOK_ERROR_REASON_UNSPECIFIED\x10\x00\x12\x33\n/PURCHASE_WEBHOOK_ERROR_REASON_WEBHOOK_NOT_FOUND\x10\x01\x12\x33\n/PURCHASE_WEBHOOK_ERROR_REASON_SIGNATURE_INVALID\x10\x02\x12\x33\n/PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_UNUSABLE\x10\x03\x12\x34\n0PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_POSTPONED\x10\x04\x32\xe3\x02\n\x16PurchaseWebhookService\x12\xc8\x02\n\x12ReceiveCustomOrder\x12\x33.guerdon.orchestration.v1.ReceiveCustomOrderRequest\x1a\x34.guerdon.orchestration.v1.ReceiveCustomOrderResponse\"\xc6\x01\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x06\x90\xb5\x18\x02\x82\xd3\xe4\x93\x02\xb1\x01\"*/ext/merchant/{merchant_id}/webhook/custom:\x07payloadZA\"0/ext/products/{product_id}/webhook/oracle/custom:\x07payloadb\x04textZ1\" /oracle/custom/{product_id}/hook:\x07payloadb\x04textb\x04textb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/guerdon/orchestration/v1/purchase_webhook.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fguerdon/options/v1/method.proto\"\xa5\x03\n\x19ReceiveCustomOrderRequest\x12\xbb\x01\n\x0bmerchant_id\x18\x01 \x01(\tB\xa5\x01\xe2\x41\x01\x01\xbaH\x9d\x01\xba\x01\x99\x01\n\x0bmerchant_id\x12/must be a UUID, or 0x and 64 hexadecimal digits\x1aYthis.matches(\'^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|0x[0-9a-fA-F]{64})?$\')\x12x\n\nproduct_id\x18\x02 \x01(\tBd\xe2\x41\x01\x01\xbaH]\xba\x01Z\n\nproduct_id\x12$must be 0x and 64 hexadecimal digits\x1a&this.matches(\'^(0x[0-9a-fA-F]{64})?$\')\x12.\n\x07payload\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x07\x80\x01\x01\xe2\x41\x01\x02: \xbaH\x1d\"\x1b\n\x0bmerchant_id\n\nproduct_id\x10\x01\"F\n\x1aReceiveCustomOrderResponse\x12(\n\x04text\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x03*\xa0\x02\n\x1aPurchaseWebhookErrorReason\x12-\n)PURCHASE_WEBHOOK_ERROR_REASON_UNSPECIFIED\x10\x00\x12\x33\n/PURCHASE_WEBHOOK_ERROR_REASON_WEBHOOK_NOT_FOUND\x10\x01\x12\x33\n/PURCHASE_WEBHOOK_ERROR_REASON_SIGNATURE_INVALID\x10\x02\x12\x33\n/PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_UNUSABLE\x10\x03\x12\x34\n0PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_POSTPONED\x10\x04\x32\xe3\x02\n\x16PurchaseWebhookService\x12\xc8\x02\n\x12ReceiveCustomOrder\x12\x33.guerdon.orchestration.v1.ReceiveCustomOrderRequest\x1a\x34.guerdon.orchestration.v1.ReceiveCustomOrderResponse\"\xc6\x01\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x06\x90\xb5\x18\x02\x82\xd3\xe4\x93\x02\xb1\x01\"*/ext/merchant/{merchant_id}/webhook/custom:\x07payloadZA\"0/ext/products/{product_id}/webhook/oracle/custom:\x07payloadb\x04textZ1\" /oracle/custom/{product_id}/hook:\x07payloadb\x04textb\x04textb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,19 +41,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIVECUSTOMORDERREQUEST'].fields_by_name['product_id']._loaded_options = None
   _globals['_RECEIVECUSTOMORDERREQUEST'].fields_by_name['product_id']._serialized_options = b'\342A\001\001\272H]\272\001Z\n\nproduct_id\022$must be 0x and 64 hexadecimal digits\032&this.matches(\'^(0x[0-9a-fA-F]{64})?$\')'
   _globals['_RECEIVECUSTOMORDERREQUEST'].fields_by_name['payload']._loaded_options = None
-  _globals['_RECEIVECUSTOMORDERREQUEST'].fields_by_name['payload']._serialized_options = b'\342A\001\002'
+  _globals['_RECEIVECUSTOMORDERREQUEST'].fields_by_name['payload']._serialized_options = b'\200\001\001\342A\001\002'
   _globals['_RECEIVECUSTOMORDERREQUEST']._loaded_options = None
   _globals['_RECEIVECUSTOMORDERREQUEST']._serialized_options = b'\272H\035\"\033\n\013merchant_id\n\nproduct_id\020\001'
   _globals['_RECEIVECUSTOMORDERRESPONSE'].fields_by_name['text']._loaded_options = None
   _globals['_RECEIVECUSTOMORDERRESPONSE'].fields_by_name['text']._serialized_options = b'\342A\001\003'
   _globals['_PURCHASEWEBHOOKSERVICE'].methods_by_name['ReceiveCustomOrder']._loaded_options = None
   _globals['_PURCHASEWEBHOOKSERVICE'].methods_by_name['ReceiveCustomOrder']._serialized_options = b'\220\002\002\212\265\030\003\n\001\006\220\265\030\002\202\323\344\223\002\261\001\"*/ext/merchant/{merchant_id}/webhook/custom:\007payloadZA\"0/ext/products/{product_id}/webhook/oracle/custom:\007payloadb\004textZ1\" /oracle/custom/{product_id}/hook:\007payloadb\004textb\004text'
-  _globals['_PURCHASEWEBHOOKERRORREASON']._serialized_start=723
-  _globals['_PURCHASEWEBHOOKERRORREASON']._serialized_end=1011
+  _globals['_PURCHASEWEBHOOKERRORREASON']._serialized_start=726
+  _globals['_PURCHASEWEBHOOKERRORREASON']._serialized_end=1014
   _globals['_RECEIVECUSTOMORDERREQUEST']._serialized_start=230
-  _globals['_RECEIVECUSTOMORDERREQUEST']._serialized_end=648
-  _globals['_RECEIVECUSTOMORDERRESPONSE']._serialized_start=650
-  _globals['_RECEIVECUSTOMORDERRESPONSE']._serialized_end=720
-  _globals['_PURCHASEWEBHOOKSERVICE']._serialized_start=1014
-  _globals['_PURCHASEWEBHOOKSERVICE']._serialized_end=1369
+  _globals['_RECEIVECUSTOMORDERREQUEST']._serialized_end=651
+  _globals['_RECEIVECUSTOMORDERRESPONSE']._serialized_start=653
+  _globals['_RECEIVECUSTOMORDERRESPONSE']._serialized_end=723
+  _globals['_PURCHASEWEBHOOKSERVICE']._serialized_start=1017
+  _globals['_PURCHASEWEBHOOKSERVICE']._serialized_end=1372
 # @@protoc_insertion_point(module_scope)
