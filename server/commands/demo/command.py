@@ -65,6 +65,10 @@ async def demo(seed: int, picture: Path, totals: Path | None) -> None:
             await teller.tell_epilogue(story, customers, lambda: progress.advance(today))
         report = await read_report(mesh, story)
         console.print(render(report, story, seconds=seconds, again_count=mesh.again_count))
+        told = story.order_count + len(story.epilogue_references)
+        if len(report.purchases) != told:
+            message = f"{told:,} orders were told and {len(report.purchases):,} are known."
+            raise click.ClickException(message)
         picture.parent.mkdir(parents=True, exist_ok=True)
         draw(report, picture)
         console.print(f"Picture: {picture}")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from server.commands.demo.replay import Story
 PAGE_SIZE = 500
 TOP_REFERRERS = 5
 HISTORY_END_YEAR = 2000
+TODAY = "today"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,15 +148,28 @@ def render(report: Report, story: Story, *, seconds: float, again_count: int) ->
     )
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
+def _table(title: str, *columns: str, caption: str = "") -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption=caption or None,
+        caption_justify="left",
+        expand=False,
+    )
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right")
     return table
 
 
 def _orders_table(report: Report, story: Story) -> Table:
-    table = _table("Orders", "", "history", "today")
+    table = _table(
+        "Orders",
+        "",
+        "history",
+        "today",
+        caption="Known customers are linked without a claim.",
+    )
     today = set(story.epilogue_references)
     referred = {each.purchase_id for each in report.interactions if each.referrer_identity_group_id}
 
@@ -166,6 +179,7 @@ def _orders_table(report: Report, story: Story) -> Table:
         )
         table.add_row(label, f"{counts[False]:,}", f"{counts[True]:,}")
 
+    table.add_row("told", f"{story.order_count:,}", f"{len(today):,}")
     row("reported by the shop", lambda _: True)
     row("linked to a buyer", lambda each: bool(each.identity_group_id))
     row("never linked", lambda each: not each.identity_group_id)
@@ -177,16 +191,26 @@ def _orders_table(report: Report, story: Story) -> Table:
 
 
 def _rewards_table(report: Report) -> Table:
-    table = _table("Rewards", "campaign, role, depth", "granted", "taken back", "amount left")
-    kinds: dict[tuple[str, str, int], list[rewards_pb2.Reward]] = defaultdict(list)
+    table = _table(
+        "Rewards",
+        "campaign",
+        "role, depth",
+        "granted",
+        "taken back",
+        "amount left",
+        caption="Orders below 10, and those that the budget refused, earn no token.",
+    )
+    kinds: dict[tuple[str, str, int, str], list[rewards_pb2.Reward]] = defaultdict(list)
     for each in report.rewards:
         role = rewards_pb2.Reward.Role.Name(each.role).removeprefix("ROLE_").lower()
-        kinds[report.campaign_names[each.campaign_id], role, each.depth].append(each)
-    for (campaign, role, depth), rewards in sorted(kinds.items()):
+        unit = "token" if ":" in each.granted.unit else each.granted.unit
+        kinds[report.campaign_names[each.campaign_id], role, each.depth, unit].append(each)
+    for (campaign, role, depth, unit), rewards in sorted(kinds.items()):
         taken_back = sum(each.state == rewards_pb2.Reward.STATE_CANCELLED for each in rewards)
         left = sum((Decimal(each.amount.amount) for each in rewards), Decimal(0))
         table.add_row(
-            f"{campaign}: {role} {depth or ''}",
+            f"{campaign} ({unit})",
+            f"{role} {depth or ''}".strip(),
             f"{len(rewards):,}",
             f"{taken_back:,}",
             f"{left:,.6f}",
@@ -195,15 +219,25 @@ def _rewards_table(report: Report) -> Table:
 
 
 def _budget_table(report: Report) -> Table:
-    table = _table("Budget by month", "month", "used", "limit", "refused", "times")
+    bound = sum(1 for window in report.windows if window.refused_count)
+    table = _table(
+        "Budget by month",
+        "month",
+        "used",
+        "limit",
+        "refused",
+        "events refused",
+        caption=f"The budget bound in {bound} of {len(report.windows)} months.",
+    )
     for window in report.windows:
-        month = window.start_time.ToDatetime().strftime("%Y-%m")
+        start = window.start_time.ToDatetime()
+        month = _month(start) if start.year < HISTORY_END_YEAR else f"{_month(start)}, today"
         table.add_row(
             month,
-            window.used.amount,
-            window.limit.amount,
-            window.refused.amount,
-            f"{window.refused_count:,}" + (" bound" if window.refused_count else ""),
+            f"{Decimal(window.used.amount):,.6f}",
+            f"{Decimal(window.limit.amount):,}",
+            f"{Decimal(window.refused.amount):,.6f}",
+            f"{window.refused_count:,}",
         )
     return table
 
@@ -244,42 +278,44 @@ def draw(report: Report, target: Path) -> None:
     months: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for each in report.rewards:
         if ":" in each.granted.unit:
-            month = each.event_time.ToDatetime(tzinfo=UTC).strftime("%Y-%m")
+            month = _month_told(each.event_time.ToDatetime())
             role = "buyers" if each.depth == 0 else f"referrers, depth {each.depth}"
             months[month][role] += Decimal(each.amount.amount)
-    names = sorted(months)
+    windows = {_month_told(window.start_time.ToDatetime()): window for window in report.windows}
+    # A gap before today, which is not the month that follows the history.
+    history = sorted(name for name in {*months, *windows} if name != TODAY)
+    places = {name: place for place, name in enumerate(history)} | {TODAY: len(history) + 1}
     figure, axes = plt.subplots(figsize=(11, 5.5), layout="constrained")
-    bottom = [0.0] * len(names)
+    tops = dict.fromkeys(places, 0.0)
+
+    def add_bars(label: str, heights: Mapping[str, float], **look: Any) -> None:
+        axes.bar(
+            list(places.values()),
+            [heights.get(name, 0.0) for name in places],
+            bottom=[tops[name] for name in places],
+            label=label,
+            **look,
+        )
+        for name, height in heights.items():
+            tops[name] += height
+
     for role in sorted({role for each in months.values() for role in each}):
-        heights = [float(months[name][role]) for name in names]
-        axes.bar(names, heights, bottom=bottom, label=f"rewards left: {role}")
-        bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
-    used = {_month(window.start_time.ToDatetime()): window for window in report.windows}
-    axes.step(
-        names,
-        [float(used[name].limit.amount) if name in used else math.nan for name in names],
-        where="mid",
-        color="black",
-        linestyle="--",
-        label="budget's limit",
-    )
-    axes.plot(
-        names,
-        [float(used[name].used.amount) if name in used else math.nan for name in names],
-        "k.",
-        label="budget used",
-    )
-    axes.set_title("Rewards and budget by month of the order")
+        add_bars(role, {name: float(each[role]) for name, each in months.items()})
+    refused = {name: float(window.refused.amount) for name, window in windows.items()}
+    add_bars("refused by the budget", refused, color="none", edgecolor="gray", hatch="//")
+    limit = max((float(window.limit.amount) for window in windows.values()), default=0.0)
+    axes.axhline(limit, color="black", linestyle="--", label="budget of a month")
+    axes.set_title("Tokens left to people, and the budget, by month of the order")
     axes.set_ylabel("tokens")
-    axes.tick_params(axis="x", rotation=60)
-    axes.legend()
+    axes.set_xticks(list(places.values()), list(places), rotation=60)
+    axes.legend(loc="upper right")
     figure.savefig(target, dpi=110)
     plt.close(figure)
 
 
 def _month_told(instant: datetime) -> str:
     """The month of the history; the epilogue's is whichever month it is today."""
-    return _month(instant) if instant.year < HISTORY_END_YEAR else "today"
+    return _month(instant) if instant.year < HISTORY_END_YEAR else TODAY
 
 
 def _month(instant: datetime) -> str:
