@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from server.embedded.errors import StackError
 from server.embedded.ports import LOOPBACK, StackPorts
+
+_ORIGIN = re.compile(r"https?://[^/\s]+")
 
 
 class EnvoyError(StackError):
@@ -50,7 +53,7 @@ def write_envoy_bootstrap(
     """Writes Envoy's configuration for server processes on this host. Takes a second.
 
     Raises:
-        EnvoyError: the descriptor set is missing.
+        EnvoyError: the descriptor set is missing, or a setting is wrong.
     """
     if not descriptors.exists():
         raise EnvoyError(f"The contract's descriptor set {descriptors} is missing: run `make gen`.")
@@ -66,10 +69,22 @@ def write_envoy_bootstrap(
         admin_port=ports.admin,
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
-        dashboard_origins=_listed(environment.get("GUERDON_DASHBOARD_ORIGINS", "")),
+        dashboard_origins=_origins(environment.get("GUERDON_DASHBOARD_ORIGINS", "")),
         client_id_headers=_listed(environment.get("GUERDON_CLIENT_ID_HEADERS", "").lower()),
     )
     write_bootstrap(edge, target)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = _listed(text)
+    for origin in origins:
+        if _ORIGIN.fullmatch(origin) is None:
+            # Browsers send no path, so one with a path, or a slash, would never match.
+            raise EnvoyError(
+                f"GUERDON_DASHBOARD_ORIGINS: {origin} must be like https://dash.example, "
+                "without a path."
+            )
+    return origins
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -78,6 +78,17 @@ def choose_stack_ports(*, public: int | None, mesh: int | None, server_count: in
         database=chosen[3],
         servers=tuple(chosen[4:]),
     )
+
+
+def unusual_listeners(ports: StackPorts, *, named: tuple[int | None, int | None]) -> Iterator[str]:
+    """A line for each listener that is not where the documentation has it, nor was put there.
+
+    Whoever follows the documentation would talk to whatever has the usual ports.
+    """
+    usual = {"public": (_USUAL_PUBLIC, ports.public), "mesh": (_USUAL_MESH, ports.mesh)}
+    for (name, (expected, port)), wish in zip(usual.items(), named, strict=True):
+        if wish is None and port != expected:
+            yield f"Port {expected} is taken: the {name} listener is at {port}."
 
 
 def choose_ports(wishes: Sequence[PortWish]) -> list[int]:

@@ -21,7 +21,12 @@ from server.embedded.parts import (
     postgres_child,
     server_environment,
 )
-from server.embedded.ports import LOOPBACK, StackPorts, choose_stack_ports
+from server.embedded.ports import (
+    LOOPBACK,
+    StackPorts,
+    choose_stack_ports,
+    unusual_listeners,
+)
 from server.embedded.postgres import Postgres
 from server.embedded.probes import (
     complaint_of_database,
@@ -147,6 +152,9 @@ class Stack:
             self._ports = choose_stack_ports(
                 public=public, mesh=mesh, server_count=len(SERVER_NAMES)
             )
+            for line in unusual_listeners(self._ports, named=self._named_ports):
+                if self._with_envoy:
+                    self._reporter.line(line)
             await self._start_parts()
         except OSError as problem:
             await self.stop()

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.embedded.ports import LOOPBACK, PortTakenError, PortWish, choose_ports
+from server.embedded.ports import (
+    LOOPBACK,
+    PortTakenError,
+    PortWish,
+    StackPorts,
+    choose_ports,
+    unusual_listeners,
+)
 
 
 @pytest.fixture
@@ -52,3 +59,24 @@ def test_a_connection_left_behind_does_not_take_a_port() -> None:
             listener.accept()[0].close()
 
     assert choose_ports([PortWish(port=port)]) == [port]
+
+
+@pytest.mark.parametrize(
+    ("public", "mesh", "named", "lines"),
+    [
+        (8080, 8081, (None, None), []),
+        (
+            13914,
+            8081,
+            (None, None),
+            ["Port 8080 is taken: the public listener is at 13914."],
+        ),
+        (13914, 13915, (13914, None), ["Port 8081 is taken: the mesh listener is at 13915."]),
+    ],
+)
+def test_a_listener_elsewhere_is_told_of(
+    public: int, mesh: int, named: tuple[int | None, int | None], lines: list[str]
+) -> None:
+    """Whoever follows the README would talk to another program."""
+    ports = StackPorts(public=public, mesh=mesh, admin=1, database=2, servers=(3, 4))
+    assert list(unusual_listeners(ports, named=named)) == lines
