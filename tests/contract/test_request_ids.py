@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,9 +16,9 @@ from guerdon.business.v1 import business_pb2
 from guerdon.campaign.v1 import campaign_pb2
 from guerdon.orchestration.v1 import arrival_pb2
 from infrastructure.database.engine import create_engine
-from infrastructure.database.metadata import metadata
 from infrastructure.rpc.contract import Method
 from tests.contract.valid_calls import ValidCall, a_valid_call
+from tests.support.books import everything
 from tests.support.contract import METHODS, method_ids
 from tests.support.mesh import Mesh, running_mesh, settings_for, visitor
 from tests.support.messages import leaves
@@ -34,17 +33,6 @@ PUBLISH = METHODS["/guerdon.campaign.v1.CampaignService/PublishCampaign"]
 TRACK = METHODS["/guerdon.orchestration.v1.ArrivalService/TrackArrival"]
 
 every_repeatable = pytest.mark.parametrize("method", REPEATABLE, ids=method_ids)
-
-
-async def everything(engine: AsyncEngine) -> dict[str, str]:
-    """A digest of each table."""
-    digests = {}
-    async with engine.connect() as connection:
-        for table in metadata.sorted_tables:
-            rows = await connection.execute(text(f'SELECT each::text FROM "{table.name}" AS each'))
-            digest = hashlib.sha256("\n".join(sorted(rows.scalars())).encode())
-            digests[table.name] = digest.hexdigest()
-    return digests
 
 
 async def a_repeatable_call(method: Method, busy: BusyShop) -> tuple[bytes, ValidCall]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.model import BudgetWindow
 from domains.rewards.model import InteractionState, RewardState
 from domains.rewards.service import Explanation
+from infrastructure.database.metadata import metadata
 from infrastructure.database.transaction import Database
 from orchestration.queries.ledger_check import INVARIANTS
 from tests.support.shop import Shop
@@ -168,3 +171,14 @@ async def assert_books_balance(database: Database) -> None:
     for invariant, violations in _NEVER.items():
         found = await read(database, violations)
         assert not found, f"not so: {invariant}: {found}"
+
+
+async def everything(engine: AsyncEngine) -> dict[str, str]:
+    """A digest of each table."""
+    digests = {}
+    async with engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            rows = await connection.execute(text(f'SELECT each::text FROM "{table.name}" AS each'))
+            digest = hashlib.sha256("\n".join(sorted(rows.scalars())).encode())
+            digests[table.name] = digest.hexdigest()
+    return digests
