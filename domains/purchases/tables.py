@@ -38,6 +38,10 @@ shop_order = Table(
     Column("event_time", DateTime(timezone=True)),
     Column("body_hash", LargeBinary),
     Column("order_time", DateTime(timezone=True)),
+    # Whether the shop named the order's time, or it is that of the first report.
+    Column("order_time_stated", Boolean, nullable=False, server_default=text("false")),
+    # Which report the rest is from: the customer, the total, the lines.
+    Column("content_key", Text(collation="C"), nullable=False, server_default=""),
     Column("customer_reference", Text),
     Column("token_digest", LargeBinary),
     Column("total", Numeric),

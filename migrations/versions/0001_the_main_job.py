@@ -286,6 +286,10 @@ def upgrade() -> None:
         sa.Column("event_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("body_hash", sa.LargeBinary(), nullable=True),
         sa.Column("order_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "order_time_stated", sa.Boolean(), server_default=sa.text("false"), nullable=False
+        ),
+        sa.Column("content_key", sa.Text(collation="C"), server_default="", nullable=False),
         sa.Column("customer_reference", sa.Text(), nullable=True),
         sa.Column("token_digest", sa.LargeBinary(), nullable=True),
         sa.Column("total", sa.Numeric(), nullable=True),

@@ -29,7 +29,7 @@ EARN = f"""
              event_time, due_time)
         SELECT :new_interaction_id, claimed.merchant_id, 'purchase', {EVENT_REFERENCE},
                claimed.identity_group_id, claimed.purchase_id, claimed.order_time,
-               claimed.event_time + shop.reward_delay
+               LEAST(claimed.event_time, CAST(:now AS timestamptz)) + shop.reward_delay
         FROM claimed, shop
         WHERE claimed.state = 'confirmed' AND claimed.identity_group_id IS NOT NULL
         ON CONFLICT ON CONSTRAINT uq_interaction_event DO NOTHING
@@ -54,7 +54,7 @@ _CLAIM = text(
         INSERT INTO shop_order AS known
             (merchant_id, order_reference, create_time, claim_digests, claim_groups, claim_times)
         SELECT :merchant_id, :order_reference, :now, ARRAY[CAST(:token_digest AS bytea)],
-               ARRAY[visitor.identity_group_id], ARRAY[CAST(:now AS timestamptz)]
+               ARRAY[visitor.identity_group_id], ARRAY[CAST(:event_time AS timestamptz)]
         FROM visitor
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
             (identity_group_id, link, link_time) = (

@@ -53,23 +53,20 @@ _APPLY = text(
     ), claimed AS (
         INSERT INTO shop_order AS known
             (merchant_id, order_reference, create_time, purchase_id, state, event_time, body_hash,
-             order_time, customer_reference, token_digest, total, currency, items, voided,
-             identity_group_id, link, link_time)
+             order_time, order_time_stated, content_key, customer_reference, token_digest, total,
+             currency, items, voided, identity_group_id, link, link_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :state, :event_time,
-               :body_hash, :order_time, :customer_reference, :token_digest,
-               CAST(:total AS numeric), :currency, CAST(:items AS jsonb),
+               :body_hash, :order_time, :order_time_stated, :content_key, :customer_reference,
+               :token_digest, CAST(:total AS numeric), :currency, CAST(:items AS jsonb),
                CAST(:state AS text) IN ({_STATES_VOID}),
                buyer.identity_group_id, buyer.link,
                CASE WHEN buyer.link IS NOT NULL THEN CAST(:now AS timestamptz) END
         FROM fresh LEFT JOIN buyer ON true
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
-            (purchase_id, state, event_time, body_hash, order_time, customer_reference,
-             token_digest, total, currency, items, generation, voided) = (
+            (purchase_id, state, event_time, body_hash, token_digest, generation, voided) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
                        changed.state, changed.event_time, changed.body_hash,
-                       COALESCE(known.order_time, excluded.order_time),
-                       changed.customer_reference, changed.token_digest, changed.total,
-                       changed.currency, changed.items,
+                       changed.token_digest,
                        known.generation + CASE WHEN event.is_reborn THEN 1 ELSE 0 END,
                        (known.voided AND NOT event.is_reborn)
                            OR changed.state IN ({_STATES_VOID})
@@ -85,16 +82,30 @@ _APPLY = text(
                     ) AS judged
                 ) AS event, LATERAL (
                     SELECT excluded.state, excluded.event_time, excluded.body_hash,
-                           excluded.customer_reference, excluded.token_digest, excluded.total,
-                           excluded.currency, excluded.items
+                           excluded.token_digest
                     WHERE event.is_newer
                     UNION ALL
-                    SELECT known.state, known.event_time, known.body_hash,
-                           known.customer_reference, known.token_digest, known.total,
-                           known.currency, known.items
+                    SELECT known.state, known.event_time, known.body_hash, known.token_digest
                     WHERE NOT event.is_newer
                 ) AS changed
             ),
+            (content_key, customer_reference, total, currency, items) = (
+                SELECT excluded.content_key, excluded.customer_reference, excluded.total,
+                       excluded.currency, excluded.items
+                WHERE excluded.content_key > known.content_key
+                UNION ALL
+                SELECT known.content_key, known.customer_reference, known.total, known.currency,
+                       known.items
+                WHERE excluded.content_key <= known.content_key
+            ),
+            -- A time that the shop named, else that of the first report; the earlier of two.
+            order_time = CASE
+                WHEN excluded.order_time_stated = known.order_time_stated
+                    THEN LEAST(known.order_time, excluded.order_time)
+                WHEN excluded.order_time_stated OR known.order_time IS NULL
+                    THEN excluded.order_time
+                ELSE known.order_time END,
+            order_time_stated = known.order_time_stated OR excluded.order_time_stated,
             (identity_group_id, link, link_time) = (
                 SELECT found.identity_group_id, found.link, found.link_time FROM (
                     SELECT known.identity_group_id, known.link, known.link_time, 1 AS preference
@@ -209,6 +220,8 @@ async def apply(
         "event_time": event.event_time,
         "body_hash": event.body_hash,
         "order_time": event.order_time,
+        "order_time_stated": event.order_time_stated,
+        "content_key": event.content_key,
         "token_digest": token_digest(event.token),
         "total": event.total,
         "currency": event.currency,

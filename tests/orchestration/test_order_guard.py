@@ -48,6 +48,7 @@ def an_event(order: str, state: OrderState, time: Any, body_hash: bytes) -> Orde
         currency=None if state is OrderState.PENDING else "EUR",
         items=(),
         order_time=EARLIER,
+        order_time_stated=True,
         event_time=time,
         body_hash=body_hash,
     )

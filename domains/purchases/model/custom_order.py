@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -35,6 +35,9 @@ NUMBER_DIGITS_MAX = 40
 _NUL = re.compile(rb"\\u0000")
 DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,12})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FUTURE_MAX = timedelta(days=1)
+"""How far a shop's clock may be ahead of ours. Reports of one order are told apart by the shop's
+own times; cutting them at ours would lose a refund that a slow clock of ours received."""
 
 
 def _reference(value: Any) -> Any:
@@ -51,11 +54,19 @@ def _optional(value: Any) -> Any:
 def _money(value: Any) -> Any:
     """Exact decimal numbers only, as text or as a JSON number."""
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        value = format(value, "f") if isinstance(value, Decimal) else str(value)
+        value = _digits_of(Decimal(value))
     if not isinstance(value, str) or DECIMAL.fullmatch(value) is None:
         message = "must be a decimal number like 59.80, not negative"
         raise ValueError(message)
     return Decimal(value)
+
+
+def _digits_of(number: Decimal) -> str | None:
+    """A number without an exponent, or None: of `1e999999999` the digits fill the memory."""
+    digits, exponent = number.as_tuple()[1:]
+    if not isinstance(exponent, int) or max(len(digits), abs(exponent)) > NUMBER_DIGITS_MAX:
+        return None
+    return format(number, "f")
 
 
 Reference = Annotated[str, BeforeValidator(_reference), Field(min_length=1, max_length=255)]
@@ -134,8 +145,11 @@ def parse_custom_order(body: bytes, *, receive_time: datetime) -> OrderEvent:
             )
             for item in order.items
         ),
-        order_time=_instant("createdAt", order.created_at, receive_time),
-        event_time=_instant("updatedAt", order.updated_at, receive_time),
+        order_time=_instant("createdAt", order.created_at, receive_time, latest=receive_time),
+        order_time_stated=order.created_at is not None,
+        event_time=_instant(
+            "updatedAt", order.updated_at, receive_time, latest=receive_time + FUTURE_MAX
+        ),
         body_hash=hashlib.sha256(body).digest(),
     )
 
@@ -174,10 +188,14 @@ def _no_number(_: str) -> float:
     raise ValueError
 
 
-def _instant(field: str, instant: datetime | None, receive_time: datetime) -> datetime:
-    """The instant, or the receipt if it is absent or later than that."""
-    if instant is None or instant >= receive_time:
+def _instant(
+    field: str, instant: datetime | None, receive_time: datetime, *, latest: datetime
+) -> datetime:
+    """The instant, but not later than `latest`; the receipt if it is absent."""
+    if instant is None:
         return receive_time
+    if instant >= latest:
+        return latest
     if instant < _EPOCH:
         # What programs write when they have no time. No window of a budget lies there.
         raise BodyUnusableError(field, "is before 1970")

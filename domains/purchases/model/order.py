@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GUESTS = frozenset({"", "0", "null", "undefined", "guest"})
 
 
@@ -80,7 +81,8 @@ class OrderEvent:
     """What one delivery says of an order.
 
     `customer_reference` is None for a guest, `client_id` None when the order carries none.
-    Times are never later than the delivery's receipt.
+    `order_time` is never later than the delivery's receipt, and `order_time_stated` says that
+    the shop named it. `event_time` is the shop's, up to a day ahead of ours.
     """
 
     order_reference: str
@@ -92,8 +94,24 @@ class OrderEvent:
     currency: str | None
     items: Sequence[OrderItem]
     order_time: datetime
+    order_time_stated: bool
     event_time: datetime
     body_hash: bytes
+
+    @property
+    def content_key(self) -> str:
+        """Of two events of an order, the one with the higher key says what was bought.
+
+        One that names a total says more than one that does not: shops may report a refund
+        with the order's id alone. Among those the order is that of `is_changed_by`.
+        """
+        has_total = self.total is not None
+        is_pending = self.state is OrderState.PENDING
+        microseconds = (self.event_time - _EPOCH) // timedelta(microseconds=1)
+        return (
+            f"{has_total:d}{not is_pending:d}{microseconds:020d}{self.state.rank}"
+            f"{self.body_hash.hex()}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,9 @@ class PurchaseWebhookServiceStub:
 
     `id`, `status` (`pending`, `confirmed`, `cancelled`, `refunded`) and `token` are required;
     `totalPrice` and `currency` are required once the order is confirmed. Times default to
-    the time of receipt and are never taken to be later than it.
+    the time of receipt. `createdAt` is never taken to be later than it. Reports of one order
+    count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
+    without a total leaves the total and the lines as another report had them.
 
     Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
     `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
@@ -88,7 +90,9 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
 
     `id`, `status` (`pending`, `confirmed`, `cancelled`, `refunded`) and `token` are required;
     `totalPrice` and `currency` are required once the order is confirmed. Times default to
-    the time of receipt and are never taken to be later than it.
+    the time of receipt. `createdAt` is never taken to be later than it. Reports of one order
+    count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
+    without a total leaves the total and the lines as another report had them.
 
     Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
     `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
@@ -129,7 +133,9 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
 
         `id`, `status` (`pending`, `confirmed`, `cancelled`, `refunded`) and `token` are required;
         `totalPrice` and `currency` are required once the order is confirmed. Times default to
-        the time of receipt and are never taken to be later than it.
+        the time of receipt. `createdAt` is never taken to be later than it. Reports of one order
+        count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
+        without a total leaves the total and the lines as another report had them.
 
         Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
         `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
