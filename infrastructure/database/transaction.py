@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import Executable, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import CursorResult
@@ -24,6 +25,8 @@ Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 SERIALIZATION_RETRIES_MAX = 3
 RETRY_PAUSE_SECONDS_MAX = 0.05
 _RETRYABLE = {"40001", "40P01"}
+TIMED_OUT = "57014"
+"""A statement took longer than it may."""
 
 _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
 
@@ -197,17 +200,24 @@ class Database:
         for attempt in range(SERIALIZATION_RETRIES_MAX + 1):
             try:
                 return await work()
-            except DBAPIError as failure:
-                if attempt == SERIALIZATION_RETRIES_MAX or sqlstate(failure) not in _RETRYABLE:
+            # COPY speaks with the driver itself, whose errors are no DBAPIErrors.
+            except (DBAPIError, asyncpg.PostgresError) as failure:
+                if attempt == SERIALIZATION_RETRIES_MAX or not is_retryable(failure):
                     raise
             await asyncio.sleep(random.uniform(0, RETRY_PAUSE_SECONDS_MAX))  # noqa: S311 - jitter
         raise AssertionError
 
 
-def sqlstate(failure: DBAPIError) -> str | None:
-    """The five characters by which PostgreSQL names what went wrong."""
-    state: str | None = getattr(failure.orig, "sqlstate", None)
+def sqlstate(failure: BaseException) -> str | None:
+    """The five characters by which PostgreSQL names what went wrong; None if it did not say."""
+    said = failure.orig if isinstance(failure, DBAPIError) else failure
+    state: str | None = getattr(said, "sqlstate", None)
     return state
+
+
+def is_retryable(failure: BaseException) -> bool:
+    """Whether the transaction may just be run again: a deadlock, a serialization failure."""
+    return sqlstate(failure) in _RETRYABLE
 
 
 def jsonb(name: str) -> Any:

@@ -124,12 +124,15 @@ _ARRIVE = text(
          AND link.referee_group_id = candidate.referee_group_id AND link.end_time IS NULL,
         shop
     ), ancestor (identity_group_id) AS (
-        SELECT referrer_group_id FROM candidate
+        -- Nobody is above somebody who is seen for the first time.
+        SELECT referrer_group_id FROM candidate, visitor WHERE NOT visitor.is_new
         UNION
         SELECT link.referrer_group_id
         FROM ancestor JOIN referral_link AS link
           ON link.merchant_id = :merchant_id
-         AND link.referee_group_id = ancestor.identity_group_id AND link.end_time IS NULL
+         AND link.referee_group_id = ancestor.identity_group_id
+         -- Links of the time from which the new one holds, for arrivals of the past.
+         AND (link.end_time IS NULL OR link.end_time > :event_time)
     ), accepted AS (
         SELECT candidate.* FROM candidate
         WHERE NOT EXISTS (SELECT FROM active WHERE is_same OR NOT is_over

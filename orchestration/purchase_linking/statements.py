@@ -63,8 +63,14 @@ _CLAIM = text(
                        CASE WHEN wins.now THEN 'claim' ELSE known.link END,
                        CASE WHEN wins.now THEN CAST(:event_time AS timestamptz)
                             ELSE known.link_time END
-                FROM (SELECT known.identity_group_id IS NULL
-                             AND COALESCE(known.token_digest = excluded.claim_digests[1], false)
+                FROM (SELECT COALESCE(known.token_digest = excluded.claim_digests[1], false)
+                             AND (known.identity_group_id IS NULL
+                                  -- A customer's account is a guess at the buyer. Whoever shows
+                                  -- the token is the buyer, until the rewards may be decided.
+                                  OR known.link = 'customer' AND known.identity_group_id
+                                         <> excluded.claim_groups[1]
+                                     AND LEAST(known.event_time, CAST(:now AS timestamptz))
+                                         + (SELECT reward_delay FROM shop) > :now)
                      ) AS wins (now)
             ),
             (claim_digests, claim_groups, claim_times) = (
@@ -85,12 +91,19 @@ _CLAIM = text(
                   event_time, customer_reference, identity_group_id, link,
                   old.identity_group_id IS NULL AND new.identity_group_id IS NOT NULL
                       AS is_linked_now,
+                  old.identity_group_id <> new.identity_group_id AS is_linked_anew,
                   -- Whoever does not hold the order's token learns nothing of it.
                   COALESCE(new.token_digest = CAST(:token_digest AS bytea), false) AS is_proven,
                   new.purchase_id IS NULL
                       AND array_position(new.claim_digests, CAST(:token_digest AS bytea)) IS NULL
                       AS is_crowded_out
-    ), {EARN}
+    ), {EARN}, moved AS (
+        UPDATE interaction SET identity_group_id = claimed.identity_group_id
+        FROM claimed
+        WHERE claimed.is_linked_anew AND interaction.merchant_id = claimed.merchant_id
+          AND interaction.kind = 'purchase' AND interaction.state = 'pending'
+          AND interaction.event_reference = {EVENT_REFERENCE}
+    )
     SELECT visitor.identity_group_id, mine.purchase_id,
            (SELECT is_crowded_out FROM claimed) AS is_crowded_out,
            (SELECT count(*) FROM reward WHERE reward.purchase_id = mine.purchase_id) AS reward_count

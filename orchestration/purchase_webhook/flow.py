@@ -13,7 +13,7 @@ from domains.purchases.model import Delivery, DeliveryState
 from domains.purchases.model.custom_order import parse_custom_order
 from domains.purchases.model.delivery import event_reference, verifies
 from domains.purchases.service import PurchasesService
-from infrastructure.database.transaction import Database, Transaction
+from infrastructure.database.transaction import Database, Transaction, is_retryable
 from orchestration.purchase_webhook.errors import (
     DeliveryPostponedError,
     DeliveryUnusableError,
@@ -128,6 +128,9 @@ class PurchaseWebhookOrchestrator:
 
         The delivery's row is locked meanwhile, so two workers never try the same one.
         """
+        return await self._database.run(self._retry_one)
+
+    async def _retry_one(self) -> bool:
         now = self._clock()
         async with self._database.transaction() as tx:
             delivery = await self._purchases.claim_failed(tx, now=now)
@@ -139,7 +142,8 @@ class PurchaseWebhookOrchestrator:
             except BodyUnusableError as unusable:
                 await self._purchases.set_dead(tx, delivery, failure=str(unusable))
             except Exception as raised:
-                if self._is_database_away(raised):
+                # A deadlock with the shop's own repetition is run again, and costs no try.
+                if self._is_database_away(raised) or is_retryable(raised):
                     raise
                 await self._purchases.set_retried(
                     tx, delivery, failure=type(raised).__name__, now=now

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+import asyncpg
 import grpc
 import structlog
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from grpc_status import rpc_status
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from infrastructure.database.transaction import RequestIdReusedError, sqlstate
+from infrastructure.database.transaction import TIMED_OUT, RequestIdReusedError, sqlstate
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.field_paths import json_path
@@ -43,7 +44,6 @@ _PACKING_BYTES = 80
 # Connection trouble, no such role, no such database, no resources (disk full too), operator
 # intervention.
 _AWAY = {"08", "28", "3D", "53", "57"}
-_TIMED_OUT = "57014"
 
 _log = structlog.get_logger()
 
@@ -158,16 +158,18 @@ def is_dependency_away(raised: Exception) -> bool:
     """Whether the database could not be reached or had no room, rather than a call being bad."""
     if isinstance(raised, (PoolTimeoutError, OSError, InterfaceError, OperationalError)):
         return True
-    if isinstance(raised, DBAPIError):
-        return raised.connection_invalidated or _says_away(sqlstate(raised))
-    # asyncpg's own, when a connection cannot be opened.
-    return _says_away(getattr(raised, "sqlstate", None))
+    # The driver's own, from COPY; a ValueError among them is about what we sent.
+    if isinstance(raised, asyncpg.InterfaceError) and not isinstance(raised, ValueError):
+        return True
+    if isinstance(raised, DBAPIError) and raised.connection_invalidated:
+        return True
+    return _says_away(sqlstate(raised))
 
 
 def _says_away(state: str | None) -> bool:
     # A statement that took too long is the statement's fault: what it works on is set aside,
     # or it would be tried for ever and hold up all that comes after it.
-    return state is not None and state[:2] in _AWAY and state != _TIMED_OUT
+    return state is not None and state[:2] in _AWAY and state != TIMED_OUT
 
 
 def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:

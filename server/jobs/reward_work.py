@@ -8,13 +8,15 @@ from datetime import datetime
 import structlog
 
 from domains.rewards.model import WaitingLane
+from infrastructure.database.transaction import TIMED_OUT, sqlstate
 from orchestration.reward.flow import RewardOrchestrator
 from orchestration.reward.flow.lane_work import BatchFailedError
 from server.interception.refusals import is_dependency_away
+from server.logs import fault_of
 from vocabulary.ids import InteractionId
 
-TURNS_MAX = 50
-"""How many turns one lane gets before the others are looked at again."""
+TURNS_MAX = 5
+"""How many turns one lane gets before the others are looked at again: a second at the most."""
 
 _log = structlog.get_logger()
 
@@ -45,6 +47,12 @@ class RewardWork:
             except BatchFailedError as failed:
                 if is_dependency_away(_cause(failed)):
                     raise
+                if not failed.interaction_ids:
+                    # The others' rewards do not wait for somebody to look at this one.
+                    _log.error(
+                        "lane failed", merchant_id=str(lane.merchant_id), **fault_of(_cause(failed))
+                    )
+                    return turn > 0
                 await self._search(lane, failed.interaction_ids, _cause(failed))
                 continue
             if not outcome.did_something:
@@ -73,7 +81,13 @@ class RewardWork:
                 interaction_id=str(suspects[0]),
                 fault=type(cause).__name__,
             )
-            await self._flow.set_aside(lane, suspects[0], obstacle=type(cause).__name__)
+            await self._flow.set_aside(
+                lane,
+                suspects[0],
+                obstacle=type(cause).__name__,
+                # Slow minutes of the database are not the event's fault: it only waits.
+                costs_try=sqlstate(cause) != TIMED_OUT,
+            )
             return
         middle = len(suspects) // 2
         for half in (suspects[:middle], suspects[middle:]):

@@ -34,7 +34,10 @@ class LaneOutcome:
 
 
 class BatchFailedError(Exception):
-    """Deciding a batch failed and was undone. `interaction_ids` is what was in it."""
+    """A turn at a lane failed and was undone. `interaction_ids` are the events in it.
+
+    Empty: it failed before it came to events, at the reversals.
+    """
 
     def __init__(self, interaction_ids: Sequence[InteractionId]) -> None:
         super().__init__(f"{len(interaction_ids)} events")
@@ -96,14 +99,21 @@ class RewardOrchestrator:
         return await self._turn(lane, interaction_ids)
 
     async def set_aside(
-        self, lane: WaitingLane, interaction_id: InteractionId, *, obstacle: str
+        self, lane: WaitingLane, interaction_id: InteractionId, *, obstacle: str, costs_try: bool
     ) -> None:
-        """Costs an event a try. It is tried again later, or is dead and visible."""
+        """Sets an event aside until it is tried again later.
+
+        When it costs a try, the fifth time it is dead, and visible.
+        """
+        now = self._clock()
         async with self._database.transaction() as tx:
             if await self._rewards.take_lane(tx, lane) is None:
                 return
             for interaction in await self._rewards.claim_some(tx, [interaction_id]):
-                await self._rewards.fail(tx, interaction, obstacle=obstacle, now=self._clock())
+                if costs_try:
+                    await self._rewards.fail(tx, interaction, obstacle=obstacle, now=now)
+                else:
+                    await self._rewards.postpone(tx, [interaction], obstacle=obstacle, now=now)
 
     async def _turn(self, lane: WaitingLane, only: Sequence[InteractionId] | None) -> LaneOutcome:
         claimed: list[Interaction] = []
@@ -123,7 +133,10 @@ class RewardOrchestrator:
                     limit=self._batch_size,
                 )
                 sequence += reversed_count
-                claimed.extend(await self._claim(tx, lane.merchant_id, only, now=now))
+                # An order that was taken back must not be decided first and use up a budget: as
+                # long as there may be another reversal, nothing is.
+                if reversed_count < self._batch_size:
+                    claimed.extend(await self._claim(tx, lane.merchant_id, only, now=now))
                 outcome = await self._decide(tx, lane.merchant_id, claimed, sequence, now=now)
                 return LaneOutcome(
                     decided_count=outcome.decided_count,
@@ -135,9 +148,7 @@ class RewardOrchestrator:
         try:
             return await self._database.run(attempt)
         except Exception as failure:
-            if claimed:
-                raise BatchFailedError([each.interaction_id for each in claimed]) from failure
-            raise
+            raise BatchFailedError([each.interaction_id for each in claimed]) from failure
 
     async def _claim(
         self,
