@@ -34,6 +34,7 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
+from infrastructure.database.clock import SYNCHRONISED_EVERY
 from infrastructure.rpc.contract import methods_of
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain, Step
@@ -43,6 +44,7 @@ from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
 from server.interception.validation import Validation
+from server.repeating import repeatedly
 from server.settings import Settings
 from server.wiring import Servicers, application
 
@@ -194,6 +196,15 @@ async def serve(settings: Settings) -> None:
             port = server.add_insecure_port(address)
         except RuntimeError as problem:
             raise AddressTakenError(address) from problem
+
+        async def run_clock() -> float:
+            await app.clock.synchronise(app.database)
+            return SYNCHRONISED_EVERY.total_seconds()
+
+        # Told to stop, it ends with the next round: nothing waits for it.
+        keeping_time = asyncio.create_task(
+            repeatedly("clock", run_clock, stopping, asyncio.Event())
+        )
         await server.start()
         await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", host=settings.listen_host, port=port)
@@ -202,6 +213,7 @@ async def serve(settings: Settings) -> None:
         await health.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_seconds)
         await server.stop(GRACE_SECONDS)
+        keeping_time.cancel()
         _log.info("stopped")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Table
@@ -62,6 +62,7 @@ from domains.rewards.tables import (
     reward_lane,
     transfer,
 )
+from infrastructure.database.clock import DatabaseClock
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.repeated_call import repeated_call
 from infrastructure.database.schema import expected_revision
@@ -158,6 +159,7 @@ class Application:
     """What a process runs: services to answer with, flows to work with."""
 
     database: Database
+    clock: DatabaseClock
     domains: Domains
     flows: Flows
     servicers: Servicers
@@ -176,11 +178,6 @@ class MerchantUnits:
         return RewardUnits(
             token=found.reward_token.unit, peg_currency=found.reward_token.peg_currency
         )
-
-
-def clock() -> datetime:
-    """Now."""
-    return datetime.now(UTC)
 
 
 def new_id() -> UUID:
@@ -205,6 +202,7 @@ async def application(settings: Settings, *, name: str) -> AsyncIterator[Applica
 def build(database: Database, settings: Settings) -> Application:
     """Builds the application on a database."""
     secrets = SecretBox(settings.secrets_keys)
+    clock = DatabaseClock()
     domains = build_domains(secrets)
     flows = build_flows(
         database,
@@ -216,9 +214,10 @@ def build(database: Database, settings: Settings) -> Application:
     )
     return Application(
         database=database,
+        clock=clock,
         domains=domains,
         flows=flows,
-        servicers=build_servicers(database, domains, flows),
+        servicers=build_servicers(database, domains, flows, clock=clock),
     )
 
 
@@ -292,7 +291,9 @@ def build_flows(
     )
 
 
-def build_servicers(database: Database, domains: Domains, flows: Flows) -> Servicers:
+def build_servicers(
+    database: Database, domains: Domains, flows: Flows, *, clock: Callable[[], datetime]
+) -> Servicers:
     """Builds what the contract's services are answered by."""
     return Servicers(
         edge=EdgeServicer(database=database, expected_revision=expected_revision()),

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import structlog
 
 from domains.rewards.model.event import WORKERS
+from infrastructure.database.clock import SYNCHRONISED_EVERY
 from infrastructure.database.waking import listen
-from server.interception.refusals import is_dependency_away
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
 from server.jobs.reward_work import RewardWork
-from server.logs import fault_of
+from server.repeating import RETRY_SECONDS, repeatedly
 from server.serving import stop_signal
 from server.settings import Settings
-from server.wiring import application, clock
+from server.wiring import application
 
 SLEEP_SECONDS_MAX = 1.0
 COLLECTOR_THRESHOLDS = (100_000, 50, 50)
-RETRY_SECONDS = 1.0
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
 _log = structlog.get_logger()
@@ -36,6 +35,7 @@ async def work(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     async with application(settings, name="work") as app:
+        clock = app.clock
         rewards = RewardWork(flow=app.flows.reward, clock=clock)
         retries = DeliveryRetries(flow=app.flows.purchase_webhook)
         housekeeping = Housekeeping(
@@ -48,17 +48,24 @@ async def work(settings: Settings) -> None:
             return SLEEP_SECONDS_MAX
 
         async def run_rewards() -> float:
-            return _seconds_until(await rewards.run())
+            return _seconds_until(await rewards.run(), now=clock())
 
         async def run_housekeeping() -> float:
-            await housekeeping.run()
-            return HOUSEKEEPING_EVERY.total_seconds()
+            # What is forgotten does not come back: not by the host's clock alone.
+            await clock.synchronise(app.database)
+            is_more_left = await housekeeping.run()
+            return RETRY_SECONDS if is_more_left else HOUSEKEEPING_EVERY.total_seconds()
 
         async def run_listening() -> float:
             await listen(app.database, WORKERS, alarms["rewards"], stopping)
             return RETRY_SECONDS
 
+        async def run_clock() -> float:
+            await clock.synchronise(app.database)
+            return SYNCHRONISED_EVERY.total_seconds()
+
         jobs = {
+            "clock": run_clock,
             "rewards": run_rewards,
             "retries": run_retries,
             "housekeeping": run_housekeeping,
@@ -66,16 +73,16 @@ async def work(settings: Settings) -> None:
         }
         alarms = {name: asyncio.Event() for name in jobs}
         await asyncio.gather(
-            *(_repeatedly(name, run, stopping, alarms[name]) for name, run in jobs.items()),
+            *(repeatedly(name, run, stopping, alarms[name]) for name, run in jobs.items()),
             _wake_all(stopping, alarms.values()),
         )
         _log.info("stopped")
 
 
-def _seconds_until(due_time: datetime | None) -> float:
+def _seconds_until(due_time: datetime | None, *, now: datetime) -> float:
     if due_time is None:
         return SLEEP_SECONDS_MAX
-    return max(0.0, min(SLEEP_SECONDS_MAX, (due_time - clock()).total_seconds()))
+    return max(0.0, min(SLEEP_SECONDS_MAX, (due_time - now).total_seconds()))
 
 
 async def _wake_all(stopping: asyncio.Event, alarms: Iterable[asyncio.Event]) -> None:
@@ -83,29 +90,3 @@ async def _wake_all(stopping: asyncio.Event, alarms: Iterable[asyncio.Event]) ->
     await stopping.wait()
     for alarm in alarms:
         alarm.set()
-
-
-async def _repeatedly(
-    name: str,
-    run: Callable[[], Awaitable[float]],
-    stopping: asyncio.Event,
-    alarm: asyncio.Event,
-) -> None:
-    """Runs a job, sleeps as long as it says or until the alarm, and again.
-
-    A failed run is tried again soon.
-    """
-    while not stopping.is_set():
-        alarm.clear()
-        try:
-            pause = await run()
-        except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no worker
-            pause = RETRY_SECONDS
-            if is_dependency_away(raised):
-                _log.warning("dependency away", job=name, fault=type(raised).__name__)
-            else:
-                _log.error("job failed", job=name, **fault_of(raised))
-        try:
-            await asyncio.wait_for(alarm.wait(), pause)
-        except TimeoutError:
-            continue

@@ -20,13 +20,24 @@ _LIST = text(
     """
 )
 
+_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '1s'")
 
-async def keep_months(tx: Transaction, table: str, *, now: datetime, kept: timedelta) -> None:
+
+async def keep_months(
+    tx: Transaction, table: str, *, column: str, now: datetime, kept: timedelta
+) -> None:
     """Makes the partitions of this month and the next two; drops those that are all too old.
 
-    A partition is named after its table and month: `decision_202611`. Doing it twice changes
-    nothing. Two at once wait for each other.
+    `column` is the time by which the table is partitioned.
+
+    A partition is named after its table and month: `decision_202611`. What came before its
+    partition is in the table's default partition, and is moved. Doing it twice changes nothing.
+    Two at once wait for each other.
+
+    Waits a second at most for a lock: whoever comes after it in the queue for that would wait
+    as well.
     """
+    await tx.execute(_LOCK_TIMEOUT)
     key = f"partitions:{table}"
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     there = set((await tx.execute(_LIST, {"parent_name": table})).scalars())
@@ -35,17 +46,33 @@ async def keep_months(tx: Transaction, table: str, *, now: datetime, kept: timed
         following = _first_of(month + _LONGEST_MONTH)
         name = f"{table}_{month:%Y%m}"
         if name not in there:
-            await tx.execute(
-                text(
-                    f'CREATE TABLE "{name}" PARTITION OF "{table}"'
-                    f" FOR VALUES FROM ('{month.isoformat()}') TO ('{following.isoformat()}')"
-                )
-            )
+            await _make(tx, table, name, column, (month, following))
         month = following
     oldest = f"{table}_{_first_of(now - kept):%Y%m}"
     for name in sorted(there):
         if name < oldest:
             await tx.execute(text(f'DROP TABLE "{name}"'))
+
+
+async def _make(
+    tx: Transaction, table: str, name: str, column: str, span: tuple[datetime, datetime]
+) -> None:
+    """Makes a partition beside its table and attaches it, so that writers go on meanwhile."""
+    start, following = (each.isoformat() for each in span)
+    for statement in (
+        f'CREATE TABLE "{name}" (LIKE "{table}" INCLUDING ALL)',
+        f"""
+        WITH moved AS (
+            DELETE FROM "{table}_default"
+            WHERE {column} >= '{start}' AND {column} < '{following}' RETURNING *)
+        INSERT INTO "{name}" SELECT * FROM moved
+        """,
+        f"""
+        ALTER TABLE "{table}" ATTACH PARTITION "{name}"
+        FOR VALUES FROM ('{start}') TO ('{following}')
+        """,
+    ):
+        await tx.execute(text(statement))
 
 
 def _first_of(instant: datetime) -> datetime:

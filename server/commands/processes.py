@@ -54,7 +54,13 @@ def migrate() -> None:
         try:
             await migrate_schema(engine)
             async with database_of(engine).transaction() as tx:
-                await keep_months(tx, "decision", now=datetime.now(UTC), kept=DECISIONS_KEPT)
+                await keep_months(
+                    tx,
+                    "decision",
+                    column="decide_time",
+                    now=datetime.now(UTC),
+                    kept=DECISIONS_KEPT,
+                )
         finally:
             await engine.dispose()
 

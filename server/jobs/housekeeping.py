@@ -29,14 +29,22 @@ class Housekeeping:
         self._purchases = purchases
         self._clock = clock
 
-    async def run(self) -> None:
-        """Deletes in batches, so that no lock is held for long."""
+    async def run(self) -> bool:
+        """Deletes in batches, so that no lock is held for long; says whether more is left.
+
+        Forgetting comes first: it goes on when a partition cannot be made.
+        """
         now = self._clock()
+        is_more_left = await self._forget(now)
         async with self._database.transaction() as tx:
-            await keep_months(tx, "decision", now=now, kept=DECISIONS_KEPT)
+            await keep_months(tx, "decision", column="decide_time", now=now, kept=DECISIONS_KEPT)
+        return is_more_left
+
+    async def _forget(self, now: datetime) -> bool:
         for _ in range(BATCHES_MAX):
             async with self._database.transaction() as tx:
                 forgotten = await forget_old(tx, now=now, batch_size=BATCH_SIZE)
                 forgotten += await self._purchases.forget_old(tx, now=now, batch_size=BATCH_SIZE)
             if not forgotten:
-                return
+                return False
+        return True

@@ -27,7 +27,6 @@ from guerdon.rewards.v1 import rewards_pb2
 from guerdon.type.v1 import money_pb2
 from infrastructure.rpc.translating import to_timestamp
 from server.jobs.reward_work import RewardWork
-from server.wiring import clock
 from tests.support.mesh import Mesh, visitor
 
 SIGNING_KEY = "signing-key-of-the-tests"
@@ -151,7 +150,8 @@ class RpcShop:
 
     async def work(self) -> None:
         """Decides what is due."""
-        await RewardWork(flow=self.mesh.application.flows.reward, clock=clock).run()
+        application = self.mesh.application
+        await RewardWork(flow=application.flows.reward, clock=application.clock).run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
