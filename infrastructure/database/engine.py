@@ -19,7 +19,13 @@ STATEMENT_TIMEOUT = timedelta(seconds=20)
 POOL_TIMEOUT_SECONDS = 10
 
 
-def create_engine(url: str, *, pool_size: int, application_name: str) -> AsyncEngine:
+def create_engine(
+    url: str,
+    *,
+    pool_size: int,
+    application_name: str,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
+) -> AsyncEngine:
     """A pool that opens connections when they are first needed, and hands out none that died."""
     engine = create_async_engine(
         url,
@@ -39,7 +45,7 @@ def create_engine(url: str, *, pool_size: int, application_name: str) -> AsyncEn
                 "application_name": application_name,
                 "timezone": "UTC",
                 "jit": "off",
-                "statement_timeout": str(int(STATEMENT_TIMEOUT.total_seconds() * 1000)),
+                "statement_timeout": str(int(statement_timeout.total_seconds() * 1000)),
             },
         },
     )

@@ -178,6 +178,73 @@ INVARIANTS = (
             WHERE (outcome = 'granted') <> (COALESCE(rewards, 0) > 0)
         """,
     ),
+    Invariant(
+        name="nothing that was taken back is still owed",
+        violations="""
+            SELECT format('%s of %s', reward_id, interaction.event_reference)
+            FROM reward JOIN interaction USING (interaction_id)
+            JOIN reversal ON reversal.merchant_id = interaction.merchant_id
+                         AND reversal.event_reference = interaction.event_reference
+            WHERE interaction.kind = 'purchase' AND reversal.drain_time IS NOT NULL
+              AND reward.state <> 'cancelled'
+        """,
+    ),
+    Invariant(
+        name="a pending reward is owed as it was granted",
+        violations="""
+            SELECT format('%s: %s of %s', reward_id, target_base_units, granted_base_units)
+            FROM reward WHERE state = 'pending' AND target_base_units <> granted_base_units
+        """,
+    ),
+    Invariant(
+        name="an order earns in one of its lives at a time",
+        violations="""
+            SELECT format('%s', purchase_id) FROM reward
+            WHERE state = 'pending' AND purchase_id IS NOT NULL
+            GROUP BY purchase_id HAVING count(DISTINCT interaction_id) > 1
+        """,
+    ),
+    Invariant(
+        name="nobody is rewarded for having brought themselves",
+        violations="""
+            SELECT format('%s to %s', reward_id, reward.identity_group_id)
+            FROM reward JOIN interaction USING (interaction_id)
+            WHERE reward.role = 'referrer' AND reward.state = 'pending'
+              AND reward.identity_group_id = interaction.identity_group_id
+        """,
+    ),
+    Invariant(
+        name="every reward took its amount from every budget item of its unit, once",
+        violations="""
+            SELECT format('%s from %s: %s of %s', reward_id, budget_item_id, taken,
+                          granted_base_units)
+            FROM reward
+            JOIN budget_item ON budget_item.campaign_id = reward.campaign_id
+                            AND budget_item.unit = reward.unit
+            LEFT JOIN (
+                SELECT reward_id, budget_item_id, sum(base_units) AS taken FROM budget_entry
+                WHERE kind = 'consume' GROUP BY reward_id, budget_item_id
+            ) AS entries USING (reward_id, budget_item_id)
+            WHERE taken IS DISTINCT FROM granted_base_units
+        """,
+    ),
+    Invariant(
+        name="a campaign decides on an event once",
+        violations="""
+            SELECT format('%s by %s: %s times', interaction_id, campaign_id, count(*))
+            FROM decision GROUP BY interaction_id, campaign_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        name="every reward of the last year has its decision",
+        violations="""
+            SELECT format('%s', reward_id) FROM reward
+            WHERE create_time > now() - interval '365 days' AND NOT EXISTS (
+                SELECT FROM decision WHERE decision.interaction_id = reward.interaction_id
+                                       AND decision.campaign_id = reward.campaign_id
+                                       AND outcome = 'granted')
+        """,
+    ),
 )
 """What holds of money at any time, as far as it can be read from the tables."""
 

@@ -52,10 +52,6 @@ _NEVER = {invariant.name: invariant.violations for invariant in INVARIANTS} | {
               AND reversal.event_reference = interaction.event_reference AND drain_time IS NULL)
         GROUP BY purchase_id HAVING count(*) > 1
     """,
-    "an event has one decision a campaign": """
-        SELECT interaction_id FROM decision GROUP BY interaction_id, campaign_id
-        HAVING count(*) > 1
-    """,
     "only decided events have rewards and decisions": """
         SELECT interaction_id FROM interaction
         WHERE state <> 'decided' AND interaction_id IN (

@@ -1,0 +1,143 @@
+"""The check of the books sees what could go wrong with them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from domains.campaign.model import Recipient, Trigger
+from infrastructure.database.transaction import Database
+from orchestration.queries.ledger_check import INVARIANTS
+from tests.support.books import read
+from tests.support.flows import Clock, flows_on
+from tests.support.rules import Limit, a_campaign, chained, percent
+from tests.support.shop import Shop, a_shop
+
+TODAY = datetime.now(UTC).replace(microsecond=0)
+
+CORRUPTIONS = {
+    "balances sum to zero for each merchant and unit": (
+        "UPDATE account SET balance = balance + 1 WHERE kind = 'recipient_pending'",
+    ),
+    "every balance is what its transfers make it": (
+        "UPDATE account SET balance = balance + 1 WHERE kind = 'recipient_pending'",
+    ),
+    "pending balances are the sums of pending rewards": (
+        "UPDATE account SET balance = balance + 1 WHERE kind = 'recipient_pending'",
+    ),
+    "what a campaign granted is what its rewards are": (
+        "UPDATE account SET balance = balance - 1 WHERE kind = 'campaign_granted'",
+    ),
+    "every reward is what was granted less what was taken back": (
+        "UPDATE reward SET target_base_units = target_base_units - 1 WHERE state = 'pending'",
+    ),
+    "a pending reward is owed as it was granted": (
+        "UPDATE reward SET target_base_units = target_base_units - 1 WHERE state = 'pending'",
+    ),
+    "every budget window used what was charged less what was given back": (
+        "UPDATE budget_window SET used_base_units = used_base_units + 1",
+    ),
+    "no budget window is above its limit": ("UPDATE budget_item SET limit_base_units = 1",),
+    "nothing is given back to a budget that was not taken": (
+        "DELETE FROM budget_entry WHERE kind = 'consume'",
+    ),
+    "every reward took its amount from every budget item of its unit, once": (
+        "DELETE FROM budget_entry",
+        "UPDATE budget_window SET used_base_units = 0",
+    ),
+    "every confirmed order of a known buyer has its event": (
+        "UPDATE interaction SET event_reference = event_reference || '!' WHERE kind = 'purchase'",
+    ),
+    "nobody has two referrers at one time": (
+        """
+        INSERT INTO referral_link (merchant_id, referral_link_id, referrer_group_id,
+                                   referee_group_id, start_time, end_time, end_reason, create_time)
+        SELECT merchant_id, uuidv7(), uuidv7(), referee_group_id, start_time,
+               start_time + interval '1 day', 'replaced', create_time FROM referral_link
+        """,
+    ),
+    "every granted decision has its rewards, and no other one has any": (
+        "UPDATE decision SET outcome = 'not_matched'",
+    ),
+    "nothing that was taken back is still owed": (
+        """
+        INSERT INTO reversal (reversal_id, merchant_id, event_reference, create_time, drain_time)
+        SELECT uuidv7(), merchant_id, event_reference, now(), now() FROM interaction
+        WHERE kind = 'purchase' AND event_reference = 'purchase:kept'
+        """,
+    ),
+    "an order earns in one of its lives at a time": (
+        """
+        UPDATE reward SET purchase_id = (SELECT purchase_id FROM shop_order
+                                         WHERE order_reference = 'kept')
+        WHERE state = 'pending'
+        """,
+    ),
+    "nobody is rewarded for having brought themselves": (
+        """
+        UPDATE reward SET identity_group_id = interaction.identity_group_id FROM interaction
+        WHERE interaction.interaction_id = reward.interaction_id AND role = 'referrer'
+        """,
+    ),
+    "a campaign decides on an event once": (
+        """
+        INSERT INTO decision SELECT interaction_id, campaign_id, decide_time + interval '1 second',
+               merchant_id, sequence, rule_version, outcome, details FROM decision
+        """,
+    ),
+    "every reward of the last year has its decision": ("DELETE FROM decision",),
+}
+# The database itself does not let these happen.
+IMPOSSIBLE = {"campaigns are never funded, people never owe", "nobody is their own referrer"}
+
+
+async def a_shop_with_history(database: Database) -> Shop:
+    """Orders that were kept and one that was taken back, paid along a chain from a budget."""
+    shop = await a_shop(
+        flows_on(database, clock=Clock(TODAY)),
+        a_campaign(
+            amount=percent("10"),
+            to=Recipient.REFERRER,
+            trigger=Trigger.REFERRAL_PURCHASE,
+            chaining=chained("20", "50"),
+            limits=(Limit(amount="1000"),),
+        ),
+    )
+    await shop.arrive("friend")
+    await shop.arrive("buyer", referrer="friend")
+    for order in ("kept", "kept too", "returned"):
+        await shop.buy("buyer", order)
+    shop.flows.clock.advance(timedelta(minutes=5))
+    await shop.work()
+    await shop.report("returned", "refunded")
+    await shop.work()
+    return shop
+
+
+async def broken(database: Database) -> set[str]:
+    """The names of the invariants that do not hold."""
+    return {
+        invariant.name
+        for invariant in INVARIANTS
+        if await read(database, f"SELECT * FROM ({invariant.violations}) AS broken")
+    }
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+async def test_what_is_wrong_with_the_books_is_seen(database: Database, name: str) -> None:
+    """Money could appear or vanish, and an operator would read that the books agree."""
+    await a_shop_with_history(database)
+    assert await broken(database) == set()
+
+    async with database.transaction() as tx:
+        for statement in CORRUPTIONS[name]:
+            await tx.execute(text(statement))
+
+    assert name in await broken(database)
+
+
+def test_every_invariant_has_been_broken_once() -> None:
+    """One that holds whatever happens says nothing."""
+    assert {each.name for each in INVARIANTS} == CORRUPTIONS.keys() | IMPOSSIBLE
