@@ -116,6 +116,13 @@ delivery = Table(
         name="state_known",
     ),
     CheckConstraint("(state = 'failed') = (retry_time IS NOT NULL)", name="failed_are_retried"),
+    # Serves whoever looks for what failed.
+    Index(
+        "ix_delivery_unapplied",
+        "merchant_id",
+        "delivery_id",
+        postgresql_where=text("state IN ('failed', 'dead')"),
+    ),
     # Serves claim_failed().
     Index("ix_delivery_retry", "retry_time", postgresql_where=text("state = 'failed'")),
     # Serves forget_old().

@@ -94,6 +94,13 @@ def upgrade() -> None:
         postgresql_using="brin",
     )
     op.create_index(
+        "ix_delivery_unapplied",
+        "delivery",
+        ["merchant_id", "delivery_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('failed', 'dead')"),
+    )
+    op.create_index(
         "ix_delivery_retry",
         "delivery",
         ["retry_time"],
@@ -139,6 +146,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("interaction_id", name=op.f("pk_interaction")),
         sa.UniqueConstraint("merchant_id", "kind", "event_reference", name="uq_interaction_event"),
+    )
+    op.create_index(
+        "ix_interaction_dead",
+        "interaction",
+        ["merchant_id", "interaction_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'dead'"),
     )
     op.create_index(
         "ix_interaction_due",

@@ -239,7 +239,8 @@ INVARIANTS = (
         name="every reward of the last year has its decision",
         violations="""
             SELECT format('%s', reward_id) FROM reward
-            WHERE create_time > now() - interval '365 days' AND NOT EXISTS (
+            WHERE create_time > (SELECT max(create_time) FROM reward) - interval '365 days'
+              AND NOT EXISTS (
                 SELECT FROM decision WHERE decision.interaction_id = reward.interaction_id
                                        AND decision.campaign_id = reward.campaign_id
                                        AND outcome = 'granted')

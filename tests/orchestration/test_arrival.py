@@ -175,6 +175,34 @@ async def test_an_older_referral_does_not_undo_a_newer_one(database: Database) -
     assert tuple(kept) == (link, None)
 
 
+async def test_a_late_import_closes_no_circle_in_the_past(database: Database) -> None:
+    """Two people would be above each other for a month, and both be paid for one order."""
+    shop = await a_shop(database, look_back=5 * DAY)
+    flow = shop.flows.arrival
+    for client in ("a", "b", "c"):
+        await flow.record_past(
+            an_arrival(shop.merchant_id, client), event_time=NOON - 90 * DAY, repeat=None
+        )
+    # "a" brought "b" until "c" did.
+    for referrer, days in (("a", 50), ("c", 20)):
+        await flow.record_past(
+            an_arrival(shop.merchant_id, "b", referrer=referrer),
+            event_time=NOON - days * DAY,
+            repeat=None,
+        )
+
+    early = await flow.record_past(
+        an_arrival(shop.merchant_id, "a", referrer="b"), event_time=NOON - 55 * DAY, repeat=None
+    )
+    late = await flow.record_past(
+        an_arrival(shop.merchant_id, "a", referrer="b"), event_time=NOON - 10 * DAY, repeat=None
+    )
+
+    assert early.referral_link_id is None
+    # By then "b" was no longer brought by "a".
+    assert late.referral_link_id is not None
+
+
 @pytest.mark.parametrize(
     "window", [CalendarMonths(time_zone="Europe/Paris"), Tiles(duration=36_500 * DAY)]
 )

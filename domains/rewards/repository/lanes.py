@@ -68,14 +68,15 @@ _HOLD = text(
 _GET = text(
     """
     SELECT COALESCE((SELECT held FROM reward_lane WHERE merchant_id = :merchant_id), false) AS held,
-           count(*) FILTER (WHERE state = 'pending' AND due_time <= :now) AS due,
-           count(*) FILTER (WHERE state = 'pending' AND due_time > :now) AS waiting,
-           count(*) FILTER (WHERE state = 'dead') AS dead,
-           min(due_time) FILTER (WHERE state = 'pending' AND due_time <= :now) AS oldest,
+           count(*) FILTER (WHERE due_time <= :now) AS due,
+           count(*) FILTER (WHERE due_time > :now) AS waiting,
+           (SELECT count(*) FROM interaction
+            WHERE merchant_id = :merchant_id AND state = 'dead') AS dead,
+           min(due_time) FILTER (WHERE due_time <= :now) AS oldest,
            (SELECT count(*) FROM reversal
             WHERE merchant_id = :merchant_id AND drain_time IS NULL) AS reversals
     FROM interaction
-    WHERE merchant_id = :merchant_id AND state IN ('pending', 'dead')
+    WHERE merchant_id = :merchant_id AND state = 'pending'
     """
 )
 _EPOCH = datetime.fromisoformat("0001-01-02T00:00:00+00:00")

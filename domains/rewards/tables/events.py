@@ -70,6 +70,13 @@ interaction = Table(
     Index(
         "ix_interaction_due", "merchant_id", "due_time", postgresql_where=text("state = 'pending'")
     ),
+    # Serves get_lane() and whoever looks for what failed.
+    Index(
+        "ix_interaction_dead",
+        "merchant_id",
+        "interaction_id",
+        postgresql_where=text("state = 'dead'"),
+    ),
 )
 
 # What webhooks leave for the holder of the lane: an order was taken back.
