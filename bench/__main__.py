@@ -54,8 +54,8 @@ async def measure(*, full: bool) -> None:
             for row in await request_rows(stack, engine, shop):
                 table.add_row(
                     row.name,
-                    f"{row.load.per_second:,.0f} /s\np50 {row.load.p50_milliseconds:.1f} ms"
-                    f"  p99 {row.load.p99_milliseconds:.1f} ms",
+                    f"{row.load.per_second:,.0f} /s",
+                    f"{row.load.p50_milliseconds:.0f} / {row.load.p99_milliseconds:.0f} ms",
                     f"{row.floor_per_second:,.0f} /s",
                     f"{row.load.per_second / row.floor_per_second:.1%}",
                 )
@@ -63,23 +63,25 @@ async def measure(*, full: bool) -> None:
             for line in await reward_rows(stack, engine, workers, full=full):
                 table.add_row(
                     line.name,
-                    f"{line.per_second:,.0f} events/s",
-                    f"{line.floor_per_second:,.0f} events/s",
+                    f"{line.per_second:,.0f} /s",
+                    "",
+                    f"{line.floor_per_second:,.0f} /s",
                     f"{line.per_second / line.floor_per_second:.1%}",
                 )
             for figure in await process_rows(environment):
                 table.add_row(
                     figure.name,
                     f"{figure.ours:,.1f} {figure.unit}",
+                    "",
                     f"{figure.floor:,.1f} {figure.unit}",
                     f"{figure.ours / figure.floor:.2f} times",
                 )
             await engine.dispose()
     console.print(table)
     console.print(
-        "Floor: what the same machine does without us, in the same run. Of rates: pgbench writing\n"
-        "the same rows, so more is better and 100% is out of reach. Of times and memory: a bare\n"
-        "gRPC server, so less is better. `python -m bench --full` adds a million stored events.\n"
+        "Floor: what the same machine does without us, in the same run. Of rates: pgbench writing "
+        "the same rows, so more is better and 100% is out of reach. Of times and memory: a bare "
+        "gRPC server, so less is better. `python -m bench --full` adds a million stored events. "
         f"{os.cpu_count()} cores, load generator and floors included; fsync on."
     )
 
@@ -87,7 +89,7 @@ async def measure(*, full: bool) -> None:
 def _table() -> Table:
     table = Table(title="Ours beside the floor; requests go through Envoy", title_justify="left")
     table.add_column("")
-    for name in ("ours", "floor", "ratio"):
+    for name in ("ours", "p50 / p99", "floor", "ratio"):
         table.add_column(name, justify="right")
     return table
 

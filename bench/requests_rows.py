@@ -75,11 +75,11 @@ async def request_rows(stack: RunningStack, engine: AsyncEngine, shop: Shop) -> 
         return RequestRow(name=name, load=load, floor_per_second=floor)
 
     rows = [
-        await measure("arrival of somebody new", arrivals, "arrival.sql"),
-        await measure("webhook of a new order", linked, "webhook.sql"),
+        await measure("arrival, new visitor", arrivals, "arrival.sql"),
+        await measure("webhook, new order", linked, "webhook.sql"),
     ]
     await send_all(url.hostname, url.port, unlinked, connections=CONNECTIONS)
-    rows.append(await measure("claim of a reported order", claims, "claim.sql"))
+    rows.append(await measure("claim, reported order", claims, "claim.sql"))
     return rows
 
 

@@ -128,7 +128,7 @@ async def reward_rows(
             clients=1,
         )
         floor = batches * BATCH_EVENTS
-        rows = [RewardRow(name="reward work", per_second=rate, floor_per_second=floor)]
+        rows = [RewardRow(name="reward work, events", per_second=rate, floor_per_second=floor)]
         if full:
             async with engine.begin() as connection:
                 await connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -136,7 +136,7 @@ async def reward_rows(
                     _STORED, {"merchant_id": shop.merchant_id, "stored": STORED}
                 )
             beside = await _drain(engine, lane, "beside-")
-            name = f"reward work beside {STORED:,} stored events"
+            name = f"… beside {STORED:,} stored"
             rows.append(RewardRow(name=name, per_second=beside, floor_per_second=floor))
     return rows
 
