@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from domains.rewards.model import referral_reference
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
 
@@ -156,7 +157,7 @@ _ARRIVE = text(
         INSERT INTO interaction
             (interaction_id, merchant_id, kind, event_reference, identity_group_id, event_time,
              due_time)
-        SELECT :new_interaction_id, :merchant_id, 'referral', 'referral:' || referral_link_id,
+        SELECT :new_interaction_id, :merchant_id, 'referral', :referral_reference,
                referee_group_id, :event_time, :event_time
         FROM linked
     )
@@ -237,6 +238,7 @@ async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived |
         "locked": locked,
         "new_link_id": row.ids.link_id,
         "new_interaction_id": row.ids.interaction_id,
+        "referral_reference": referral_reference(row.client_id, row.ids.link_id),
     }
     found = (await tx.execute(_ARRIVE, parameters)).one_or_none()
     if found is None:

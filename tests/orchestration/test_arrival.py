@@ -9,7 +9,7 @@ import pytest
 
 from domains.attribution.model import Utm
 from domains.campaign.model import CalendarMonths, Recipient, Tiles, Trigger
-from domains.rewards.model import Outcome
+from domains.rewards.model import Outcome, referral_reference
 from infrastructure.database.transaction import Database
 from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.arrival.flow import Arrival
@@ -227,7 +227,9 @@ async def test_a_time_before_every_window_earns_nothing_and_stops_nothing(
 
     await shop.work()
 
-    (decision,) = (await explain(shop, f"referral:{record.referral_link_id}")).decisions
+    assert record.referral_link_id is not None
+    event = referral_reference("visitor", record.referral_link_id)
+    (decision,) = (await explain(shop, event)).decisions
     assert (decision.outcome, decision.details) == (
         Outcome.NOT_ACTIVE,
         {"why": "before its start"},

@@ -9,7 +9,7 @@ import pytest
 from domains.attribution.model import Utm
 from domains.business.model import AttributionModel
 from domains.campaign.model import ConditionGroup, Operator, Recipient, Trigger
-from domains.rewards.model import Outcome
+from domains.rewards.model import Outcome, referral_reference
 from infrastructure.database.transaction import Database
 from tests.support.books import amounts_of, count_of, events_of, explain, rewards_of
 from tests.support.flows import NOON
@@ -243,7 +243,8 @@ async def test_bringing_somebody_is_an_event_of_its_own(database: Database) -> N
 
     await shop.work()
 
-    event = f"referral:{brought.referral_link_id}"
+    assert brought.referral_link_id is not None
+    event = referral_reference("newcomer", brought.referral_link_id)
     assert [each.event_reference for each in await events_of(shop)] == [event]
     assert {(each.campaign, each.person, each.base_units) for each in await rewards_of(shop)} == {
         ("thanks", friend, 2_000_000),

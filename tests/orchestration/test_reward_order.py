@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -167,3 +168,24 @@ async def test_a_held_lane_decides_nothing_until_it_is_released(database: Databa
 
     assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
     assert (await reward.get_lane(shop.merchant_id)).due_count == 0
+
+
+@pytest.mark.parametrize("first", ["one", "other"])
+async def test_visits_of_one_instant_are_decided_alike_in_whichever_order_they_are_told(
+    database: Database, first: str
+) -> None:
+    """Who gets the last of a budget would depend on how often a history was imported."""
+    shop = await a_shop(
+        database,
+        a_campaign(to=Recipient.USER, trigger=Trigger.REFERRAL, limits=(Limit(amount="1"),)),
+    )
+    await shop.arrive("friend")
+    groups = {}
+    for client in (first, "other" if first == "one" else "one"):
+        groups[client] = (await shop.arrive(client, referrer="friend")).identity_group_id
+
+    await shop.work()
+
+    (reward,) = await rewards_of(shop)
+    winner = min(groups, key=lambda client: hashlib.sha256(client.encode()).hexdigest())
+    assert reward.person == groups[winner]

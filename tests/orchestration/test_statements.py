@@ -19,7 +19,12 @@ from domains.purchases.model import (
 )
 from domains.referral.model import ReferralLink
 from domains.referral.repository import ReferralRepository
-from domains.rewards.model import Interaction, InteractionKind, InteractionState
+from domains.rewards.model import (
+    Interaction,
+    InteractionKind,
+    InteractionState,
+    referral_reference,
+)
 from domains.rewards.repository import EventRepository
 from infrastructure.database.transaction import Database
 from tests.support.flows import NOON
@@ -54,7 +59,7 @@ def a_referral_of(
         interaction_id=like.interaction_id,
         merchant_id=like.merchant_id,
         kind=InteractionKind.REFERRAL,
-        event_reference=f"referral:{referral_link_id}",
+        event_reference=referral_reference("visitor", referral_link_id),
         identity_group_id=identity_group_id,
         purchase_id=None,
         state=InteractionState.PENDING,

@@ -12,6 +12,7 @@ from domains.rewards.model.event import (
     Reversal,
     WaitingLane,
     event_reference,
+    referral_reference,
 )
 from domains.rewards.model.ledger import Account, AccountKind, Posting, TransferKind
 from domains.rewards.model.reward import CancellationReason, Reward, RewardState, Role
@@ -34,4 +35,5 @@ __all__ = [
     "TransferKind",
     "WaitingLane",
     "event_reference",
+    "referral_reference",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from vocabulary.ids import (
     InteractionId,
     MerchantId,
     PurchaseId,
+    ReferralLinkId,
     ReversalId,
 )
 
@@ -24,6 +26,7 @@ DECISIONS_KEPT = timedelta(days=400)
 RETRY_PAUSE = timedelta(seconds=10)
 WAIT_PAUSE = timedelta(seconds=30)
 WAIT_PAUSE_MAX = timedelta(hours=1)
+BROWSER_CHARACTERS = 32
 
 
 class InteractionKind(StrEnum):
@@ -126,6 +129,17 @@ def event_reference(order_reference: str, generation: int) -> str:
     """
     suffix = f"#{generation}" if generation > 1 else ""
     return "purchase:" + order_reference.replace("#", "##") + suffix
+
+
+def referral_reference(client_id: str, referral_link_id: ReferralLinkId) -> str:
+    """The name of the event that a browser came through a link for the first time.
+
+    Events of one instant are decided in the order of their names: by the browser, which is the
+    same however often history is imported, before the link, whose id is random. The browser's
+    id is a secret, so its hash stands there.
+    """
+    browser = hashlib.sha256(client_id.encode()).hexdigest()[:BROWSER_CHARACTERS]
+    return f"referral:{browser}:{referral_link_id}"
 
 
 def retry_pause(try_count: int) -> timedelta | None:
