@@ -44,8 +44,11 @@ class _Libraries(logging.Handler):
             record.levelno,
             "library",
             logger=record.name,
-            # gRPC fills in headers that it cannot read, tokens among them.
-            said=str(record.msg) if record.name.startswith("grpc") else record.getMessage(),
+            # gRPC fills in headers that it cannot read, tokens among them; asyncio goes on in
+            # further lines with what an exception said.
+            said=(
+                str(record.msg) if record.name.startswith("grpc") else record.getMessage()
+            ).partition("\n")[0],
             **({} if raised is None else fault_of(raised)),
         )
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from infrastructure.database.clock import SYNCHRONISED_EVERY, DatabaseClock
+from infrastructure.database.transaction import Database
 from server.interception.refusals import is_dependency_away
 from server.logs import fault_of
 
@@ -21,21 +23,33 @@ async def repeatedly(
     stopping: asyncio.Event,
     alarm: asyncio.Event,
 ) -> None:
-    """Runs a job, sleeps as long as it says or until the alarm, and again.
-
-    A failed run is tried again soon.
-    """
+    """Runs a job, sleeps as long as it says or until the alarm, and again."""
     while not stopping.is_set():
         alarm.clear()
-        try:
-            pause = await run()
-        except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no worker
-            pause = RETRY_SECONDS
-            if is_dependency_away(raised):
-                _log.warning("dependency away", job=name, fault=type(raised).__name__)
-            else:
-                _log.error("job failed", job=name, **fault_of(raised))
+        pause = await once(name, run)
         try:
             await asyncio.wait_for(alarm.wait(), pause)
         except TimeoutError:
             continue
+
+
+async def once(name: str, run: Callable[[], Awaitable[float]]) -> float:
+    """Runs a job and returns how long to sleep. A failed run is tried again soon."""
+    try:
+        return await run()
+    except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no process
+        if is_dependency_away(raised):
+            _log.warning("dependency away", job=name, fault=type(raised).__name__)
+        else:
+            _log.error("job failed", job=name, **fault_of(raised))
+        return RETRY_SECONDS
+
+
+def timekeeping(clock: DatabaseClock, database: Database) -> Callable[[], Awaitable[float]]:
+    """The job that puts a process's clock right."""
+
+    async def run() -> float:
+        is_right = await clock.synchronise(database)
+        return SYNCHRONISED_EVERY.total_seconds() if is_right else RETRY_SECONDS
+
+    return run

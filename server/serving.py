@@ -34,7 +34,6 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
-from infrastructure.database.clock import SYNCHRONISED_EVERY
 from infrastructure.rpc.contract import methods_of
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain, Step
@@ -44,7 +43,7 @@ from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
 from server.interception.validation import Validation
-from server.repeating import repeatedly
+from server.repeating import once, repeatedly, timekeeping
 from server.settings import Settings
 from server.wiring import Servicers, application
 
@@ -197,11 +196,9 @@ async def serve(settings: Settings) -> None:
         except RuntimeError as problem:
             raise AddressTakenError(address) from problem
 
-        async def run_clock() -> float:
-            await app.clock.synchronise(app.database)
-            return SYNCHRONISED_EVERY.total_seconds()
-
-        # Told to stop, it ends with the next round: nothing waits for it.
+        run_clock = timekeeping(app.clock, app.database)
+        # Before anything is dated by it.
+        await once("clock", run_clock)
         keeping_time = asyncio.create_task(
             repeatedly("clock", run_clock, stopping, asyncio.Event())
         )

@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from domains.rewards.model.event import WORKERS
-from infrastructure.database.clock import SYNCHRONISED_EVERY
 from infrastructure.database.waking import listen
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
 from server.jobs.reward_work import RewardWork
-from server.repeating import RETRY_SECONDS, repeatedly
+from server.repeating import RETRY_SECONDS, once, repeatedly, timekeeping
 from server.serving import stop_signal
 from server.settings import Settings
 from server.wiring import application
@@ -41,7 +40,6 @@ async def work(settings: Settings) -> None:
         housekeeping = Housekeeping(
             database=app.database, purchases=app.domains.purchases, clock=clock
         )
-        _log.info("working")
 
         async def run_retries() -> float:
             await retries.run()
@@ -60,10 +58,7 @@ async def work(settings: Settings) -> None:
             await listen(app.database, WORKERS, alarms["rewards"], stopping)
             return RETRY_SECONDS
 
-        async def run_clock() -> float:
-            await clock.synchronise(app.database)
-            return SYNCHRONISED_EVERY.total_seconds()
-
+        run_clock = timekeeping(clock, app.database)
         jobs = {
             "clock": run_clock,
             "rewards": run_rewards,
@@ -71,6 +66,9 @@ async def work(settings: Settings) -> None:
             "housekeeping": run_housekeeping,
             "listening": run_listening,
         }
+        # Before anything is decided by it.
+        await once("clock", run_clock)
+        _log.info("working")
         alarms = {name: asyncio.Event() for name in jobs}
         await asyncio.gather(
             *(repeatedly(name, run, stopping, alarms[name]) for name, run in jobs.items()),

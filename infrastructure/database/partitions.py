@@ -21,6 +21,7 @@ _LIST = text(
 )
 
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '1s'")
+_NO_STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
 
 async def keep_months(
@@ -32,12 +33,12 @@ async def keep_months(
 
     A partition is named after its table and month: `decision_202611`. What came before its
     partition is in the table's default partition, and is moved. Doing it twice changes nothing.
-    Two at once wait for each other.
 
-    Waits a second at most for a lock: whoever comes after it in the queue for that would wait
-    as well.
+    Waits a second at most for a lock, another one that does the same included: whoever comes
+    after it in the queue for that would wait as well. Moving may take longer.
     """
     await tx.execute(_LOCK_TIMEOUT)
+    await tx.execute(_NO_STATEMENT_TIMEOUT)
     key = f"partitions:{table}"
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     there = set((await tx.execute(_LIST, {"parent_name": table})).scalars())
@@ -60,6 +61,8 @@ async def _make(
     """Makes a partition beside its table and attaches it, so that writers go on meanwhile."""
     start, following = (each.isoformat() for each in span)
     for statement in (
+        # Otherwise a row that is written after the move keeps the partition from being attached.
+        f'LOCK TABLE "{table}_default" IN ACCESS EXCLUSIVE MODE',
         f'CREATE TABLE "{name}" (LIKE "{table}" INCLUDING ALL)',
         f"""
         WITH moved AS (

@@ -125,7 +125,7 @@ _ARRIVE = text(
          AND link.referee_group_id = candidate.referee_group_id AND link.end_time IS NULL,
         shop
     ), ancestor (identity_group_id) AS (
-        -- Nobody is above somebody who is seen for the first time.
+        -- Somebody who is seen for the first time is above nobody.
         SELECT referrer_group_id FROM candidate, visitor WHERE NOT visitor.is_new
         UNION
         SELECT link.referrer_group_id

@@ -16,10 +16,11 @@ from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 CLAIMS_MAX = 50
 """How many claims of one order wait for it. Their tokens are unproven until it comes."""
 
-EVENT_REFERENCE = """
-    'purchase:' || replace(claimed.order_reference, '#', '##')
-        || CASE WHEN claimed.generation > 1 THEN '#' || claimed.generation ELSE '' END
+_EVENT_REFERENCE = """
+    'purchase:' || replace({order}.order_reference, '#', '##')
+        || CASE WHEN {order}.generation > 1 THEN '#' || {order}.generation ELSE '' END
 """
+EVENT_REFERENCE = _EVENT_REFERENCE.format(order="claimed")
 """The SQL of `domains.rewards.model.event_reference`. A test compares the two."""
 
 EARN = f"""
@@ -67,10 +68,14 @@ _CLAIM = text(
                              AND (known.identity_group_id IS NULL
                                   -- A customer's account is a guess at the buyer. Whoever shows
                                   -- the token is the buyer, until the rewards may be decided.
-                                  OR known.link = 'customer' AND known.identity_group_id
-                                         <> excluded.claim_groups[1]
-                                     AND LEAST(known.event_time, CAST(:now AS timestamptz))
-                                         + (SELECT reward_delay FROM shop) > :now)
+                                  OR known.link = 'customer' AND NOT EXISTS (
+                                      SELECT FROM interaction
+                                      WHERE interaction.merchant_id = known.merchant_id
+                                        AND interaction.kind = 'purchase'
+                                        AND interaction.event_reference
+                                            = {_EVENT_REFERENCE.format(order="known")}
+                                        AND (interaction.state <> 'pending'
+                                             OR interaction.due_time <= :now)))
                      ) AS wins (now)
             ),
             (claim_digests, claim_groups, claim_times) = (

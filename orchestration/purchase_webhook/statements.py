@@ -125,9 +125,19 @@ _APPLY = text(
                   old.identity_group_id IS NULL AND new.identity_group_id IS NOT NULL
                       AS is_linked_now,
                   old.state = 'confirmed' AND new.voided AS is_taken_back,
-                  (old.state, old.event_time, old.body_hash)
-                      IS DISTINCT FROM (new.state, new.event_time, new.body_hash) AS is_applied
-    ), {EARN}, taken_back AS (
+                  old.order_time <> new.order_time AS is_dated_anew,
+                  (old.state, old.event_time, old.body_hash, old.content_key, old.order_time,
+                   old.identity_group_id)
+                      IS DISTINCT FROM (new.state, new.event_time, new.body_hash, new.content_key,
+                                        new.order_time, new.identity_group_id) AS is_applied
+    ), {EARN}, dated AS (
+        -- What is charged is the month of the order, whichever report named its time.
+        UPDATE interaction SET event_time = claimed.order_time
+        FROM claimed
+        WHERE claimed.is_dated_anew AND interaction.merchant_id = claimed.merchant_id
+          AND interaction.kind = 'purchase' AND interaction.state = 'pending'
+          AND interaction.event_reference = {EVENT_REFERENCE}
+    ), taken_back AS (
         INSERT INTO reversal (reversal_id, merchant_id, event_reference, create_time)
         SELECT :new_reversal_id, claimed.merchant_id, {EVENT_REFERENCE}, :now
         FROM claimed WHERE claimed.is_taken_back

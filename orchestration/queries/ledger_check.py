@@ -149,6 +149,18 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        name="every order earns for its own buyer",
+        violations="""
+            SELECT format('%s %s', shop_order.merchant_id, order_reference)
+            FROM shop_order JOIN interaction
+              ON interaction.merchant_id = shop_order.merchant_id
+             AND interaction.kind = 'purchase'
+             AND interaction.event_reference = 'purchase:' || replace(order_reference, '#', '##')
+                 || CASE WHEN generation > 1 THEN '#' || generation ELSE '' END
+            WHERE interaction.identity_group_id IS DISTINCT FROM shop_order.identity_group_id
+        """,
+    ),
+    Invariant(
         name="nobody is their own referrer",
         violations="""
             SELECT format('%s at %s', referrer_group_id, merchant_id) FROM referral_link

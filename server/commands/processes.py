@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 import click
 import uvloop
 
-from domains.rewards.model.event import DECISIONS_KEPT
-from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.partitions import keep_months
+from infrastructure.database.engine import create_engine
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.schema import migrate as migrate_schema
 from server.commands.mesh import explained_database_faults
@@ -53,14 +50,6 @@ def migrate() -> None:
         engine = create_engine(url, pool_size=1, application_name="migrate")
         try:
             await migrate_schema(engine)
-            async with database_of(engine).transaction() as tx:
-                await keep_months(
-                    tx,
-                    "decision",
-                    column="decide_time",
-                    now=datetime.now(UTC),
-                    kept=DECISIONS_KEPT,
-                )
         finally:
             await engine.dispose()
 

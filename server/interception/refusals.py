@@ -148,7 +148,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
 def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
     _log.error(
         event,
-        sqlstate=(sqlstate(raised) or "") if isinstance(raised, DBAPIError) else "",
+        sqlstate=sqlstate(raised) or "",
         **fault_of(raised),
         **facts,
     )
@@ -167,8 +167,8 @@ def is_dependency_away(raised: Exception) -> bool:
 
 
 def _says_away(state: str | None) -> bool:
-    # A statement that took too long is the statement's fault: what it works on is set aside,
-    # or it would be tried for ever and hold up all that comes after it.
+    # A statement that took too long is not a database that is away: what it works on is set
+    # aside for a while, or all that comes after it would wait as well.
     return state is not None and state[:2] in _AWAY and state != TIMED_OUT
 
 

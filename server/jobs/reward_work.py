@@ -85,7 +85,8 @@ class RewardWork:
                 lane,
                 suspects[0],
                 obstacle=type(cause).__name__,
-                # Slow minutes of the database are not the event's fault: it only waits.
+                # Slow minutes of the database are not the event's fault: it waits, each time
+                # longer, up to an hour, with its obstacle for everybody to see.
                 costs_try=sqlstate(cause) != TIMED_OUT,
             )
             return
@@ -96,6 +97,9 @@ class RewardWork:
             except BatchFailedError as failed:
                 if is_dependency_away(_cause(failed)):
                     raise
+                if not failed.interaction_ids:
+                    # A reversal came in between and fails: no event is to blame.
+                    return
                 await self._search(lane, half, _cause(failed))
 
 

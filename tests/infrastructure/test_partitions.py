@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.partitions import keep_months
 from infrastructure.database.transaction import Database, Transaction
+from tests.support.connections import holding
 
 LATER = datetime(2031, 5, 20, tzinfo=UTC)
 KEPT = timedelta(days=400)
@@ -23,6 +24,7 @@ _ADD = text(
     VALUES (:id, :id, :decide_time, :id, 1, 1, 'granted', '{}')
     """
 )
+_MADE = text("SELECT relname FROM pg_class WHERE relname ~ '^decision_[0-9]{6}$'")
 _WHERE = text("SELECT tableoid::regclass::text AS place, decide_time FROM decision ORDER BY 2")
 
 
@@ -66,19 +68,25 @@ async def test_while_somebody_reads_a_partition_waits_and_writers_do_not(
     engine: AsyncEngine, real_database: Database
 ) -> None:
     """A long report over decisions would stop everybody's rewards once a month."""
-    async with engine.connect() as reader:
-        await reader.execute(text("SELECT count(*) FROM decision"))
-        async with asyncio.timeout(5):
+    now = datetime.now(UTC)
+    try:
+        async with real_database.transaction() as tx:
+            await keep(tx, now)
+        async with holding(engine, "SELECT count(*) FROM decision") as reader:
             making = asyncio.ensure_future(keep_later(real_database))
+            await reader.until_awaited()
             async with real_database.transaction() as tx:
-                await add(tx, datetime.now(UTC))
+                await tx.execute(text("SET LOCAL lock_timeout = '100ms'"))
+                await add(tx, now)
+            assert not making.done()
             with pytest.raises(DBAPIError, match="lock timeout"):
                 await making
-        await reader.rollback()
-    await keep_later(real_database)
-    async with engine.begin() as connection:
-        for month in ("203105", "203106", "203107"):
-            await connection.execute(text(f"DROP TABLE decision_{month}"))
+        await keep_later(real_database)
+    finally:
+        async with engine.begin() as connection:
+            rows = await connection.execute(_MADE)
+            for name in rows.scalars().all():
+                await connection.execute(text(f"DROP TABLE {name}"))
 
 
 async def keep_later(database: Database) -> None:

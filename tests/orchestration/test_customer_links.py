@@ -8,9 +8,10 @@ import pytest
 
 from domains.purchases.model import Link
 from infrastructure.database.transaction import Database
-from tests.support.books import order_of, rewards_of
+from tests.support.books import assert_books_balance, order_of, rewards_of
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
+from vocabulary.ids import IdentityGroupId
 
 GRACE = timedelta(seconds=60)
 
@@ -69,3 +70,48 @@ async def test_a_token_shown_after_the_grace_changes_nothing(database: Database)
     assert late.purchase_id is None
     assert await linked(shop, "A-2") == (known.identity_group_id, Link.CUSTOMER)
     assert {each.person for each in await rewards_of(shop)} == {known.identity_group_id}
+
+
+@pytest.mark.parametrize("way", ["a fast clock", "a later report"])
+async def test_what_is_decided_stays_with_its_buyer_whatever_the_shop_s_clock_says(
+    database: Database, way: str
+) -> None:
+    """An order would belong to one person, and its rewards to another."""
+    shop = await a_rewarding_shop(database)
+    known = await a_known_customer(shop)
+    ahead = timedelta(hours=1) if way == "a fast clock" else timedelta()
+    now = shop.flows.clock.now
+    await shop.report("A-2", customerId="c-1", ordered=now, updated=now + ahead)
+    shop.flows.clock.advance(GRACE)
+    await shop.work()
+    assert len(await rewards_of(shop)) == 2
+    if way == "a later report":
+        shop.flows.clock.advance(timedelta(days=3))
+        await shop.report("A-2", customerId="c-1", ordered=now)
+
+    late = await shop.claim("late", "A-2")
+    await shop.work()
+
+    assert late.purchase_id is None
+    assert await linked(shop, "A-2") == (known, Link.CUSTOMER)
+    await assert_books_balance(database)
+
+
+async def test_a_customer_who_shows_the_token_is_not_followed_by_another(
+    database: Database,
+) -> None:
+    """The second who shows a token would take the order from the first."""
+    shop = await a_rewarding_shop(database)
+    known = await a_known_customer(shop)
+    await shop.report("A-2", customerId="c-1")
+
+    assert (await shop.claim("known", "A-2")).purchase_id is not None
+    assert (await shop.claim("late", "A-2")).purchase_id is None
+
+    assert await linked(shop, "A-2") == (known, Link.CLAIM)
+
+
+async def a_known_customer(shop: Shop) -> IdentityGroupId:
+    """Somebody who claimed an earlier order of the customer `c-1`."""
+    await shop.report("A-1", customerId="c-1")
+    return (await shop.claim("known", "A-1")).identity_group_id

@@ -113,19 +113,18 @@ async def test_slow_minutes_of_the_database_kill_no_event(
 ) -> None:
     """Rewards of many orders would be lost for good, because a backup held a lock for a while."""
     shop = await a_shop(real_database, a_campaign())
-    for order in ("A-1", "A-2"):
-        await shop.buy("buyer", order)
+    await shop.buy("buyer", "A-1")
     hasty = create_engine(
         postgres.url,
         pool_size=2,
         application_name="hasty",
-        statement_timeout=timedelta(milliseconds=100),
+        statement_timeout=timedelta(milliseconds=500),
     )
     clock = shop.flows.clock
     worker = flows_on(database_of(hasty), clock=clock).reward_work
     try:
         async with holding(engine, "LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE"):
-            for _ in range(TRIES_MAX + 2):
+            for _ in range(TRIES_MAX + 1):
                 await worker.run()
                 events = await events_of(shop)
                 clock.now = max(each.due_time for each in events) + timedelta(seconds=1)
@@ -134,6 +133,6 @@ async def test_slow_minutes_of_the_database_kill_no_event(
 
     assert {each.try_count for each in events} == {0}
     assert {each.state for each in events} == {InteractionState.PENDING}
-    assert {each.wait_count for each in events} == {TRIES_MAX + 2}
+    assert {each.wait_count for each in events} == {TRIES_MAX + 1}
     await shop.work()
-    assert len(await amounts_of(shop)) == 2
+    assert len(await amounts_of(shop)) == 1

@@ -50,6 +50,9 @@ CORRUPTIONS = {
     "every confirmed order of a known buyer has its event": (
         "UPDATE interaction SET event_reference = event_reference || '!' WHERE kind = 'purchase'",
     ),
+    "every order earns for its own buyer": (
+        "UPDATE shop_order SET identity_group_id = uuidv7() WHERE order_reference = 'kept'",
+    ),
     "nobody has two referrers at one time": (
         """
         INSERT INTO referral_link (merchant_id, referral_link_id, referrer_group_id,

@@ -12,7 +12,7 @@ from domains.purchases.model import OrderState
 from domains.purchases.model.custom_order import FUTURE_MAX
 from infrastructure.database.transaction import Database
 from orchestration.purchase_webhook.errors import DeliveryUnusableError
-from tests.support.books import amounts_of, order_of
+from tests.support.books import amounts_of, deliveries_of, events_of, order_of
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import a_shop
@@ -92,7 +92,8 @@ async def test_a_time_that_the_shop_named_is_the_order_s(
     database: Database, stated_first: bool
 ) -> None:
     """The month that is charged would depend on which report came first."""
-    shop = await a_shop(database)
+    shop = await a_shop(database, a_campaign(), reward_delay=timedelta(hours=1))
+    await shop.claim("buyer", "A-1")
     stated = {"createdAt": (NOON - timedelta(days=40)).isoformat()}
     unstated: dict[str, str | None] = {"createdAt": None}
     for body in (stated, unstated) if stated_first else (unstated, stated):
@@ -100,6 +101,20 @@ async def test_a_time_that_the_shop_named_is_the_order_s(
         await shop.report("A-1", updated=shop.flows.clock.now, **body)
 
     assert (await order_of(shop, "A-1")).order_time == NOON - timedelta(days=40)
+    assert [each.event_time for each in await events_of(shop)] == [NOON - timedelta(days=40)]
+
+
+async def test_an_older_report_that_says_more_is_no_ignored_one(database: Database) -> None:
+    """A shop's operator would search for where the total came from."""
+    shop = await a_shop(database)
+    shop.flows.clock.advance(timedelta(hours=1))
+    await shop.report("A-1", "refunded", updated=NOON, totalPrice=None, currency=None)
+    await shop.report("A-1", "confirmed", updated=NOON - timedelta(minutes=1))
+    await shop.report("A-1", "pending", updated=NOON - timedelta(minutes=2))
+
+    assert str((await order_of(shop, "A-1")).total) == "100.00"
+    states = [each.state for each in await deliveries_of(shop)]
+    assert sorted(states) == ["applied", "applied", "ignored"]
 
 
 @pytest.mark.parametrize("number", ["1e41", "1e999999999", "1e-41", "1e999999999999", "-1", "1e3"])

@@ -19,7 +19,7 @@ except UnicodeDecodeError:
 try:
     raise ValueError("{SECRET}")
 except ValueError:
-    logging.getLogger("asyncio").exception("a task failed")
+    logging.getLogger("asyncio").exception("a task failed\\nfuture: exception='{SECRET}'")
 logging.getLogger("asyncio").info("chatter")
 """
 
