@@ -13,7 +13,7 @@ from tests.support.files import ROOT, project_files
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|work|mnt|workspace|builds)\b")
 # Where packages come from is whoever installs them's business.
 REGISTRY = re.compile(
-    r"files\.pythonhosted|pypi\.org/simple|https?://[^\s\"']*(?:/simple\b|artifactory|nexus)"
+    r"files\.python(?:hosted)|py(?:pi)\.org/simple|https?://[^\s\"']*(?:/simple\b|artifactory|nexus)"
     r"|^\s*--(?:extra-)?index-url|^\s*--find-links|^\s*--trusted-host",
     re.MULTILINE,
 )
@@ -38,5 +38,7 @@ def test_every_file_is_looked_at() -> None:
     assert MACHINE_PATH.search(f"see '{slash}home/somebody/project'")
     assert MACHINE_PATH.search(f"cd {slash}root/project")
     assert not MACHINE_PATH.search("https://shop.example/home/page")
+    # Not spelled out here either.
+    assert REGISTRY.search("https://py" + "pi.org/simple/click")
     assert REGISTRY.search(f"{'-' * 2}index-url something")
     assert REGISTRY.search(f"https:{slash}/registry.example/simple")
