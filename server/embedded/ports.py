@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import secrets
 import socket
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from server.embedded.errors import StackError
@@ -56,28 +57,30 @@ class StackPorts:
     servers: tuple[int, ...]
 
 
-def choose_stack_ports(*, public: int | None, mesh: int | None, server_count: int) -> StackPorts:
-    """The usual ports where they are free; the named ones, or none.
+@contextmanager
+def reserve_stack_ports(
+    *, public: int | None, mesh: int | None, server_count: int
+) -> Iterator[StackPorts]:
+    """The usual ports where they are free; the named ones, or none. Kept as `reserve_ports`.
 
     Raises:
         PortTakenError: a named one is taken.
     """
     usual = [_USUAL_ADMIN, _USUAL_DATABASE]
     usual += [_USUAL_SERVER + number for number in range(server_count)]
-    chosen = choose_ports(
-        [
-            PortWish(port=public or _USUAL_PUBLIC, firm=public is not None),
-            PortWish(port=mesh or _USUAL_MESH, firm=mesh is not None),
-            *(PortWish(port=port) for port in usual),
-        ]
-    )
-    return StackPorts(
-        public=chosen[0],
-        mesh=chosen[1],
-        admin=chosen[2],
-        database=chosen[3],
-        servers=tuple(chosen[4:]),
-    )
+    wishes = [
+        PortWish(port=public or _USUAL_PUBLIC, firm=public is not None),
+        PortWish(port=mesh or _USUAL_MESH, firm=mesh is not None),
+        *(PortWish(port=port) for port in usual),
+    ]
+    with reserve_ports(wishes) as chosen:
+        yield StackPorts(
+            public=chosen[0],
+            mesh=chosen[1],
+            admin=chosen[2],
+            database=chosen[3],
+            servers=tuple(chosen[4:]),
+        )
 
 
 def unusual_listeners(ports: StackPorts, *, named: tuple[int | None, int | None]) -> Iterator[str]:
@@ -92,51 +95,84 @@ def unusual_listeners(ports: StackPorts, *, named: tuple[int | None, int | None]
 
 
 def choose_ports(wishes: Sequence[PortWish]) -> list[int]:
-    """A port of the loopback address for each wish: the wished one, or one that is free.
-
-    The ports differ from each other. They are free now; nothing holds them until they are
-    listened on.
+    """As `reserve_ports`, for somebody who listens at once: nothing is kept.
 
     Raises:
         PortTakenError: a firm wish cannot be met.
     """
-    with ExitStack() as held:
-        # All are held until all are chosen, or the same port could be chosen twice. The
-        # wished ones come first, so that none of them is given away as "a free one".
-        wished = [_try_hold(held, wish.port) for wish in wishes]
-        for wish, port in zip(wishes, wished, strict=True):
-            if port is None and wish.firm:
-                raise PortTakenError(wish.port)
-        return [_hold_any(held) if port is None else port for port in wished]
+    with reserve_ports(wishes) as chosen:
+        return chosen
 
 
-def _hold_any(held: ExitStack) -> int:
+@contextmanager
+def reserve_ports(wishes: Sequence[PortWish]) -> Iterator[list[int]]:
+    """A port of the loopback address for each wish: the wished one, or one that is free.
+
+    The ports differ from each other. Nobody listens on them yet; until the end of the
+    context no other reservation on this host is given one of them. So two stacks may start
+    in one moment, and a part that has just crashed finds its port again. (Only Linux can
+    keep ports so. Elsewhere they were free a moment ago, and no more is known.)
+
+    Raises:
+        PortTakenError: a firm wish cannot be met.
+    """
+    with ExitStack() as kept:
+        # All are listened on until all are chosen, or the same port could be chosen twice.
+        # The wished ones come first, so that none of them is given away as "a free one".
+        with ExitStack() as held:
+            wished = [_try_take(wish.port, held=held, kept=kept) for wish in wishes]
+            for wish, port in zip(wishes, wished, strict=True):
+                if port is None and wish.firm:
+                    raise PortTakenError(wish.port)
+            chosen = [_take_any(held, kept) if port is None else port for port in wished]
+        yield chosen
+
+
+def _take_any(held: ExitStack, kept: ExitStack) -> int:
     for _ in range(_TRIES_MAX):
-        port = _try_hold(held, _ANY_FROM + secrets.randbelow(_ANY_BELOW - _ANY_FROM))
-        if port is not None:
-            return port
-    # Nearly all are taken; the kernel knows better which are not.
-    return _hold(held, 0)
+        port = _ANY_FROM + secrets.randbelow(_ANY_BELOW - _ANY_FROM)
+        taken = _try_take(port, held=held, kept=kept)
+        if taken is not None:
+            return taken
+    raise StackError(
+        f"No free port of {LOOPBACK} was found from {_ANY_FROM} to {_ANY_BELOW - 1} in "
+        f"{_TRIES_MAX} tries. Nearly all of them are taken."
+    )
 
 
-def _try_hold(held: ExitStack, port: int) -> int | None:
+def _try_take(port: int, *, held: ExitStack, kept: ExitStack) -> int | None:
+    """Listens on a port within `held` and reserves it within `kept`; None if it is not free."""
     if port == 0:
         return None
     try:
-        return _hold(held, port)
+        with ExitStack() as reservation:
+            # First, and so a port that another stack is about to listen on is not touched.
+            _reserve(reservation, port)
+            _listen(held, port)
+            kept.enter_context(reservation.pop_all())
     except OSError as problem:
         # EACCES: below 1024 without the right to it.
         if problem.errno in {errno.EADDRINUSE, errno.EACCES}:
             return None
         raise
+    return port
 
 
-def _hold(held: ExitStack, port: int) -> int:
+def _reserve(reservation: ExitStack, port: int) -> None:
+    """Binds a name that belongs to the port. The kernel gives it up when we are gone.
+
+    An abstract address (unix(7)) lives where ports do, in the network namespace, and leaves
+    no file behind.
+    """
+    if sys.platform == "linux":
+        name = reservation.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        name.bind(f"\0guerdon/port/{port}")
+
+
+def _listen(held: ExitStack, port: int) -> None:
     listener = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     # As servers do it: connections that a former listener left behind do not count.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, port))
     # Without listening, another socket with the same option could still bind.
     listener.listen(1)
-    chosen: int = listener.getsockname()[1]
-    return chosen

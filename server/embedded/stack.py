@@ -24,7 +24,7 @@ from server.embedded.parts import (
 from server.embedded.ports import (
     LOOPBACK,
     StackPorts,
-    choose_stack_ports,
+    reserve_stack_ports,
     unusual_listeners,
 )
 from server.embedded.postgres import Postgres
@@ -149,8 +149,8 @@ class Stack:
             remove_state(self.folder)
             self._held.callback(remove_state, self.folder)
             public, mesh = self._named_ports
-            self._ports = choose_stack_ports(
-                public=public, mesh=mesh, server_count=len(SERVER_NAMES)
+            self._ports = self._held.enter_context(
+                reserve_stack_ports(public=public, mesh=mesh, server_count=len(SERVER_NAMES))
             )
             for line in unusual_listeners(self._ports, named=self._named_ports):
                 if self._with_envoy:

@@ -11,6 +11,7 @@ from server.embedded.ports import (
     PortWish,
     StackPorts,
     choose_ports,
+    reserve_ports,
     unusual_listeners,
 )
 
@@ -59,6 +60,31 @@ def test_a_connection_left_behind_does_not_take_a_port() -> None:
             listener.accept()[0].close()
 
     assert choose_ports([PortWish(port=port)]) == [port]
+
+
+def test_a_reserved_port_is_nobody_elses_though_nobody_listens() -> None:
+    """Two stacks that start in one moment would both be told 5432, and one would fail."""
+    (port,) = choose_ports([PortWish(port=0)])
+
+    with reserve_ports([PortWish(port=port)]) as reserved:
+        assert reserved == [port]
+        with socket.create_server((LOOPBACK, port)):
+            pass
+        assert choose_ports([PortWish(port=port)]) != [port]
+        with pytest.raises(PortTakenError):
+            choose_ports([PortWish(port=port, firm=True)])
+
+    assert choose_ports([PortWish(port=port)]) == [port]
+
+
+def test_a_refused_reservation_keeps_nothing(taken_port: int) -> None:
+    """A start that failed would take the ports of the next one away."""
+    (free,) = choose_ports([PortWish(port=0)])
+    wishes = [PortWish(port=free), PortWish(port=taken_port, firm=True)]
+    with pytest.raises(PortTakenError, match=str(taken_port)):
+        choose_ports(wishes)
+
+    assert choose_ports([PortWish(port=free)]) == [free]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -95,6 +96,25 @@ async def test_a_folder_has_one_stack(tmp_path: Path) -> None:
 
         assert is_alive(stack.processes["postgres"].pid)
         assert (tmp_path / "stack.json").exists(), "the second one took the first one's word away"
+
+
+async def test_two_stacks_start_in_one_moment(tmp_path: Path) -> None:
+    """Both would be given the usual ports, and one would fail as PostgreSQL cannot bind."""
+    one, other = a_stack(tmp_path / "one"), a_stack(tmp_path / "other")
+    started = await asyncio.gather(one.__aenter__(), other.__aenter__(), return_exceptions=True)
+    try:
+        assert all(isinstance(stack, Stack) for stack in started), started
+        ports = [
+            port
+            for stack in started
+            if isinstance(stack, Stack)
+            for port in (stack.ports.database, *stack.ports.servers)
+        ]
+        assert len(set(ports)) == len(ports)
+    finally:
+        for context, stack in zip((one, other), started, strict=True):
+            if isinstance(stack, Stack):
+                await context.__aexit__(None, None, None)
 
 
 @pytest.mark.parametrize("part", ["migrate", "serve"])
