@@ -16,12 +16,19 @@ from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 CLAIMS_MAX = 50
 """How many claims of one order wait for it. Their tokens are unproven until it comes."""
 
-_EVENT_REFERENCE = """
+
+def event_reference_sql(order: str) -> str:
+    """The SQL of `domains.rewards.model.event_reference`, for the row `order`.
+
+    A test compares the two.
+    """
+    return f"""
     'purchase:' || replace({order}.order_reference, '#', '##')
         || CASE WHEN {order}.generation > 1 THEN '#' || {order}.generation ELSE '' END
-"""
-EVENT_REFERENCE = _EVENT_REFERENCE.format(order="claimed")
-"""The SQL of `domains.rewards.model.event_reference`. A test compares the two."""
+    """
+
+
+EVENT_REFERENCE = event_reference_sql("claimed")
 
 EARN = f"""
     earned AS (
@@ -73,7 +80,7 @@ _CLAIM = text(
                                       WHERE interaction.merchant_id = known.merchant_id
                                         AND interaction.kind = 'purchase'
                                         AND interaction.event_reference
-                                            = {_EVENT_REFERENCE.format(order="known")}
+                                            = {event_reference_sql("known")}
                                         AND (interaction.state <> 'pending'
                                              OR interaction.due_time <= :now)))
                      ) AS wins (now)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from infrastructure.database.transaction import Database
+from orchestration.purchase_linking.statements import event_reference_sql
 
 EXAMPLES_MAX = 5
+_EVENT_REFERENCE = event_reference_sql("shop_order")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,26 +139,24 @@ INVARIANTS = (
     ),
     Invariant(
         name="every confirmed order of a known buyer has its event",
-        violations="""
+        violations=f"""
             SELECT format('%s %s', shop_order.merchant_id, order_reference) FROM shop_order
             LEFT JOIN interaction
               ON interaction.merchant_id = shop_order.merchant_id
              AND interaction.kind = 'purchase'
-             AND interaction.event_reference = 'purchase:' || replace(order_reference, '#', '##')
-                 || CASE WHEN generation > 1 THEN '#' || generation ELSE '' END
+             AND interaction.event_reference = {_EVENT_REFERENCE}
             WHERE shop_order.state = 'confirmed' AND shop_order.identity_group_id IS NOT NULL
               AND interaction.interaction_id IS NULL
         """,
     ),
     Invariant(
         name="every order earns for its own buyer",
-        violations="""
+        violations=f"""
             SELECT format('%s %s', shop_order.merchant_id, order_reference)
             FROM shop_order JOIN interaction
               ON interaction.merchant_id = shop_order.merchant_id
              AND interaction.kind = 'purchase'
-             AND interaction.event_reference = 'purchase:' || replace(order_reference, '#', '##')
-                 || CASE WHEN generation > 1 THEN '#' || generation ELSE '' END
+             AND interaction.event_reference = {_EVENT_REFERENCE}
             WHERE interaction.identity_group_id IS DISTINCT FROM shop_order.identity_group_id
         """,
     ),

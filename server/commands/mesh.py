@@ -20,7 +20,7 @@ from grpc_status import rpc_status
 from sqlalchemy.exc import DBAPIError
 
 from server.embedded.running import read_running
-from server.interception.field_paths import json_path
+from server.interception.field_paths import with_json_paths
 
 FOLDER = Path(".guerdon")
 TIMEOUT_SECONDS = 30
@@ -113,10 +113,8 @@ def told(refused: grpc.aio.AioRpcError, request: Message) -> str:
         if detail.Unpack(blamed):
             violations += [(each.field, each.description) for each in blamed.field_violations]
     lines = [message, *(f"{field} {problem}." for field, problem in violations[1:])]
-    for field, _ in violations:
-        named = json_path(request.DESCRIPTOR, field)  # type: ignore[arg-type]  # either kind
-        lines = [line.replace(field, named) for line in lines]
-    return "\n".join(lines)
+    blamed = [field for field, _ in violations]
+    return with_json_paths("\n".join(lines), request.DESCRIPTOR, blamed)  # type: ignore[arg-type]  # either kind
 
 
 @contextmanager

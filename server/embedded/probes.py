@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy import text
@@ -54,7 +54,7 @@ def _get(url: str) -> tuple[int, bytes]:
     assert parts.hostname is not None, url
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", f"{parts.path}?{parts.query}")
+        connection.request("GET", urlunsplit(("", "", *parts[2:])))
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

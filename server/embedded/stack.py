@@ -152,8 +152,8 @@ class Stack:
             self._ports = self._held.enter_context(
                 reserve_stack_ports(public=public, mesh=mesh, server_count=len(SERVER_NAMES))
             )
-            for line in unusual_listeners(self._ports, named=self._named_ports):
-                if self._with_envoy:
+            if self._with_envoy:
+                for line in unusual_listeners(self._ports, named=self._named_ports):
                     self._reporter.line(line)
             await self._start_parts()
         except OSError as problem:

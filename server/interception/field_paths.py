@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.protobuf.descriptor import Descriptor
 
 
@@ -19,3 +21,10 @@ def json_path(message: Descriptor, path: str) -> str:
         parts.append((field.json_name if field is not None else name) + bracket + index)
         current = field.message_type if field is not None else None
     return ".".join(parts)
+
+
+def with_json_paths(text: str, message: Descriptor, paths: Iterable[str]) -> str:
+    """`text` with each of the paths in it as `json_path` writes it."""
+    for path in filter(None, paths):
+        text = text.replace(path, json_path(message, path))
+    return text

@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from infrastructure.database.transaction import TIMED_OUT, RequestIdReusedError, sqlstate
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
-from server.interception.field_paths import json_path
+from server.interception.field_paths import json_path, with_json_paths
 from server.logs import fault_of
 from vocabulary.errors import DomainError, Kind
 
@@ -177,10 +177,8 @@ def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
-        for violation in refusal.violations if as_json else ():
-            path = violation.path
-            text = text.replace(path, json_path(method.request_type, path)) if path else text
-        return text
+        blamed = [each.path for each in refusal.violations[:VIOLATIONS_MAX]] if as_json else ()
+        return with_json_paths(text, method.request_type, blamed)
 
     status = status_pb2.Status(
         code=refusal.code.value[0], message=_cut(told(refusal.message), MESSAGE_BYTES_MAX)

@@ -283,10 +283,10 @@ class RewardOrchestrator:
         async with self._database.transaction(repeat=repeat) as tx:
             await self._require_merchant(tx, merchant_id)
             lane = await self._rewards.set_lane_held(tx, merchant_id, held=held, now=self._clock())
-            await tx.answer(lane)
-        if not held:
-            async with self._database.single() as tx:
+            if not held:
+                # They hear of it when this is committed, not before.
                 await self._rewards.wake_workers(tx)
+            await tx.answer(lane)
         return lane
 
     async def _require_merchant(self, tx: Transaction, merchant_id: MerchantId) -> None:
