@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+
+# Before gRPC is loaded. Its fork handlers start a thread in each child that tests start, which
+# may end the child before it becomes another program (grpc/grpc issue 43055).
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import pytest
 from sqlalchemy import text
