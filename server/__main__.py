@@ -9,6 +9,7 @@ from server.commands.demo import demo
 from server.commands.ledger import ledger
 from server.commands.merchant import merchant
 from server.commands.processes import migrate, serve, work
+from server.commands.rate import rate
 from server.commands.up import up
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     """Finds out who recommended a shop, and pays them."""
 
 
-for command in (serve, work, migrate, up, demo, merchant, campaign, ledger):
+for command in (serve, work, migrate, up, demo, merchant, campaign, rate, ledger):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from infrastructure.database.clock import SYNCHRONISED_EVERY, DatabaseClock
+from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database
-from server.interception.refusals import is_dependency_away
 from server.logs import fault_of
 
 RETRY_SECONDS = 1.0
@@ -38,7 +38,7 @@ async def once(name: str, run: Callable[[], Awaitable[float]]) -> float:
     try:
         return await run()
     except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no process
-        if is_dependency_away(raised):
+        if is_away(raised):
             _log.warning("dependency away", job=name, fault=type(raised).__name__)
         else:
             _log.error("job failed", job=name, **fault_of(raised))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -18,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
-from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
+from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc, rate_pb2, rate_pb2_grpc
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
 from guerdon.orchestration.v1 import (
@@ -34,6 +35,7 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
+from infrastructure.database.engine import Limits
 from infrastructure.rpc.contract import methods_of
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain, Step
@@ -60,6 +62,8 @@ RECEIVE_BYTES_MAX = (1 << 20) + (1 << 16)
 HEADER_BYTES_MAX = 64 * 1024
 GRACE_SECONDS = 10
 PINGS_MILLISECONDS_MIN = 5_000
+
+SERVE_LIMITS = Limits(lock=timedelta(seconds=2))
 
 _log = structlog.get_logger()
 
@@ -93,6 +97,10 @@ SERVICES: Registrations = {
     "campaign": (
         campaign_pb2.DESCRIPTOR.services_by_name["CampaignService"],
         campaign_pb2_grpc.add_CampaignServiceServicer_to_server,
+    ),
+    "rate": (
+        rate_pb2.DESCRIPTOR.services_by_name["RateService"],
+        rate_pb2_grpc.add_RateServiceServicer_to_server,
     ),
     "rewards": (
         rewards_pb2.DESCRIPTOR.services_by_name["RewardsService"],
@@ -188,7 +196,7 @@ async def serve(settings: Settings) -> None:
     call is lost.
     """
     stopping = stop_signal()
-    async with application(settings, name="serve") as app:
+    async with application(settings, name="serve", limits=SERVE_LIMITS) as app:
         server, health = build_server(app.servicers, settings)
         address = f"{settings.listen_host}:{settings.listen_port}"
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ class Settings:
     listen_port: int
     drain_seconds: float
     client_id_headers: tuple[str, ...]
+    rate_age_max: timedelta
     event_loop: str
     log_level: str
     log_format: str
@@ -64,6 +66,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         listen_port=reader.read("LISTEN_PORT", _between(0, 65535), default="50051"),
         drain_seconds=reader.read("DRAIN_SECONDS", _seconds, default="2.5"),
         client_id_headers=reader.read("CLIENT_ID_HEADERS", _headers, default=""),
+        rate_age_max=timedelta(
+            hours=reader.read("RATE_AGE_MAX_HOURS", _between(1, 8_760), default="168") or 1
+        ),
         event_loop=reader.read("EVENT_LOOP", _one_of("uvloop", "asyncio"), default="uvloop"),
         log_level=reader.read("LOG_LEVEL", _one_of("debug", "info", "warning"), default="info"),
         log_format=reader.read("LOG_FORMAT", _one_of("json", "console"), default="json"),

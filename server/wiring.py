@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Table
@@ -20,37 +20,43 @@ from domains.business.service import BusinessService
 from domains.business.servicer import BusinessServicer
 from domains.business.tables import merchant, merchant_webhook
 from domains.campaign.model import RewardUnits
-from domains.campaign.repository import BudgetRepository, CampaignRepository
-from domains.campaign.service import CampaignService
-from domains.campaign.servicer import CampaignServicer
+from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
+from domains.campaign.service import CampaignService, RatesService
+from domains.campaign.servicer import CampaignServicer, RateServicer
 from domains.campaign.tables import (
     budget_entry,
     budget_item,
     budget_window,
     campaign,
     campaign_rule_version,
+    exchange_rate,
 )
 from domains.identity.repository import IdentityRepository
 from domains.identity.service import IdentityService
 from domains.identity.servicer import IdentityServicer
 from domains.identity.tables import identity_group, identity_node
-from domains.purchases.repository import DeliveryRepository, PurchaseRepository
-from domains.purchases.service import PurchasesService
+from domains.purchases.repository import (
+    DeliveryRepository,
+    LaneQueueRepository,
+    PurchaseRepository,
+)
+from domains.purchases.service import DeliveriesService, PurchasesService
 from domains.purchases.servicer import PurchasesServicer
-from domains.purchases.tables import delivery, shop_order
+from domains.purchases.tables import delivery, order_claim, shop_order
 from domains.referral.repository import ReferralRepository
 from domains.referral.service import ReferralService
 from domains.referral.servicer import ReferralServicer
 from domains.referral.tables import referral_link
 from domains.rewards.repository import (
     DecisionRepository,
+    DueEventRepository,
     EventRepository,
     LaneRepository,
     LedgerRepository,
     ReversalRepository,
     RewardRepository,
 )
-from domains.rewards.service import RewardsService
+from domains.rewards.service import LanesService, RewardsService
 from domains.rewards.servicer import RewardsServicer
 from domains.rewards.tables import (
     account,
@@ -63,7 +69,7 @@ from domains.rewards.tables import (
     transfer,
 )
 from infrastructure.database.clock import DatabaseClock
-from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.repeated_call import repeated_call
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.transaction import Database, Transaction
@@ -75,10 +81,14 @@ from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
 from orchestration.purchase_linking.servicer import PurchaseLinkingServicer
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
 from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
-from orchestration.reward.flow import RewardOrchestrator
+from orchestration.reward.flow import (
+    LaneReadingOrchestrator,
+    RateAnnouncementOrchestrator,
+    RewardOrchestrator,
+)
 from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.flow.turns import LaneTurns
 from orchestration.reward.servicer import RewardServicer
-from server.interception.refusals import is_dependency_away
 from server.probes.servicer import EdgeServicer
 from server.settings import Settings, Stage
 from vocabulary.ids import MerchantId
@@ -95,12 +105,14 @@ EVERY_TABLE: tuple[Table, ...] = (
     campaign_rule_version,
     decision,
     delivery,
+    exchange_rate,
     identity_group,
     identity_node,
     interaction,
     ledger_unit,
     merchant,
     merchant_webhook,
+    order_claim,
     referral_link,
     repeated_call,
     reversal,
@@ -124,6 +136,7 @@ class Servicers:
     referral: ReferralServicer
     purchases: PurchasesServicer
     campaign: CampaignServicer
+    rate: RateServicer
     rewards: RewardsServicer
     arrival: ArrivalServicer
     purchase_linking: PurchaseLinkingServicer
@@ -140,7 +153,10 @@ class Domains:
     attribution: AttributionService
     referral: ReferralService
     purchases: PurchasesService
+    deliveries: DeliveriesService
     campaigns: CampaignService
+    rates: RatesService
+    lanes: LanesService
     rewards: RewardsService
 
 
@@ -152,6 +168,8 @@ class Flows:
     purchase_linking: PurchaseLinkingOrchestrator
     purchase_webhook: PurchaseWebhookOrchestrator
     reward: RewardOrchestrator
+    lane_reading: LaneReadingOrchestrator
+    rate_announcement: RateAnnouncementOrchestrator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +204,15 @@ def new_id() -> UUID:
 
 
 @asynccontextmanager
-async def application(settings: Settings, *, name: str) -> AsyncIterator[Application]:
+async def application(
+    settings: Settings, *, name: str, limits: Limits
+) -> AsyncIterator[Application]:
     """Builds the application and takes it down again. Opens no connection by itself."""
     engine = create_engine(
         settings.database_url,
         pool_size=settings.database_pool_size,
         application_name=f"guerdon {name}",
+        limits=limits,
     )
     try:
         yield build(database_of(engine), settings)
@@ -203,7 +224,7 @@ def build(database: Database, settings: Settings) -> Application:
     """Builds the application on a database."""
     secrets = SecretBox(settings.secrets_keys)
     clock = DatabaseClock()
-    domains = build_domains(secrets)
+    domains = build_domains(secrets, rate_age_max=settings.rate_age_max)
     flows = build_flows(
         database,
         domains,
@@ -221,27 +242,34 @@ def build(database: Database, settings: Settings) -> Application:
     )
 
 
-def build_domains(secrets: SecretBox) -> Domains:
+def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
     """Builds the domains. They open no transactions, so they need no database."""
     business = BusinessService(merchants=MerchantRepository(), seal=secrets)
+    events, due_events = EventRepository(), DueEventRepository()
+    reversals = ReversalRepository()
     return Domains(
         business=business,
         identity=IdentityService(identities=IdentityRepository()),
         attribution=AttributionService(touchpoints=TouchpointRepository(), merchants=business),
         referral=ReferralService(referrals=ReferralRepository(), merchants=business),
         purchases=PurchasesService(
-            purchases=PurchaseRepository(), deliveries=DeliveryRepository(), merchants=business
+            purchases=PurchaseRepository(), queue=LaneQueueRepository(), merchants=business
         ),
+        deliveries=DeliveriesService(deliveries=DeliveryRepository(), merchants=business),
         campaigns=CampaignService(
             campaigns=CampaignRepository(),
             budgets=BudgetRepository(),
             units=MerchantUnits(business=business),
         ),
+        rates=RatesService(rates=RateRepository(), age_max=rate_age_max),
+        lanes=LanesService(
+            lanes=LaneRepository(), events=events, due_events=due_events, reversals=reversals
+        ),
         rewards=RewardsService(
-            lanes=LaneRepository(),
-            events=EventRepository(),
+            events=events,
+            due_events=due_events,
             decisions=DecisionRepository(),
-            reversals=ReversalRepository(),
+            reversals=reversals,
             rewards=RewardRepository(),
             ledger=LedgerRepository(),
         ),
@@ -263,31 +291,57 @@ def build_flows(
         purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id),
         purchase_webhook=PurchaseWebhookOrchestrator(
             database=database,
-            purchases=domains.purchases,
+            deliveries=domains.deliveries,
             secrets=secrets,
-            is_database_away=is_dependency_away,
             clock=clock,
             new_id=new_id,
             accepts_tests=accepts_tests,
         ),
         reward=RewardOrchestrator(
             database=database,
-            business=domains.business,
-            campaigns=domains.campaigns,
-            rewards=domains.rewards,
-            facts=EventFactsLoader(
-                purchases=domains.purchases,
-                referral=domains.referral,
-                attribution=domains.attribution,
-                identity=domains.identity,
-            ),
-            cancellation=CancellationOrchestrator(
-                rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
-            ),
+            turns=build_turns(database, domains, clock=clock),
             clock=clock,
-            new_id=new_id,
             batch_size=reward_batch_size,
         ),
+        lane_reading=LaneReadingOrchestrator(
+            database=database,
+            business=domains.business,
+            purchases=domains.purchases,
+            lanes=domains.lanes,
+            rewards=domains.rewards,
+            rates=domains.rates,
+            clock=clock,
+        ),
+        rate_announcement=RateAnnouncementOrchestrator(
+            database=database, rates=domains.rates, purchases=domains.purchases, clock=clock
+        ),
+    )
+
+
+def build_turns(
+    database: Database, domains: Domains, *, clock: Callable[[], datetime]
+) -> LaneTurns:
+    """Builds the steps of reward work."""
+    return LaneTurns(
+        database=database,
+        business=domains.business,
+        campaigns=domains.campaigns,
+        rates=domains.rates,
+        purchases=domains.purchases,
+        referral=domains.referral,
+        lanes=domains.lanes,
+        rewards=domains.rewards,
+        facts=EventFactsLoader(
+            referral=domains.referral,
+            attribution=domains.attribution,
+            identity=domains.identity,
+            rates=domains.rates,
+        ),
+        cancellation=CancellationOrchestrator(
+            rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
+        ),
+        clock=clock,
+        new_id=new_id,
     )
 
 
@@ -305,13 +359,19 @@ def build_servicers(
         ),
         attribution=AttributionServicer(database=database, attribution=domains.attribution),
         referral=ReferralServicer(database=database, referral=domains.referral, clock=clock),
-        purchases=PurchasesServicer(database=database, purchases=domains.purchases),
+        purchases=PurchasesServicer(
+            database=database,
+            purchases=domains.purchases,
+            deliveries=domains.deliveries,
+            clock=clock,
+        ),
         campaign=CampaignServicer(
             database=database, campaigns=domains.campaigns, clock=clock, new_id=new_id
         ),
+        rate=RateServicer(database=database, rates=domains.rates, clock=clock, new_id=new_id),
         rewards=RewardsServicer(database=database, rewards=domains.rewards),
         arrival=ArrivalServicer(flow=flows.arrival),
         purchase_linking=PurchaseLinkingServicer(flow=flows.purchase_linking),
         purchase_webhook=PurchaseWebhookServicer(flow=flows.purchase_webhook),
-        reward=RewardServicer(flow=flows.reward),
+        reward=RewardServicer(flow=flows.lane_reading),
     )

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domains.rewards.model.event import WORKERS
+from domains.rewards.model.lane import WORKERS
+from infrastructure.database.engine import Limits
 from infrastructure.database.waking import listen
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
-from server.jobs.reward_work import RewardWork
+from server.jobs.rate_announcements import RateAnnouncements
+from server.jobs.reward_work import LANES_MAX, RewardWork
 from server.repeating import RETRY_SECONDS, once, repeatedly, timekeeping
 from server.serving import stop_signal
 from server.settings import Settings
@@ -22,6 +24,12 @@ from server.wiring import application
 SLEEP_SECONDS_MAX = 1.0
 COLLECTOR_THRESHOLDS = (100_000, 50, 50)
 HOUSEKEEPING_EVERY = timedelta(hours=1)
+
+JOBS = ("clock", "rewards", "retries", "rates", "housekeeping", "listening")
+CONNECTIONS = LANES_MAX + len(JOBS)
+"""One for each lane that is worked on, and for each job."""
+
+WORK_LIMITS = Limits(transaction=timedelta(seconds=30), connections=CONNECTIONS)
 
 _log = structlog.get_logger()
 
@@ -33,12 +41,17 @@ async def work(settings: Settings) -> None:
     # usual threshold would have it walk them again and again, for a sixth of the time.
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    async with application(settings, name="work") as app:
+    async with application(settings, name="work", limits=WORK_LIMITS) as app:
         clock = app.clock
-        rewards = RewardWork(flow=app.flows.reward, clock=clock)
+        alarms = {name: asyncio.Event() for name in JOBS}
+        rewards = RewardWork(flow=app.flows.reward, clock=clock, woken=alarms["rewards"].set)
         retries = DeliveryRetries(flow=app.flows.purchase_webhook)
+        rates = RateAnnouncements(flow=app.flows.rate_announcement)
         housekeeping = Housekeeping(
-            database=app.database, purchases=app.domains.purchases, clock=clock
+            database=app.database,
+            purchases=app.domains.purchases,
+            deliveries=app.domains.deliveries,
+            clock=clock,
         )
 
         async def run_retries() -> float:
@@ -47,6 +60,11 @@ async def work(settings: Settings) -> None:
 
         async def run_rewards() -> float:
             return _seconds_until(await rewards.run(), now=clock())
+
+        async def run_rates() -> float:
+            if await rates.run():
+                alarms["rewards"].set()
+            return SLEEP_SECONDS_MAX
 
         async def run_housekeeping() -> float:
             # What is forgotten does not come back: not by the host's clock alone.
@@ -59,21 +77,18 @@ async def work(settings: Settings) -> None:
             return RETRY_SECONDS
 
         run_clock = timekeeping(clock, app.database)
-        jobs = {
-            "clock": run_clock,
-            "rewards": run_rewards,
-            "retries": run_retries,
-            "housekeeping": run_housekeeping,
-            "listening": run_listening,
-        }
+        runs = (run_clock, run_rewards, run_retries, run_rates, run_housekeeping, run_listening)
         # Before anything is decided by it.
         await once("clock", run_clock)
         _log.info("working")
-        alarms = {name: asyncio.Event() for name in jobs}
         await asyncio.gather(
-            *(repeatedly(name, run, stopping, alarms[name]) for name, run in jobs.items()),
+            *(
+                repeatedly(name, run, stopping, alarms[name])
+                for name, run in zip(JOBS, runs, strict=True)
+            ),
             _wake_all(stopping, alarms.values()),
         )
+        await rewards.finish()
         _log.info("stopped")
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, localcontext
+from decimal import Decimal
+
+from vocabulary.exact import plain, scale
 
 BASE_UNITS_MAX = 10**78 - 1
 """As many digits as NUMERIC(78, 0) holds, which is more than a uint256 has."""
 
 SOFT_DECIMALS = 6
 """The decimals of discounts and points."""
-
-_EXACT = Context(prec=160, traps=[Inexact])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +61,3 @@ class TokenAmount:
 
     def __post_init__(self) -> None:
         assert 0 <= self.base_units <= BASE_UNITS_MAX, self.base_units
-
-
-def scale(amount: Decimal, exponent: int) -> Decimal:
-    """`amount` times 10 ** `exponent`, exactly."""
-    return amount.scaleb(exponent, _EXACT)
-
-
-def multiply(left: Decimal, right: Decimal) -> Decimal:
-    """The exact product."""
-    with localcontext(_EXACT):
-        return left * right
-
-
-def plain(amount: Decimal) -> str:
-    """The number in digits: no exponent, no trailing zeros after the point."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

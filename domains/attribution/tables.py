@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Table, Text, Uuid
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.attribution.model import Source
@@ -26,6 +26,22 @@ touchpoint = Table(
     CheckConstraint(
         "source = 'referral_link' OR referrer_group_id IS NULL", name="referrers_come_by_link"
     ),
-    # Serves the look-back: the touches of one person before a time.
-    Index("ix_touchpoint_person", "merchant_id", "identity_group_id", "arrival_time"),
+    # Serves the look-back: the newest touch of one person through each door before a time.
+    Index(
+        "ix_touchpoint_source",
+        "merchant_id",
+        "identity_group_id",
+        "source",
+        "arrival_time",
+        "touchpoint_id",
+    ),
+    # Serves the look-back: the newest touch of one person by one referrer before a time.
+    Index(
+        "ix_touchpoint_referrer",
+        "merchant_id",
+        "identity_group_id",
+        "referrer_group_id",
+        "arrival_time",
+        postgresql_where=text("referrer_group_id IS NOT NULL"),
+    ),
 )

@@ -28,6 +28,15 @@ class CampaignNotFoundError(CampaignError):
         super().__init__(f"The merchant has no campaign {campaign_id}.", campaign_id=campaign_id)
 
 
+class RateInvalidError(CampaignError):
+    reason = "RATE_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"The rate is not saved: {field} {problem}.", field=field, problem=problem)
+        self.metadata["field"] = field
+
+
 class RuleInvalidError(CampaignError):
     reason = "RULE_INVALID"
     kind = Kind.INVALID

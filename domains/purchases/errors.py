@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
-from vocabulary.ids import MerchantId, PurchaseId
+from vocabulary.ids import DeliveryId, MerchantId, PurchaseId
 
 
 class PurchasesError(DomainError):
@@ -26,6 +26,26 @@ class PurchaseNotFoundError(PurchasesError):
 
     def __init__(self, purchase_id: PurchaseId) -> None:
         super().__init__(f"The merchant has no purchase {purchase_id}.", purchase_id=purchase_id)
+
+
+class DeliveryNotFoundError(PurchasesError):
+    reason = "DELIVERY_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, delivery_id: DeliveryId) -> None:
+        super().__init__(f"The merchant has no delivery {delivery_id}.", delivery_id=delivery_id)
+
+
+class DeliveryNotDeadError(PurchasesError):
+    reason = "DELIVERY_NOT_DEAD"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, delivery_id: DeliveryId, state: str) -> None:
+        super().__init__(
+            f"Delivery {delivery_id} is {state}; only a dead one is tried again on demand.",
+            delivery_id=delivery_id,
+            state=state,
+        )
 
 
 class PageTokenInvalidError(PurchasesError):

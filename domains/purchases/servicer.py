@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from domains.purchases.errors import PageTokenInvalidError
 from domains.purchases.model import Delivery, DeliveryState, Link, OrderItem, OrderState, Purchase
-from domains.purchases.service import PurchasesService
+from domains.purchases.service import DeliveriesService, PurchasesService
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_timestamp
-from vocabulary.ids import MerchantId, PurchaseId
+from vocabulary.ids import DeliveryId, MerchantId, PurchaseId
 
 _STATES = {
     OrderState.PENDING: purchases_pb2.Purchase.STATE_PENDING,
@@ -40,9 +43,18 @@ _DELIVERY_STATES_ASKED = {
 
 
 class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
-    def __init__(self, *, database: Database, purchases: PurchasesService) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        purchases: PurchasesService,
+        deliveries: DeliveriesService,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._purchases = purchases
+        self._deliveries = deliveries
+        self._clock = clock
 
     async def GetPurchase(
         self, request: purchases_pb2.GetPurchaseRequest, context: Any
@@ -80,7 +92,7 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
             request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
         )
         async with self._database.single() as tx:
-            deliveries = await self._purchases.list_deliveries(
+            deliveries = await self._deliveries.list_deliveries(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 state=_DELIVERY_STATES_ASKED[request.state],
@@ -94,6 +106,35 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
             deliveries=page.items,
             next_page_token=page.next_page_token,
         )
+
+    async def RetryDelivery(
+        self, request: purchases_pb2.RetryDeliveryRequest, context: Any
+    ) -> purchases_pb2.RetryDeliveryResponse:
+        def respond(_: None) -> purchases_pb2.RetryDeliveryResponse:
+            return purchases_pb2.RetryDeliveryResponse()
+
+        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+            await self._deliveries.retry_dead(
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                DeliveryId(UUID(request.delivery_id)),
+                now=self._clock(),
+            )
+            await tx.answer(None)
+        return respond(None)
+
+    async def RetryDeliveries(
+        self, request: purchases_pb2.RetryDeliveriesRequest, context: Any
+    ) -> purchases_pb2.RetryDeliveriesResponse:
+        def respond(count: int) -> purchases_pb2.RetryDeliveriesResponse:
+            return purchases_pb2.RetryDeliveriesResponse(delivery_count=count)
+
+        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+            count = await self._deliveries.retry_all_dead(
+                tx, MerchantId(UUID(request.merchant_id)), now=self._clock()
+            )
+            await tx.answer(count)
+        return respond(count)
 
 
 def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:

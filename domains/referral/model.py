@@ -9,6 +9,8 @@ from enum import StrEnum
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
 
 DEPTH_DEFAULT = 5
+DEPTH_MAX = 20
+"""How far up a chain any rule may look."""
 
 
 class EndReason(StrEnum):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, select, text
 
 from domains.referral.model import ReferralLink
 from domains.referral.tables import referral_link
@@ -25,6 +25,11 @@ _LIST_OF_REFERRER = (
     )
     .order_by(referral_link.c.referral_link_id.desc())
     .limit(bindparam("row_limit"))
+)
+
+_LIST_SOME = select(referral_link).where(
+    referral_link.c.merchant_id == bindparam("merchant_id"),
+    referral_link.c.referral_link_id == any_(bindparam("referral_link_ids", type_=ARRAY(Uuid))),
 )
 
 # A path begins with the person who is asked about, and nobody is on it twice.
@@ -80,6 +85,15 @@ class ReferralRepository:
             },
         )
         return [[IdentityGroupId(each) for each in row.above] for row in rows]
+
+    async def list_some(
+        self, tx: Transaction, merchant_id: MerchantId, referral_link_ids: Sequence[ReferralLinkId]
+    ) -> Sequence[ReferralLink]:
+        """These links, in no order."""
+        rows = await tx.execute(
+            _LIST_SOME, {"merchant_id": merchant_id, "referral_link_ids": referral_link_ids}
+        )
+        return [_link(row) for row in rows]
 
     async def list_of_referrer(
         self,

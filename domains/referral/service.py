@@ -33,6 +33,14 @@ class ReferralService:
         assert depth_max > 0, depth_max
         return await self._referrals.chains_as_of(tx, merchant_id, people, depth_max)
 
+    async def list_some(
+        self, tx: Transaction, merchant_id: MerchantId, referral_link_ids: Sequence[ReferralLinkId]
+    ) -> Sequence[ReferralLink]:
+        """These links of a merchant, in no order. Ended ones included."""
+        if not referral_link_ids:
+            return []
+        return await self._referrals.list_some(tx, merchant_id, referral_link_ids)
+
     async def list_links(
         self,
         tx: Transaction,

@@ -38,6 +38,18 @@ class InteractionNotFoundError(RewardsError):
         )
 
 
+class InteractionNotDeadError(RewardsError):
+    reason = "INTERACTION_NOT_DEAD"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, interaction_id: InteractionId, state: str) -> None:
+        super().__init__(
+            f"Interaction {interaction_id} is {state}; only a dead one is tried again on demand.",
+            interaction_id=interaction_id,
+            state=state,
+        )
+
+
 class PageTokenInvalidError(RewardsError):
     reason = "PAGE_TOKEN_INVALID"
     kind = Kind.INVALID

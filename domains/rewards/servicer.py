@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,9 @@ from google.protobuf import json_format, struct_pb2
 from domains.rewards.errors import PageTokenInvalidError
 from domains.rewards.model import (
     DecisionRecord,
-    Interaction,
     InteractionKind,
     InteractionState,
+    InteractionView,
     Outcome,
     Reward,
     RewardState,
@@ -123,22 +124,46 @@ def reward_to_proto(reward: Reward) -> rewards_pb2.Reward:
     )
 
 
-def interaction_to_proto(interaction: Interaction) -> rewards_pb2.Interaction:
-    """The contract's message for an event."""
+def interaction_to_proto(view: InteractionView) -> rewards_pb2.Interaction:
+    """The contract's message for an interaction."""
+    interaction = view.interaction
     return rewards_pb2.Interaction(
         interaction_id=str(interaction.interaction_id),
         merchant_id=str(interaction.merchant_id),
         kind=_KINDS[interaction.kind],
         event_reference=interaction.event_reference,
-        identity_group_id=str(interaction.identity_group_id),
-        purchase_id=str(interaction.purchase_id or ""),
+        identity_group_id=str(view.identity_group_id or ""),
+        purchase_id=str(view.purchase_id or ""),
         state=INTERACTION_STATES[interaction.state],
         try_count=interaction.try_count,
         obstacle=interaction.obstacle,
-        event_time=to_timestamp(interaction.event_time),
+        event_time=to_timestamp(view.event_time),
         due_time=to_timestamp(interaction.due_time),
         decide_time=to_timestamp(interaction.decide_time),
         referrer_identity_group_id=str(interaction.referrer_group_id or ""),
+        needed_rate=None
+        if interaction.needed_rate is None
+        else needed_rate_to_proto(
+            interaction.needed_rate, start_time=view.rate_start_time, end_time=view.event_time
+        ),
+    )
+
+
+def needed_rate_to_proto(
+    pair: str,
+    *,
+    start_time: datetime | None,
+    end_time: datetime,
+    interaction_count: int = 1,
+) -> rewards_pb2.NeededRate:
+    """The contract's message for a rate that somebody has to supply."""
+    base, _, quote = pair.partition("/")
+    return rewards_pb2.NeededRate(
+        base_currency=base,
+        quote_currency=quote,
+        start_time=to_timestamp(start_time),
+        end_time=to_timestamp(end_time),
+        interaction_count=interaction_count,
     )
 
 

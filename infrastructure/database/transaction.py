@@ -19,14 +19,13 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infrastructure.database.failures import is_retryable
+
 Result = TypeVar("Result")
 Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 SERIALIZATION_RETRIES_MAX = 3
 RETRY_PAUSE_SECONDS_MAX = 0.05
-_RETRYABLE = {"40001", "40P01"}
-TIMED_OUT = "57014"
-"""A statement took longer than it may."""
 
 _open: ContextVar[bool] = ContextVar("transaction_open", default=False)
 
@@ -206,18 +205,6 @@ class Database:
                     raise
             await asyncio.sleep(random.uniform(0, RETRY_PAUSE_SECONDS_MAX))  # noqa: S311 - jitter
         raise AssertionError
-
-
-def sqlstate(failure: BaseException) -> str | None:
-    """The five characters by which PostgreSQL names what went wrong; None if it did not say."""
-    said = failure.orig if isinstance(failure, DBAPIError) else failure
-    state: str | None = getattr(said, "sqlstate", None)
-    return state
-
-
-def is_retryable(failure: BaseException) -> bool:
-    """Whether the transaction may just be run again: a deadlock, a serialization failure."""
-    return sqlstate(failure) in _RETRYABLE
 
 
 def jsonb(name: str) -> Any:

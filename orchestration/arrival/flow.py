@@ -145,7 +145,7 @@ def _record_of(row: ArrivalRow, arrived: Arrived | None) -> ArrivalRecord:
         raise _TwinArrivedError
     return ArrivalRecord(
         identity_group_id=arrived.identity_group_id,
-        touchpoint_id=row.ids.touchpoint_id,
+        touchpoint_id=arrived.touchpoint_id,
         referral_link_id=arrived.referral_link_id,
     )
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from domains.attribution.model import Source
+from domains.referral.model import DEPTH_MAX
 from domains.rewards.model import referral_reference
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
@@ -41,6 +43,11 @@ RESOLVE_CLIENT = """
 Race-free: a twin that makes the same node first is waited for, and its group is taken. The
 update that changes nothing is what makes PostgreSQL return the twin's row.
 """
+
+PAST_LINKS_MAX = 20
+"""How many ended links of one person an arrival of the past looks at, at each level."""
+
+_DOORS = ", ".join(f"'{source}'" for source in Source)
 
 # A referrer of an arrival that names one needs the referral lock, unless the visitor is made by
 # this very arrival: nobody can refer through somebody who was not there.
@@ -96,14 +103,38 @@ _ARRIVE = text(
         SELECT identity_group_id FROM known_referrer WHERE EXISTS (SELECT FROM shop)
         UNION ALL
         SELECT identity_group_id FROM made_referrer
+    ), newest AS (
+        -- The visitor's last arrival: the newest of each door, then the newest of those.
+        SELECT touch.* FROM visitor, unnest(ARRAY[{_DOORS}]) AS door (source),
+        LATERAL (
+            SELECT touchpoint_id, source, referrer_group_id, landing_url, utm, arrival_time
+            FROM touchpoint
+            WHERE touchpoint.merchant_id = :merchant_id
+              AND touchpoint.identity_group_id = visitor.identity_group_id
+              AND touchpoint.source = door.source
+              AND touchpoint.arrival_time <= :event_time
+            ORDER BY arrival_time DESC, touchpoint_id DESC LIMIT 1
+        ) AS touch
+        WHERE NOT visitor.is_new
+        ORDER BY touch.arrival_time DESC, touch.touchpoint_id DESC LIMIT 1
+    ), repeated AS (
+        -- A page that is opened again and again is one arrival a minute.
+        SELECT newest.touchpoint_id
+        FROM newest, visitor LEFT JOIN referrer ON true
+        WHERE newest.arrival_time > CAST(:event_time AS timestamptz) - interval '1 minute'
+          AND newest.source = :source AND newest.landing_url = :landing_url
+          AND newest.utm IS NOT DISTINCT FROM CAST(:utm AS jsonb)
+          AND newest.referrer_group_id IS NOT DISTINCT FROM
+              NULLIF(referrer.identity_group_id, visitor.identity_group_id)
     ), touched AS (
         INSERT INTO touchpoint
             (merchant_id, touchpoint_id, identity_group_id, source, referrer_group_id,
              landing_url, utm, arrival_time)
         SELECT :merchant_id, :touchpoint_id, visitor.identity_group_id, :source,
                NULLIF(referrer.identity_group_id, visitor.identity_group_id),
-               :landing_url, :utm, :event_time
+               :landing_url, CAST(:utm AS jsonb), :event_time
         FROM visitor LEFT JOIN referrer ON true
+        WHERE NOT EXISTS (SELECT FROM repeated)
     ), candidate AS (
         SELECT referrer.identity_group_id AS referrer_group_id,
                visitor.identity_group_id AS referee_group_id
@@ -124,21 +155,34 @@ _ARRIVE = text(
           ON link.merchant_id = :merchant_id
          AND link.referee_group_id = candidate.referee_group_id AND link.end_time IS NULL,
         shop
-    ), ancestor (identity_group_id) AS (
-        -- Somebody who is seen for the first time is above nobody.
-        SELECT referrer_group_id FROM candidate, visitor WHERE NOT visitor.is_new
-        UNION
-        SELECT link.referrer_group_id
-        FROM ancestor JOIN referral_link AS link
-          ON link.merchant_id = :merchant_id
-         AND link.referee_group_id = ancestor.identity_group_id
-         -- Links of the time from which the new one holds, for arrivals of the past.
-         AND (link.end_time IS NULL OR link.end_time > :event_time)
+    ), ancestor (identity_group_id, depth) AS (
+        -- Somebody who is seen for the first time is above nobody. A circle that is longer than
+        -- any rule looks does no harm, so the walk ends there.
+        SELECT referrer_group_id, 1 FROM candidate, visitor WHERE NOT visitor.is_new
+        UNION ALL
+        SELECT link.referrer_group_id, ancestor.depth + 1
+        FROM ancestor, LATERAL (
+            (SELECT referrer_group_id FROM referral_link
+             WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
+               AND end_time IS NULL)
+            UNION ALL
+            -- For arrivals of the past: links of the time from which the new one holds.
+            (SELECT referrer_group_id FROM referral_link
+             WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
+               AND :event_time < :now AND end_time > :event_time
+             ORDER BY start_time DESC LIMIT {PAST_LINKS_MAX})
+        ) AS link
+        WHERE ancestor.depth < {DEPTH_MAX}
     ), accepted AS (
         SELECT candidate.* FROM candidate
         WHERE NOT EXISTS (SELECT FROM active WHERE is_same OR NOT is_over
                                                OR active.start_time > :event_time)
           AND candidate.referee_group_id NOT IN (SELECT identity_group_id FROM ancestor)
+    ), brought_before AS (
+        SELECT FROM candidate JOIN referral_link AS link
+          ON link.merchant_id = :merchant_id
+         AND link.referee_group_id = candidate.referee_group_id
+        LIMIT 1
     ), ended AS (
         UPDATE referral_link AS link SET end_time = :event_time, end_reason = 'replaced'
         FROM active, accepted
@@ -154,14 +198,16 @@ _ARRIVE = text(
         FROM accepted, (SELECT count(*) FROM ended) AS done
         RETURNING referral_link_id, referee_group_id
     ), noted AS (
+        -- A person is brought to a merchant once, however often their referrer changes.
         INSERT INTO interaction
-            (interaction_id, merchant_id, kind, event_reference, identity_group_id, event_time,
-             due_time)
-        SELECT :new_interaction_id, :merchant_id, 'referral', :referral_reference,
-               referee_group_id, :event_time, :event_time
-        FROM linked
+            (interaction_id, merchant_id, kind, identity_group_id, referral_link_id, event_time,
+             referral_reference, due_time)
+        SELECT :new_interaction_id, :merchant_id, 'referral', referee_group_id, referral_link_id,
+               :event_time, :referral_reference, GREATEST(:event_time, :now)
+        FROM linked WHERE NOT EXISTS (SELECT FROM brought_before)
     )
     SELECT visitor.identity_group_id, linked.referral_link_id,
+           COALESCE((SELECT touchpoint_id FROM repeated), :touchpoint_id) AS touchpoint_id,
            NOT visitor.is_new AND NOT :locked AND EXISTS (SELECT FROM referrer) AS is_undecided
     FROM visitor LEFT JOIN linked ON true
     """
@@ -203,6 +249,7 @@ class Arrived:
     """What an arrival came to. `is_undecided`: it needs the referral lock after all."""
 
     identity_group_id: IdentityGroupId
+    touchpoint_id: TouchpointId
     referral_link_id: ReferralLinkId | None
     is_undecided: bool
 
@@ -238,13 +285,14 @@ async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived |
         "locked": locked,
         "new_link_id": row.ids.link_id,
         "new_interaction_id": row.ids.interaction_id,
-        "referral_reference": referral_reference(row.client_id, row.ids.link_id),
+        "referral_reference": referral_reference(row.client_id),
     }
     found = (await tx.execute(_ARRIVE, parameters)).one_or_none()
     if found is None:
         return None
     return Arrived(
         identity_group_id=IdentityGroupId(found.identity_group_id),
+        touchpoint_id=TouchpointId(found.touchpoint_id),
         referral_link_id=None
         if found.referral_link_id is None
         else ReferralLinkId(found.referral_link_id),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from domains.campaign.service import CampaignService
-from domains.rewards.model import Account, AccountKind, Posting, TransferKind
+from domains.rewards.model import (
+    Account,
+    AccountKind,
+    OrderLife,
+    Posting,
+    Reversal,
+    TransferKind,
+)
 from domains.rewards.service import RewardsService
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId, TransferId
@@ -31,24 +38,21 @@ class CancellationOrchestrator:
         self._campaigns = campaigns
         self._new_id = new_id
 
-    async def drain_reversals_in(
+    async def take_back_in(
         self,
         tx: Transaction,
         merchant_id: MerchantId,
+        reversals: Sequence[Reversal],
         *,
         first_sequence: int,
         now: datetime,
-        limit: int,
-    ) -> int:
-        """Deals with up to `limit` reversals; returns with how many.
+    ) -> Sequence[OrderLife]:
+        """Deals with reversals; returns the lives of orders that were not decided yet.
 
-        What is not decided yet is cancelled. What was granted leaves the people's pending
-        accounts and returns to the campaign, and to the budget windows that were charged.
+        Those are cancelled. What was granted leaves the people's pending accounts and returns
+        to the campaign, and to the budget windows that were charged.
         """
-        reversals = await self._rewards.claim_reversals(tx, merchant_id, limit=limit)
-        if not reversals:
-            return 0
-        cancelled = await self._rewards.take_back(
+        cancelled, undecided = await self._rewards.take_back(
             tx, merchant_id, reversals, first_sequence=first_sequence, now=now
         )
         await self._campaigns.release(
@@ -81,4 +85,4 @@ class CancellationOrchestrator:
             ],
             now=now,
         )
-        return len(reversals)
+        return undecided

@@ -40,15 +40,3 @@ class EventTimeInvalidError(PurchaseLinkingError):
             field="event_time",
             event_time=event_time.isoformat(),
         )
-
-
-class ClaimsFullError(PurchaseLinkingError):
-    reason = "CLAIMS_FULL"
-    kind = Kind.EXHAUSTED
-
-    def __init__(self, order_reference: str) -> None:
-        super().__init__(
-            f"Too many claims with other tokens wait for order {order_reference}; "
-            "claim it again once the shop has reported it.",
-            order_id=order_reference,
-        )

@@ -27,7 +27,7 @@ class Claim:
 class PurchaseLinkingOrchestrator:
     """Links an order to the browser that shows its token.
 
-    Locks, downwards: the request id; the order row, which the webhook writes as well.
+    Locks, downwards: the request id; the order row, which reports and the worker write as well.
     """
 
     def __init__(
@@ -42,11 +42,10 @@ class PurchaseLinkingOrchestrator:
         self._new_id = new_id
 
     async def claim(self, each: Claim, *, repeat: Repeat | None) -> Claimed:
-        """Claims an order now. The first claim with the order's token wins.
+        """Claims an order now. The earliest claim with the order's token wins.
 
         Raises:
             MerchantUnknownError: there is no such merchant.
-            ClaimsFullError: too many claims with other tokens wait for the order.
         """
         now = self._clock()
         return await self._claim(each, event_time=now, now=now, repeat=repeat)
@@ -59,7 +58,6 @@ class PurchaseLinkingOrchestrator:
         Raises:
             MerchantUnknownError: there is no such merchant.
             EventTimeInvalidError: the time lies in the future.
-            ClaimsFullError: too many claims with other tokens wait for the order.
         """
         now = self._clock()
         if event_time > now:

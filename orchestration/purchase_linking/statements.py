@@ -1,4 +1,4 @@
-"""The statement of a claim: one."""
+"""The statements of a claim: one, and a second one that counts what a decided order earned."""
 
 from __future__ import annotations
 
@@ -10,120 +10,98 @@ from sqlalchemy import text
 
 from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import RESOLVE_CLIENT
-from orchestration.purchase_linking.errors import ClaimsFullError
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
-CLAIMS_MAX = 50
-"""How many claims of one order wait for it. Their tokens are unproven until it comes."""
+ORDER_RETURNS = """
+    merchant_id, order_reference, purchase_id, generation, customer_reference, identity_group_id,
+    link, due_time, decided_generation,
+    new.interaction_generation > COALESCE(old.interaction_generation, 0) AS is_earning_now,
+    new.customer_reference IS NOT NULL AND new.link IN ('claim', 'client')
+        AND (old.customer_reference IS DISTINCT FROM new.customer_reference
+             OR COALESCE(old.link, 'customer') = 'customer') AS is_customer_met
+"""
+"""What follows from an order's row as it was written: returned as `claimed`."""
 
-
-def event_reference_sql(order: str) -> str:
-    """The SQL of `domains.rewards.model.event_reference`, for the row `order`.
-
-    A test compares the two.
-    """
-    return f"""
-    'purchase:' || replace({order}.order_reference, '#', '##')
-        || CASE WHEN {order}.generation > 1 THEN '#' || {order}.generation ELSE '' END
-    """
-
-
-EVENT_REFERENCE = event_reference_sql("claimed")
-
-EARN = f"""
+EARN = """
     earned AS (
+        -- The row says that there is no such interaction, so nothing is waited for.
         INSERT INTO interaction
-            (interaction_id, merchant_id, kind, event_reference, identity_group_id, purchase_id,
-             event_time, due_time)
-        SELECT :new_interaction_id, claimed.merchant_id, 'purchase', {EVENT_REFERENCE},
-               claimed.identity_group_id, claimed.purchase_id, claimed.order_time,
-               LEAST(claimed.event_time, CAST(:now AS timestamptz)) + shop.reward_delay
-        FROM claimed, shop
-        WHERE claimed.state = 'confirmed' AND claimed.identity_group_id IS NOT NULL
-        ON CONFLICT ON CONSTRAINT uq_interaction_event DO NOTHING
+            (interaction_id, merchant_id, kind, order_reference, generation, due_time)
+        SELECT :new_interaction_id, claimed.merchant_id, 'purchase', claimed.order_reference,
+               claimed.generation, claimed.due_time
+        FROM claimed WHERE claimed.is_earning_now
     ), customer AS (
-        -- From now on the shop's customer is this person.
+        -- From now on the shop's customer is this person, unless they were somebody before.
         INSERT INTO identity_node
             (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
         SELECT :new_customer_node_id, claimed.identity_group_id, 'customer',
                claimed.customer_reference, claimed.merchant_id, :now
-        FROM claimed
-        WHERE claimed.is_linked_now AND claimed.link <> 'customer'
-          AND claimed.customer_reference IS NOT NULL
+        FROM claimed WHERE claimed.is_customer_met
         ON CONFLICT ON CONSTRAINT uq_identity_node_identifier DO NOTHING
     )"""
-"""What follows once an order is linked, read from the row `claimed`: its event, its customer."""
+"""What follows once an order's buyer is known, read from the row `claimed`."""
 
+# The order row is what reports, other claims and the worker wait at. After that wait only its
+# own columns are read: `visitor` and `shop` were read before, and nothing that happens to an
+# order changes them.
 _CLAIM = text(
     f"""
     WITH shop AS (
         SELECT merchant_id, reward_delay FROM merchant WHERE merchant_id = :merchant_id
     ), {RESOLVE_CLIENT}, claimed AS (
-        INSERT INTO shop_order AS known
-            (merchant_id, order_reference, create_time, claim_digests, claim_groups, claim_times)
-        SELECT :merchant_id, :order_reference, :now, ARRAY[CAST(:token_digest AS bytea)],
-               ARRAY[visitor.identity_group_id], ARRAY[CAST(:event_time AS timestamptz)]
-        FROM visitor
+        INSERT INTO shop_order AS known (merchant_id, order_reference, create_time, claim_count)
+        SELECT :merchant_id, :order_reference, :now, 1 FROM visitor
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
-            (identity_group_id, link, link_time) = (
-                SELECT CASE WHEN wins.now THEN excluded.claim_groups[1]
-                            ELSE known.identity_group_id END,
-                       CASE WHEN wins.now THEN 'claim' ELSE known.link END,
-                       CASE WHEN wins.now THEN CAST(:event_time AS timestamptz)
-                            ELSE known.link_time END
-                FROM (SELECT COALESCE(known.token_digest = excluded.claim_digests[1], false)
-                             AND (known.identity_group_id IS NULL
-                                  -- A customer's account is a guess at the buyer. Whoever shows
-                                  -- the token is the buyer, until the rewards may be decided.
-                                  OR known.link = 'customer' AND NOT EXISTS (
-                                      SELECT FROM interaction
-                                      WHERE interaction.merchant_id = known.merchant_id
-                                        AND interaction.kind = 'purchase'
-                                        AND interaction.event_reference
-                                            = {event_reference_sql("known")}
-                                        AND (interaction.state <> 'pending'
-                                             OR interaction.due_time <= :now)))
-                     ) AS wins (now)
-            ),
-            (claim_digests, claim_groups, claim_times) = (
-                SELECT CASE WHEN waits.new THEN known.claim_digests || excluded.claim_digests
-                            ELSE known.claim_digests END,
-                       CASE WHEN waits.new THEN known.claim_groups || excluded.claim_groups
-                            ELSE known.claim_groups END,
-                       CASE WHEN waits.new THEN known.claim_times || excluded.claim_times
-                            ELSE known.claim_times END
-                -- The first claim with a token is the one that counts.
-                FROM (SELECT known.purchase_id IS NULL
-                             AND array_position(known.claim_digests, excluded.claim_digests[1])
-                                 IS NULL
-                             AND cardinality(known.claim_digests) < {CLAIMS_MAX}
-                     ) AS waits (new)
+            claim_count = known.claim_count + 1,
+            (claim_group_id, claim_time, claim_digest, interaction_generation, due_time) = (
+                SELECT CASE WHEN claim.wins THEN visitor.identity_group_id
+                            ELSE known.claim_group_id END,
+                       CASE WHEN claim.wins THEN CAST(:event_time AS timestamptz)
+                            ELSE known.claim_time END,
+                       CASE WHEN claim.wins THEN CAST(:token_digest AS bytea)
+                            ELSE known.claim_digest END,
+                       CASE WHEN interaction.begins THEN known.generation
+                            ELSE known.interaction_generation END,
+                       CASE WHEN interaction.begins
+                            THEN GREATEST(:now, LEAST(known.event_time, :now) + shop.reward_delay)
+                            ELSE known.due_time END
+                FROM visitor, shop, LATERAL (
+                    -- Whoever shows a token that a report has carried is the buyer; of several,
+                    -- the earliest. Not once the order is decided.
+                    SELECT known.decided_generation = 0
+                           AND known.token_digests @> ARRAY[CAST(:token_digest AS bytea)]
+                           AND (known.claim_group_id IS NULL
+                                OR (CAST(:event_time AS timestamptz),
+                                    CAST(:token_digest AS bytea), visitor.identity_group_id)
+                                 < (known.claim_time, known.claim_digest, known.claim_group_id))
+                           AS wins
+                ) AS claim, LATERAL (
+                    SELECT known.state = 'confirmed'
+                           AND known.interaction_generation < known.generation
+                           AND (claim.wins OR known.identity_group_id IS NOT NULL) AS begins
+                ) AS interaction
             )
-        RETURNING merchant_id, order_reference, purchase_id, state, generation, order_time,
-                  event_time, customer_reference, identity_group_id, link,
-                  old.identity_group_id IS NULL AND new.identity_group_id IS NOT NULL
-                      AS is_linked_now,
-                  old.identity_group_id <> new.identity_group_id AS is_linked_anew,
+        RETURNING {ORDER_RETURNS},
                   -- Whoever does not hold the order's token learns nothing of it.
-                  COALESCE(new.token_digest = CAST(:token_digest AS bytea), false) AS is_proven,
-                  new.purchase_id IS NULL
-                      AND array_position(new.claim_digests, CAST(:token_digest AS bytea)) IS NULL
-                      AS is_crowded_out
-    ), {EARN}, moved AS (
-        UPDATE interaction SET identity_group_id = claimed.identity_group_id
-        FROM claimed
-        WHERE claimed.is_linked_anew AND interaction.merchant_id = claimed.merchant_id
-          AND interaction.kind = 'purchase' AND interaction.state = 'pending'
-          AND interaction.event_reference = {EVENT_REFERENCE}
-    )
+                  new.token_digests @> ARRAY[CAST(:token_digest AS bytea)] AS is_proven
+    ), waiting AS (
+        INSERT INTO order_claim AS known (merchant_id, order_reference, token_digest,
+                                          identity_group_id, claim_time, create_time)
+        SELECT claimed.merchant_id, claimed.order_reference, :token_digest,
+               visitor.identity_group_id, :event_time, :now
+        FROM claimed, visitor
+        WHERE NOT claimed.is_proven AND claimed.decided_generation = 0
+        ON CONFLICT (merchant_id, order_reference, token_digest, identity_group_id)
+            DO UPDATE SET claim_time = LEAST(known.claim_time, excluded.claim_time)
+    ), {EARN}
     SELECT visitor.identity_group_id, mine.purchase_id,
-           (SELECT is_crowded_out FROM claimed) AS is_crowded_out,
-           (SELECT count(*) FROM reward WHERE reward.purchase_id = mine.purchase_id) AS reward_count
+           COALESCE(mine.decided_generation, 0) > 0 AS is_decided
     FROM visitor LEFT JOIN (
-        SELECT claimed.purchase_id, claimed.identity_group_id FROM claimed WHERE claimed.is_proven
+        SELECT purchase_id, identity_group_id, decided_generation FROM claimed WHERE is_proven
     ) AS mine USING (identity_group_id)
     """
 )
+_COUNT_REWARDS = text("SELECT count(*) FROM reward WHERE purchase_id = :purchase_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +132,7 @@ class Claimed:
 async def claim(tx: Transaction, row: ClaimRow) -> Claimed | None:
     """Writes everything of a claim. None: there is no such merchant, nothing is written.
 
-    Raises:
-        ClaimsFullError: as many claims as may wait for the order have other tokens.
+    Locks the order's row and, in it, the claim's.
     """
     parameters = {
         "merchant_id": row.merchant_id,
@@ -172,10 +149,13 @@ async def claim(tx: Transaction, row: ClaimRow) -> Claimed | None:
     found = (await tx.execute(_CLAIM, parameters)).one_or_none()
     if found is None:
         return None
-    if found.is_crowded_out:
-        raise ClaimsFullError(row.order_reference)
+    reward_count = 0
+    if found.is_decided:
+        # A statement of its own: the first one may have waited while they were written.
+        counted = await tx.execute(_COUNT_REWARDS, {"purchase_id": found.purchase_id})
+        reward_count = counted.scalar_one()
     return Claimed(
         identity_group_id=IdentityGroupId(found.identity_group_id),
         purchase_id=None if found.purchase_id is None else PurchaseId(found.purchase_id),
-        reward_count=found.reward_count,
+        reward_count=reward_count,
     )

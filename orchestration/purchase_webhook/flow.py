@@ -12,15 +12,23 @@ from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model import Delivery, DeliveryState
 from domains.purchases.model.custom_order import parse_custom_order
 from domains.purchases.model.delivery import event_reference, verifies
-from domains.purchases.service import PurchasesService
-from infrastructure.database.transaction import Database, Transaction, is_retryable
+from domains.purchases.service import DeliveriesService
+from infrastructure.database.failures import is_away, is_retryable
+from infrastructure.database.transaction import Database, Transaction
 from orchestration.purchase_webhook.errors import (
     DeliveryPostponedError,
     DeliveryUnusableError,
     SignatureInvalidError,
     WebhookNotFoundError,
 )
-from orchestration.purchase_webhook.statements import Applied, NewIds, Shop, apply, find_shop
+from orchestration.purchase_webhook.statements import (
+    Applied,
+    NewIds,
+    Shop,
+    apply,
+    find_shop,
+    lock_order,
+)
 from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
 
 CUSTOM = "custom"
@@ -33,13 +41,6 @@ class Unseal(Protocol):
 
     def open(self, sealed: bytes) -> str:
         """The secret."""
-
-
-class FailureKinds(Protocol):
-    """Whoever knows whether a failure left the database reachable, so that it can be told."""
-
-    def __call__(self, raised: Exception) -> bool:
-        """Whether the database is away, so that nothing can be kept either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +64,23 @@ class PurchaseWebhookOrchestrator:
 
     The signature is checked before anything is parsed or written. A delivery and its effect
     are written by one statement; its locks are the order row's and those of the rows that it
-    makes. Applying that raises keeps the delivery in a second transaction.
+    makes. Only when the order was claimed while that waited is the row locked first and the
+    statement run again. Applying that raises keeps the delivery in a second transaction.
     """
 
     def __init__(
         self,
         *,
         database: Database,
-        purchases: PurchasesService,
+        deliveries: DeliveriesService,
         secrets: Unseal,
-        is_database_away: FailureKinds,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         accepts_tests: bool,
     ) -> None:
         self._database = database
-        self._purchases = purchases
+        self._deliveries = deliveries
         self._secrets = secrets
-        self._is_database_away = is_database_away
         self._clock = clock
         self._new_id = new_id
         self._accepts_tests = accepts_tests
@@ -111,13 +111,13 @@ class PurchaseWebhookOrchestrator:
             await self._database.run(lambda: self._apply(delivery, now=now))
         except BodyUnusableError as unusable:
             async with self._database.single() as tx:
-                await self._purchases.keep_dead(tx, delivery, failure=str(unusable))
+                await self._deliveries.keep_dead(tx, delivery, failure=str(unusable))
             raise DeliveryUnusableError(unusable.field, unusable.problem) from unusable
         except Exception as raised:
-            if self._is_database_away(raised):
+            if is_away(raised):
                 raise
             async with self._database.single() as tx:
-                kept = await self._purchases.keep_failed(
+                kept = await self._deliveries.keep_failed(
                     tx, delivery, failure=type(raised).__name__
                 )
             raise DeliveryPostponedError(kept) from raised
@@ -133,31 +133,38 @@ class PurchaseWebhookOrchestrator:
     async def _retry_one(self) -> bool:
         now = self._clock()
         async with self._database.transaction() as tx:
-            delivery = await self._purchases.claim_failed(tx, now=now)
+            delivery = await self._deliveries.claim_failed(tx, now=now)
             if delivery is None:
                 return False
             try:
                 async with tx.savepoint():
                     await self._apply_in(tx, delivery, now=now)
             except BodyUnusableError as unusable:
-                await self._purchases.set_dead(tx, delivery, failure=str(unusable))
+                await self._deliveries.set_dead(tx, delivery, failure=str(unusable), now=now)
             except Exception as raised:
                 # A deadlock with the shop's own repetition is run again, and costs no try.
-                if self._is_database_away(raised) or is_retryable(raised):
+                if is_away(raised) or is_retryable(raised):
                     raise
-                await self._purchases.set_retried(
+                await self._deliveries.set_retried(
                     tx, delivery, failure=type(raised).__name__, now=now
                 )
         return True
 
     async def _apply(self, delivery: Delivery, *, now: datetime) -> Applied:
         event = parse_custom_order(delivery.body, receive_time=delivery.receive_time)
+        ids = self._new_ids()
         async with self._database.single() as tx:
-            return await apply(tx, delivery, event, self._new_ids(), now=now)
+            applied = await apply(tx, delivery, event, ids, now=now)
+        if applied is not None:
+            return applied
+        async with self._database.transaction() as tx:
+            await lock_order(tx, delivery.merchant_id, event.order_reference)
+            return _decided(await apply(tx, delivery, event, ids, now=now))
 
     async def _apply_in(self, tx: Transaction, delivery: Delivery, *, now: datetime) -> Applied:
         event = parse_custom_order(delivery.body, receive_time=delivery.receive_time)
-        return await apply(tx, delivery, event, self._new_ids(), now=now)
+        await lock_order(tx, delivery.merchant_id, event.order_reference)
+        return _decided(await apply(tx, delivery, event, self._new_ids(), now=now))
 
     def _delivery(self, received: ReceivedDelivery, shop: Shop, now: datetime) -> Delivery:
         headers = {EVENT_ID_HEADER: received.event_id, "x-test": str(received.is_test).lower()}
@@ -171,6 +178,7 @@ class PurchaseWebhookOrchestrator:
             state=DeliveryState.APPLIED,
             failure="",
             try_count=1,
+            failure_count=0,
             receive_time=now,
         )
 
@@ -183,3 +191,17 @@ class PurchaseWebhookOrchestrator:
             customer_node_id=self._new_id(),
             reversal_id=self._new_id(),
         )
+
+
+class OrderUndecidedError(Exception):
+    """The order was claimed while its row was locked: it was not there to be locked.
+
+    Only when its waiting claims were forgotten at that moment. The delivery is kept, and
+    applied a few seconds later.
+    """
+
+
+def _decided(applied: Applied | None) -> Applied:
+    if applied is None:
+        raise OrderUndecidedError
+    return applied

@@ -13,9 +13,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from domains.purchases.model import Delivery, OrderEvent, OrderState, token_digest
-from infrastructure.database.transaction import Transaction, sqlstate
+from domains.purchases.model.evidence import TOKENS_MAX
+from infrastructure.database.failures import sqlstate
+from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import RESOLVE_CLIENT
-from orchestration.purchase_linking.statements import EARN, EVENT_REFERENCE
+from orchestration.purchase_linking.statements import EARN, ORDER_RETURNS
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 _NOT_NULL_VIOLATION = "23502"
@@ -31,9 +33,13 @@ _RANK = "array_position(ARRAY['{}'], {{}})".format("', '".join(OrderState))
 _STATES_VOID = ", ".join(f"'{state}'" for state in OrderState if state.is_void)
 
 # The order of the parts matters. `fresh` keeps a delivery that was applied before from touching
-# the order; the order row comes next, because it is what claims and other deliveries wait at;
-# `kept` comes last and ends the statement if a twin of this very delivery was applied while it
-# waited: the twin's row is not in this statement's snapshot, but it is in the unique index.
+# the order; the order row comes next, because it is what claims, other deliveries and the worker
+# wait at; `kept` comes last and ends the statement if a twin of this very delivery was applied
+# while it waited: the twin's row is not in this statement's snapshot, but it is in the unique
+# index.
+#
+# After the wait only the order's own columns are read. `seen` is what claims there were before
+# it: if their number is another one by now, nothing is written, and the caller comes again.
 _APPLY = text(
     f"""
     WITH shop AS (
@@ -43,121 +49,201 @@ _APPLY = text(
             SELECT FROM delivery
             WHERE merchant_id = :merchant_id AND platform = :platform
               AND event_reference = :delivery_reference AND state IN ('applied', 'ignored'))
-    ), {RESOLVE_CLIENT}, buyer AS (
-        SELECT identity_group_id, link FROM (
-            SELECT identity_group_id, 'client' AS link, 1 AS preference FROM visitor
-            UNION ALL
-            SELECT identity_group_id, 'customer', 2 FROM identity_node
-            WHERE kind = 'customer' AND value = :customer_reference AND merchant_id = :merchant_id
-        ) AS found ORDER BY preference LIMIT 1
+    ), {RESOLVE_CLIENT}, seen AS MATERIALIZED (
+        SELECT known.claim_count, earliest.identity_group_id, earliest.claim_time
+        FROM shop_order AS known LEFT JOIN LATERAL (
+            SELECT identity_group_id, claim_time FROM order_claim
+            WHERE order_claim.merchant_id = :merchant_id
+              AND order_claim.order_reference = :order_reference
+              AND order_claim.token_digest = CAST(:token_digest AS bytea)
+            ORDER BY claim_time, identity_group_id LIMIT 1
+        ) AS earliest ON true
+        WHERE known.merchant_id = :merchant_id AND known.order_reference = :order_reference
+    ), said AS MATERIALIZED (
+        -- What this report says of the buyer, and from when on the order may be decided.
+        SELECT fresh.merchant_id,
+               (SELECT identity_group_id FROM visitor) AS hint_group_id,
+               (SELECT identity_group_id FROM identity_node
+                WHERE kind = 'customer' AND value = :customer_reference
+                  AND merchant_id = :merchant_id) AS guess_group_id,
+               COALESCE((SELECT claim_count FROM seen), 0) AS claim_count,
+               (SELECT identity_group_id FROM seen) AS claim_group_id,
+               (SELECT claim_time FROM seen) AS claim_time,
+               CAST(:state AS text) = 'confirmed' AS is_confirmed,
+               shop.reward_delay
+        FROM fresh, shop
     ), claimed AS (
         INSERT INTO shop_order AS known
             (merchant_id, order_reference, create_time, purchase_id, state, event_time, body_hash,
-             order_time, order_time_stated, content_key, customer_reference, token_digest, total,
-             currency, items, voided, identity_group_id, link, link_time)
+             order_time, order_time_stated, content_key, customer_reference, total, currency,
+             items, voided, token_digests, hint_group_id, hint_key, guess_customer,
+             guess_group_id, interaction_generation, due_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :state, :event_time,
                :body_hash, :order_time, :order_time_stated, :content_key, :customer_reference,
-               :token_digest, CAST(:total AS numeric), :currency, CAST(:items AS jsonb),
-               CAST(:state AS text) IN ({_STATES_VOID}),
-               buyer.identity_group_id, buyer.link,
-               CASE WHEN buyer.link IS NOT NULL THEN CAST(:now AS timestamptz) END
-        FROM fresh LEFT JOIN buyer ON true
+               CAST(:total AS numeric), :currency, CAST(:items AS jsonb),
+               CAST(:state AS text) IN ({_STATES_VOID}), ARRAY[CAST(:token_digest AS bytea)],
+               said.hint_group_id,
+               CASE WHEN said.hint_group_id IS NOT NULL THEN :hint_key ELSE '' END,
+               :customer_reference, said.guess_group_id,
+               CASE WHEN interaction.begins THEN 1 ELSE 0 END,
+               CASE WHEN interaction.begins
+                    THEN GREATEST(:now, LEAST(:event_time, :now) + said.reward_delay) END
+        FROM said, LATERAL (
+            SELECT said.is_confirmed
+                   AND COALESCE(said.hint_group_id, said.guess_group_id) IS NOT NULL AS begins
+        ) AS interaction
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
-            (purchase_id, state, event_time, body_hash, token_digest, generation, voided) = (
+            (purchase_id, state, event_time, body_hash, generation, voided,
+             content_key, customer_reference, total, currency, items,
+             order_time, order_time_stated, token_digests, claim_group_id, claim_time,
+             claim_digest, hint_group_id, hint_key, guess_customer, guess_group_id,
+             interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
-                       changed.state, changed.event_time, changed.body_hash,
-                       changed.token_digest,
-                       known.generation + CASE WHEN event.is_reborn THEN 1 ELSE 0 END,
-                       (known.voided AND NOT event.is_reborn)
-                           OR changed.state IN ({_STATES_VOID})
-                FROM (
-                    SELECT judged.is_newer, judged.is_newer AND known.voided
-                                            AND excluded.state = 'confirmed' AS is_reborn
-                    FROM (
-                        SELECT known.state IS NULL
-                               OR (excluded.state <> 'pending', excluded.event_time,
-                                   {_RANK.format("excluded.state")}, excluded.body_hash)
-                                > (known.state <> 'pending', known.event_time,
-                                   {_RANK.format("known.state")}, known.body_hash) AS is_newer
-                    ) AS judged
-                ) AS event, LATERAL (
-                    SELECT excluded.state, excluded.event_time, excluded.body_hash,
-                           excluded.token_digest
-                    WHERE event.is_newer
+                       standing.state, standing.event_time, standing.body_hash,
+                       standing.generation, standing.voided,
+                       content.content_key, content.customer_reference, content.total,
+                       content.currency, content.items,
+                       dated.order_time, known.order_time_stated OR excluded.order_time_stated,
+                       CASE WHEN judged.carries_new_token
+                            THEN known.token_digests || excluded.token_digests
+                            ELSE known.token_digests END,
+                       proven.claim_group_id, proven.claim_time, proven.claim_digest,
+                       CASE WHEN judged.hints THEN excluded.hint_group_id
+                            ELSE known.hint_group_id END,
+                       CASE WHEN judged.hints THEN excluded.hint_key ELSE known.hint_key END,
+                       CASE WHEN judged.guesses THEN excluded.guess_customer
+                            ELSE known.guess_customer END,
+                       CASE WHEN judged.guesses THEN excluded.guess_group_id
+                            ELSE known.guess_group_id END,
+                       CASE WHEN interaction.begins THEN standing.generation
+                            ELSE known.interaction_generation END,
+                       queue.due_time, queue.ready_round, queue.needed_rate
+                FROM said, LATERAL (
+                    SELECT known.state IS NULL
+                           OR (excluded.state <> 'pending', excluded.event_time,
+                               {_RANK.format("excluded.state")}, excluded.body_hash)
+                            > (known.state <> 'pending', known.event_time,
+                               {_RANK.format("known.state")}, known.body_hash) AS is_newer,
+                           known.decided_generation > 0 AS is_fixed,
+                           NOT known.token_digests @> excluded.token_digests
+                               AND cardinality(known.token_digests) < {TOKENS_MAX}
+                               AS carries_new_token,
+                           known.decided_generation = 0 AND excluded.hint_key > known.hint_key
+                               AS hints,
+                           known.decided_generation = 0 AND known.guess_customer IS NULL
+                               AS guesses
+                ) AS judged, LATERAL (
+                    SELECT judged.is_newer AND known.voided AND said.is_confirmed AS is_reborn
+                ) AS life, LATERAL (
+                    SELECT CASE WHEN judged.is_newer THEN excluded.state ELSE known.state END
+                               AS state,
+                           CASE WHEN judged.is_newer THEN excluded.event_time
+                                ELSE known.event_time END AS event_time,
+                           CASE WHEN judged.is_newer THEN excluded.body_hash
+                                ELSE known.body_hash END AS body_hash,
+                           known.generation + CASE WHEN life.is_reborn THEN 1 ELSE 0 END
+                               AS generation,
+                           (known.voided AND NOT life.is_reborn)
+                               OR (judged.is_newer AND excluded.voided) AS voided
+                ) AS standing, LATERAL (
+                    SELECT excluded.content_key, excluded.customer_reference, excluded.total,
+                           excluded.currency, excluded.items
+                    WHERE excluded.content_key > known.content_key
                     UNION ALL
-                    SELECT known.state, known.event_time, known.body_hash, known.token_digest
-                    WHERE NOT event.is_newer
-                ) AS changed
-            ),
-            (content_key, customer_reference, total, currency, items) = (
-                SELECT excluded.content_key, excluded.customer_reference, excluded.total,
-                       excluded.currency, excluded.items
-                WHERE excluded.content_key > known.content_key
-                UNION ALL
-                SELECT known.content_key, known.customer_reference, known.total, known.currency,
-                       known.items
-                WHERE excluded.content_key <= known.content_key
-            ),
-            -- A time that the shop named, else that of the first report; the earlier of two.
-            order_time = CASE
-                WHEN excluded.order_time_stated = known.order_time_stated
-                    THEN LEAST(known.order_time, excluded.order_time)
-                WHEN excluded.order_time_stated OR known.order_time IS NULL
-                    THEN excluded.order_time
-                ELSE known.order_time END,
-            order_time_stated = known.order_time_stated OR excluded.order_time_stated,
-            (identity_group_id, link, link_time) = (
-                SELECT found.identity_group_id, found.link, found.link_time FROM (
-                    SELECT known.identity_group_id, known.link, known.link_time, 1 AS preference
+                    SELECT known.content_key, known.customer_reference, known.total,
+                           known.currency, known.items
+                    WHERE excluded.content_key <= known.content_key
+                ) AS content, LATERAL (
+                    -- A time that the shop named, else that of the first report; the earlier
+                    -- of two. Fixed once the order is decided.
+                    SELECT CASE
+                        WHEN judged.is_fixed THEN known.order_time
+                        WHEN excluded.order_time_stated = known.order_time_stated
+                            THEN LEAST(known.order_time, excluded.order_time)
+                        WHEN excluded.order_time_stated OR known.order_time IS NULL
+                            THEN excluded.order_time
+                        ELSE known.order_time END AS order_time
+                ) AS dated, LATERAL (
+                    SELECT said.claim_group_id, said.claim_time,
+                           CAST(:token_digest AS bytea) AS claim_digest
+                    WHERE judged.carries_new_token AND NOT judged.is_fixed
+                      AND said.claim_group_id IS NOT NULL
                     UNION ALL
-                    SELECT known.claim_groups[claim.position], 'claim',
-                           known.claim_times[claim.position], 2
-                    FROM (SELECT array_position(known.claim_digests, excluded.token_digest)
-                         ) AS claim (position)
-                    UNION ALL
-                    SELECT excluded.identity_group_id, excluded.link, excluded.link_time, 3
-                ) AS found
-                ORDER BY found.identity_group_id IS NULL, found.preference LIMIT 1
-            ),
-            claim_digests = '{{}}', claim_groups = '{{}}', claim_times = '{{}}'
-        RETURNING merchant_id, order_reference, purchase_id, state, generation, order_time,
-                  event_time, customer_reference, identity_group_id, link,
-                  old.identity_group_id IS NULL AND new.identity_group_id IS NOT NULL
-                      AS is_linked_now,
-                  old.state = 'confirmed' AND new.voided AS is_taken_back,
-                  old.order_time <> new.order_time AS is_dated_anew,
+                    SELECT known.claim_group_id, known.claim_time, known.claim_digest
+                    ORDER BY claim_time, claim_digest, claim_group_id LIMIT 1
+                ) AS proven, LATERAL (
+                    SELECT standing.state = 'confirmed' AND COALESCE(
+                               proven.claim_group_id, known.hint_group_id, excluded.hint_group_id,
+                               known.guess_group_id,
+                               CASE WHEN judged.guesses THEN excluded.guess_group_id END
+                           ) IS NOT NULL AS earns
+                ) AS buyer, LATERAL (
+                    SELECT buyer.earns AND known.interaction_generation < standing.generation
+                               AS begins
+                ) AS interaction, LATERAL (
+                    SELECT known.due_time IS NOT NULL AND dated.order_time <> known.order_time
+                               AS is_dated_anew,
+                           known.needed_rate IS NOT NULL
+                               AND (content.currency, dated.order_time)
+                                   IS DISTINCT FROM (known.currency, known.order_time)
+                               AS needs_another_rate
+                ) AS queued, LATERAL (
+                    SELECT CASE
+                               WHEN NOT buyer.earns THEN NULL
+                               WHEN interaction.begins THEN GREATEST(
+                                   :now, LEAST(standing.event_time, :now) + said.reward_delay)
+                               -- It takes its new place in the lane, or waits for nothing more.
+                               WHEN queued.is_dated_anew AND known.ready_round IS NOT NULL
+                                    OR queued.needs_another_rate THEN :now
+                               ELSE known.due_time END AS due_time,
+                           CASE WHEN buyer.earns AND NOT interaction.begins
+                                     AND NOT queued.is_dated_anew AND NOT queued.needs_another_rate
+                                THEN known.ready_round END AS ready_round,
+                           CASE WHEN buyer.earns AND NOT queued.needs_another_rate
+                                THEN known.needed_rate END AS needed_rate
+                ) AS queue
+            )
+        -- Claims that were not seen matter only to a token that is new and a buyer who is open.
+        WHERE known.claim_count = (SELECT claim_count FROM said)
+           OR known.decided_generation > 0 OR known.token_digests @> excluded.token_digests
+        RETURNING {ORDER_RETURNS},
+                  COALESCE(new.voided AND NOT old.voided
+                           AND old.interaction_generation = old.generation, false)
+                      AS is_taken_back,
                   (old.state, old.event_time, old.body_hash, old.content_key, old.order_time,
                    old.identity_group_id)
                       IS DISTINCT FROM (new.state, new.event_time, new.body_hash, new.content_key,
                                         new.order_time, new.identity_group_id) AS is_applied
-    ), {EARN}, dated AS (
-        -- What is charged is the month of the order, whichever report named its time.
-        UPDATE interaction SET event_time = claimed.order_time
-        FROM claimed
-        WHERE claimed.is_dated_anew AND interaction.merchant_id = claimed.merchant_id
-          AND interaction.kind = 'purchase' AND interaction.state = 'pending'
-          AND interaction.event_reference = {EVENT_REFERENCE}
-    ), taken_back AS (
-        INSERT INTO reversal (reversal_id, merchant_id, event_reference, create_time)
-        SELECT :new_reversal_id, claimed.merchant_id, {EVENT_REFERENCE}, :now
+    ), {EARN}, taken_back AS (
+        INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time)
+        SELECT :new_reversal_id, claimed.merchant_id, claimed.order_reference,
+               claimed.generation, :now
         FROM claimed WHERE claimed.is_taken_back
-        ON CONFLICT ON CONSTRAINT uq_reversal_event DO NOTHING
     ), kept AS (
         INSERT INTO delivery AS known
             (merchant_id, delivery_id, platform, event_reference, headers, body, state,
-             receive_time)
+             receive_time, try_time)
         SELECT :merchant_id, :delivery_id, :platform, :delivery_reference, :headers, :body,
-               CASE WHEN claimed.is_applied THEN 'applied' ELSE 'ignored' END, :receive_time
+               CASE WHEN claimed.is_applied THEN 'applied' ELSE 'ignored' END, :receive_time,
+               :now
         FROM claimed
         ON CONFLICT ON CONSTRAINT uq_delivery_event DO UPDATE SET
             state = excluded.state, headers = excluded.headers, body = excluded.body,
-            failure = '', retry_time = NULL,
+            failure = '', retry_time = NULL, try_time = excluded.try_time,
             -- A twin was applied meanwhile: the column takes no NULL, so nothing of this stays.
             try_count = CASE WHEN known.state IN ('failed', 'dead') THEN known.try_count + 1 END
     )
-    SELECT claimed.purchase_id, claimed.identity_group_id, claimed.is_applied FROM claimed
+    SELECT EXISTS (SELECT FROM fresh) AND NOT EXISTS (SELECT FROM claimed) AS is_undecided,
+           (SELECT is_applied FROM claimed) AS is_applied
     """
 ).bindparams(bindparam("headers", type_=JSONB))
+_LOCK_ORDER = text(
+    """
+    SELECT FROM shop_order
+    WHERE merchant_id = :merchant_id AND order_reference = :order_reference
+    FOR NO KEY UPDATE
+    """
+)
 
 
 class Applied(StrEnum):
@@ -209,8 +295,12 @@ async def find_shop(
 
 async def apply(
     tx: Transaction, delivery: Delivery, event: OrderEvent, ids: NewIds, *, now: datetime
-) -> Applied:
-    """Writes a delivery and all its effects, or nothing if it was applied before."""
+) -> Applied | None:
+    """Writes a delivery and all its effects, or nothing if it was applied before.
+
+    None: the order was claimed while this waited for its row; again, after `lock_order`. The
+    locks are the order's row and those of the rows that are made.
+    """
     parameters = {
         "merchant_id": delivery.merchant_id,
         "platform": delivery.platform,
@@ -232,6 +322,7 @@ async def apply(
         "order_time": event.order_time,
         "order_time_stated": event.order_time_stated,
         "content_key": event.content_key,
+        "hint_key": event.guard_key,
         "token_digest": token_digest(event.token),
         "total": event.total,
         "currency": event.currency,
@@ -241,11 +332,18 @@ async def apply(
         "new_reversal_id": ids.reversal_id,
     }
     try:
-        row = (await tx.execute(_APPLY, parameters)).one_or_none()
+        row = (await tx.execute(_APPLY, parameters)).one()
     except IntegrityError as failure:
         if sqlstate(failure) == _NOT_NULL_VIOLATION and "try_count" in str(failure.orig):
             return Applied.REPEATED
         raise
-    if row is None:
+    if row.is_undecided:
+        return None
+    if row.is_applied is None:
         return Applied.REPEATED
     return Applied.APPLIED if row.is_applied else Applied.IGNORED
+
+
+async def lock_order(tx: Transaction, merchant_id: MerchantId, order_reference: str) -> None:
+    """Locks an order's row, so that what is read next is as of now. Waits for whoever has it."""
+    await tx.execute(_LOCK_ORDER, {"merchant_id": merchant_id, "order_reference": order_reference})

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from infrastructure.database.transaction import Database
-from orchestration.purchase_linking.statements import event_reference_sql
 
 EXAMPLES_MAX = 5
-_EVENT_REFERENCE = event_reference_sql("shop_order")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,26 +136,72 @@ INVARIANTS = (
         """,
     ),
     Invariant(
-        name="every confirmed order of a known buyer has its event",
-        violations=f"""
-            SELECT format('%s %s', shop_order.merchant_id, order_reference) FROM shop_order
-            LEFT JOIN interaction
-              ON interaction.merchant_id = shop_order.merchant_id
-             AND interaction.kind = 'purchase'
-             AND interaction.event_reference = {_EVENT_REFERENCE}
-            WHERE shop_order.state = 'confirmed' AND shop_order.identity_group_id IS NOT NULL
-              AND interaction.interaction_id IS NULL
+        name="every confirmed order of a known buyer has its interaction, and no other one",
+        violations="""
+            SELECT format('%s %s: %s, its row says %s', shop_order.merchant_id,
+                          shop_order.order_reference, newest, interaction_generation)
+            FROM shop_order LEFT JOIN (
+                SELECT merchant_id, order_reference, max(generation) AS newest FROM interaction
+                WHERE kind = 'purchase' GROUP BY merchant_id, order_reference
+            ) AS known USING (merchant_id, order_reference)
+            WHERE interaction_generation <> COALESCE(newest, 0)
+               OR (state = 'confirmed' AND identity_group_id IS NOT NULL
+                   AND interaction_generation <> generation)
         """,
     ),
     Invariant(
-        name="every order earns for its own buyer",
-        violations=f"""
-            SELECT format('%s %s', shop_order.merchant_id, order_reference)
-            FROM shop_order JOIN interaction
-              ON interaction.merchant_id = shop_order.merchant_id
-             AND interaction.kind = 'purchase'
-             AND interaction.event_reference = {_EVENT_REFERENCE}
-            WHERE interaction.identity_group_id IS DISTINCT FROM shop_order.identity_group_id
+        name="every order is decided for its own buyer, at its own time",
+        violations="""
+            SELECT format('%s %s', shop_order.merchant_id, shop_order.order_reference)
+            FROM shop_order JOIN interaction USING (merchant_id, order_reference)
+            WHERE interaction.state = 'decided' AND facts ? 'person'
+              AND (facts ->> 'person' <> shop_order.identity_group_id::text
+                   OR CAST(facts ->> 'event_time' AS timestamptz) <> order_time)
+        """,
+    ),
+    Invariant(
+        name="what is decided is fixed in its order",
+        violations="""
+            SELECT format('%s %s', shop_order.merchant_id, shop_order.order_reference)
+            FROM shop_order JOIN interaction USING (merchant_id, order_reference)
+            WHERE interaction.state = 'decided'
+              AND decided_generation < interaction.generation
+        """,
+    ),
+    Invariant(
+        name="what is not decided is due at some time, or taken back",
+        violations="""
+            SELECT format('%s %s', shop_order.merchant_id, shop_order.order_reference)
+            FROM shop_order JOIN interaction USING (merchant_id, order_reference)
+            LEFT JOIN reversal ON reversal.merchant_id = interaction.merchant_id
+                              AND reversal.order_reference = interaction.order_reference
+                              AND reversal.generation = interaction.generation
+            WHERE interaction.state = 'pending' AND shop_order.due_time IS NULL
+              AND (reversal.reversal_id IS NULL OR reversal.drain_time IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        name="every reward of an order is of the order's time and window",
+        violations="""
+            SELECT format('%s: %s', reward_id, reward.event_time)
+            FROM reward JOIN interaction USING (interaction_id)
+            LEFT JOIN shop_order ON shop_order.merchant_id = interaction.merchant_id
+                                AND shop_order.order_reference = interaction.order_reference
+            WHERE reward.event_time
+                      <> COALESCE(interaction.event_time, shop_order.order_time)
+               OR EXISTS (
+                SELECT FROM budget_entry JOIN budget_window USING (budget_item_id, start_time)
+                WHERE budget_entry.reward_id = reward.reward_id
+                  AND (reward.event_time < budget_window.start_time
+                       OR reward.event_time >= budget_window.end_time))
+        """,
+    ),
+    Invariant(
+        name="a person is brought to a merchant once",
+        violations="""
+            SELECT format('%s at %s: %s times', identity_group_id, merchant_id, count(*))
+            FROM interaction WHERE kind = 'referral'
+            GROUP BY identity_group_id, merchant_id HAVING count(*) > 1
         """,
     ),
     Invariant(
@@ -196,8 +240,9 @@ INVARIANTS = (
             SELECT format('%s of %s', reward_id, interaction.event_reference)
             FROM reward JOIN interaction USING (interaction_id)
             JOIN reversal ON reversal.merchant_id = interaction.merchant_id
-                         AND reversal.event_reference = interaction.event_reference
-            WHERE interaction.kind = 'purchase' AND reversal.drain_time IS NOT NULL
+                         AND reversal.order_reference = interaction.order_reference
+                         AND reversal.generation = interaction.generation
+            WHERE reversal.drain_time IS NOT NULL
               AND reward.state <> 'cancelled'
         """,
     ),
@@ -222,7 +267,8 @@ INVARIANTS = (
             SELECT format('%s to %s', reward_id, reward.identity_group_id)
             FROM reward JOIN interaction USING (interaction_id)
             WHERE reward.role = 'referrer' AND reward.state = 'pending'
-              AND reward.identity_group_id = interaction.identity_group_id
+              AND reward.identity_group_id::text
+                  = COALESCE(interaction.identity_group_id::text, facts ->> 'person')
         """,
     ),
     Invariant(

@@ -11,6 +11,7 @@ from domains.rewards.servicer import (
     INTERACTION_STATES,
     decision_to_proto,
     interaction_to_proto,
+    needed_rate_to_proto,
     reward_to_proto,
 )
 from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
@@ -18,7 +19,7 @@ from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_timestamp
-from orchestration.reward.flow import RewardOrchestrator
+from orchestration.reward.flow import LaneReadingOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
 
 _STATES_ASKED = {
@@ -28,9 +29,9 @@ _STATES_ASKED = {
 
 
 class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
-    """The gRPC face of `RewardOrchestrator`."""
+    """The gRPC face of `LaneReadingOrchestrator`."""
 
-    def __init__(self, *, flow: RewardOrchestrator) -> None:
+    def __init__(self, *, flow: LaneReadingOrchestrator) -> None:
         self._flow = flow
 
     async def ListRewards(
@@ -71,7 +72,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
         page = page_of(
             interactions,
             start,
-            key=lambda each: (each.interaction_id,),
+            key=lambda each: (each.interaction.interaction_id,),
             to_message=interaction_to_proto,
         )
         return reward_pb2.ListInteractionsResponse(
@@ -86,7 +87,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
             MerchantId(UUID(request.merchant_id)), InteractionId(UUID(request.interaction_id))
         )
         return reward_pb2.ExplainInteractionResponse(
-            interaction=interaction_to_proto(explanation.interaction),
+            interaction=interaction_to_proto(explanation.view),
             decisions=[decision_to_proto(each) for each in explanation.decisions],
             rewards=[reward_to_proto(each) for each in explanation.rewards],
         )
@@ -113,6 +114,32 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
         )
         return _released(lane)
 
+    async def RetryInteraction(
+        self, request: reward_pb2.RetryInteractionRequest, context: Any
+    ) -> reward_pb2.RetryInteractionResponse:
+        await self._flow.retry_dead(
+            MerchantId(UUID(request.merchant_id)),
+            InteractionId(UUID(request.interaction_id)),
+            repeat=current_repeat(_retried_one),
+        )
+        return _retried_one(1)
+
+    async def RetryInteractions(
+        self, request: reward_pb2.RetryInteractionsRequest, context: Any
+    ) -> reward_pb2.RetryInteractionsResponse:
+        count = await self._flow.retry_dead(
+            MerchantId(UUID(request.merchant_id)), None, repeat=current_repeat(_retried)
+        )
+        return _retried(count)
+
+
+def _retried_one(_: int) -> reward_pb2.RetryInteractionResponse:
+    return reward_pb2.RetryInteractionResponse()
+
+
+def _retried(count: int) -> reward_pb2.RetryInteractionsResponse:
+    return reward_pb2.RetryInteractionsResponse(interaction_count=count)
+
 
 def _held(lane: Lane) -> reward_pb2.HoldLaneResponse:
     return reward_pb2.HoldLaneResponse(lane=_lane_to_proto(lane))
@@ -130,4 +157,15 @@ def _lane_to_proto(lane: Lane) -> reward_pb2.Lane:
         waiting_count=lane.waiting_count,
         dead_count=lane.dead_count,
         oldest_due_time=to_timestamp(lane.oldest_due_time),
+        obstacle=lane.obstacle,
+        retry_time=to_timestamp(lane.retry_time),
+        needed_rates=[
+            needed_rate_to_proto(
+                each.pair,
+                start_time=each.first_time,
+                end_time=each.last_time,
+                interaction_count=each.interaction_count,
+            )
+            for each in lane.needed_rates
+        ],
     )

@@ -12,7 +12,8 @@ import uvloop
 from infrastructure.database.engine import create_engine
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.schema import migrate as migrate_schema
-from server.commands.mesh import explained_database_faults
+from server.commands.mesh import asynchronous, explained_database_faults, find_mesh
+from server.commands.retrying import retry_deliveries, retry_interactions
 from server.logs import configure_logs
 from server.settings import Settings, SettingsError, read_database_url, read_settings
 
@@ -30,12 +31,31 @@ def serve() -> None:
         raise click.ClickException(str(taken)) from taken
 
 
-@click.command()
-def work() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def work(context: click.Context) -> None:
     """Decides rewards and retries what failed, until it is told to stop."""
+    if context.invoked_subcommand is not None:
+        return
     from server.working import work as run  # noqa: PLC0415 - other commands start without it
 
     _run(run)
+
+
+@work.command()
+@click.option("--merchant", required=True, help="Whose: the merchant's id.")
+@click.option("--interaction", help="Only this one; default: every dead one.")
+@click.option("--delivery", help="Only this one; default: every dead one.")
+@asynchronous
+async def retry(merchant: str, interaction: str | None, delivery: str | None) -> None:
+    """Has what is dead tried again: interactions to be decided, deliveries to be applied."""
+    mesh = find_mesh()
+    if delivery is None:
+        count = await retry_interactions(mesh, merchant, interaction)
+        click.echo(f"{count} interactions are decided again.")
+    if interaction is None:
+        count = await retry_deliveries(mesh, merchant, delivery)
+        click.echo(f"{count} deliveries are applied again.")
 
 
 @click.command()

@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-import asyncpg
 import grpc
 import structlog
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from infrastructure.database.transaction import TIMED_OUT, RequestIdReusedError, sqlstate
+from infrastructure.database.failures import is_away, is_timeout, sqlstate
+from infrastructure.database.transaction import RequestIdReusedError
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.field_paths import json_path, with_json_paths
@@ -40,10 +38,6 @@ VIOLATIONS_MAX = 10
 
 _PACKING_BYTES = 80
 """What a detail costs beside its own bytes: the name of its type, and lengths."""
-
-# Connection trouble, no such role, no such database, no resources (disk full too), operator
-# intervention.
-_AWAY = {"08", "28", "3D", "53", "57"}
 
 _log = structlog.get_logger()
 
@@ -125,7 +119,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
                 metadata={"request_id": str(raised.request_id)},
             )
     incident = str(uuid4())
-    if is_dependency_away(raised):
+    if is_away(raised):
         _log.warning(
             "dependency away", incident=incident, method=method.path, fault=type(raised).__name__
         )
@@ -134,6 +128,14 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
             reason="DEPENDENCY_AWAY",
             message="The server cannot reach its database, so the call was most likely not done. "
             "Try again, with the same request id if it has one.",
+            metadata={"incident": incident},
+        )
+    if is_timeout(raised):
+        _log_fault("call timed out", raised, method=method.path, incident=incident)
+        return Refusal(
+            code=grpc.StatusCode.UNAVAILABLE,
+            reason="BUSY",
+            message="The call waited too long for another one, and was not done. Try again.",
             metadata={"incident": incident},
         )
     _log_fault("call failed", raised, method=method.path, incident=incident)
@@ -152,24 +154,6 @@ def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
         **fault_of(raised),
         **facts,
     )
-
-
-def is_dependency_away(raised: Exception) -> bool:
-    """Whether the database could not be reached or had no room, rather than a call being bad."""
-    if isinstance(raised, (PoolTimeoutError, OSError, InterfaceError, OperationalError)):
-        return True
-    # The driver's own, from COPY; a ValueError among them is about what we sent.
-    if isinstance(raised, asyncpg.InterfaceError) and not isinstance(raised, ValueError):
-        return True
-    if isinstance(raised, DBAPIError) and raised.connection_invalidated:
-        return True
-    return _says_away(sqlstate(raised))
-
-
-def _says_away(state: str | None) -> bool:
-    # A statement that took too long is not a database that is away: what it works on is set
-    # aside for a while, or all that comes after it would wait as well.
-    return state is not None and state[:2] in _AWAY and state != TIMED_OUT
 
 
 def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from domains.purchases.service import PurchasesService
+from domains.purchases.service import DeliveriesService, PurchasesService
 from domains.rewards.model.event import DECISIONS_KEPT
 from infrastructure.database.partitions import keep_months
 from infrastructure.database.repeated_call import forget_old
@@ -23,10 +23,12 @@ class Housekeeping:
         *,
         database: Database,
         purchases: PurchasesService,
+        deliveries: DeliveriesService,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._purchases = purchases
+        self._deliveries = deliveries
         self._clock = clock
 
     async def run(self) -> bool:
@@ -44,7 +46,8 @@ class Housekeeping:
         for _ in range(BATCHES_MAX):
             async with self._database.transaction() as tx:
                 forgotten = await forget_old(tx, now=now, batch_size=BATCH_SIZE)
-                forgotten += await self._purchases.forget_old(tx, now=now, batch_size=BATCH_SIZE)
+                forgotten += await self._deliveries.forget_old(tx, now=now, batch_size=BATCH_SIZE)
+                forgotten += await self._purchases.forget_claims(tx, now=now, batch_size=BATCH_SIZE)
             if not forgotten:
                 return False
         return True

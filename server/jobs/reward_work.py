@@ -1,108 +1,141 @@
-"""Turns due events into rewards, lane by lane."""
+"""Turns what is due into rewards, lane by lane, several lanes side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import structlog
 
 from domains.rewards.model import WaitingLane
-from infrastructure.database.transaction import TIMED_OUT, sqlstate
-from orchestration.reward.flow import RewardOrchestrator
-from orchestration.reward.flow.lane_work import BatchFailedError
-from server.interception.refusals import is_dependency_away
+from infrastructure.database.failures import is_away
+from orchestration.reward.flow import LaneOutcome, RewardOrchestrator
 from server.logs import fault_of
-from vocabulary.ids import InteractionId
+from vocabulary.ids import MerchantId
 
-TURNS_MAX = 5
-"""How many turns one lane gets before the others are looked at again: a second at the most."""
+LANES_MAX = 8
+"""How many lanes a worker works on at once."""
+
+SET_BACK_LANES_MAX = LANES_MAX // 2
+"""How many of them may be lanes that failed the last time: slow ones never take all places."""
+
+TURNS_MAX = 20
+"""How many turns a lane gets before those that wait are looked at again."""
+
+THOROUGH_EVERY = timedelta(minutes=1)
+"""How often a look takes in what was written more than a minute late."""
 
 _log = structlog.get_logger()
 
 
 class RewardWork:
-    """One look at every lane. Other workers may look at the same time."""
+    """Works on every lane that is due. Other workers may do the same at the same time.
 
-    def __init__(self, *, flow: RewardOrchestrator, clock: Callable[[], datetime]) -> None:
+    A lane that takes long holds up no other: looks go on while it is worked on. `woken` is
+    called when a lane is done, so that the next look comes soon.
+    """
+
+    def __init__(
+        self,
+        *,
+        flow: RewardOrchestrator,
+        clock: Callable[[], datetime],
+        woken: Callable[[], None] = lambda: None,
+        lanes_max: int = LANES_MAX,
+        thorough_every: timedelta = THOROUGH_EVERY,
+    ) -> None:
         self._flow = flow
         self._clock = clock
+        self._woken = woken
+        self._lanes_max = lanes_max
+        self._thorough_every = thorough_every
+        self._running: dict[MerchantId, asyncio.Task[None]] = {}
+        self._set_back: set[MerchantId] = set()
+        self._thorough_time: datetime | None = None
 
     async def run(self) -> datetime | None:
-        """Works on what is due. Returns when to look again; None if nothing is known to come."""
-        lanes = await self._flow.list_waiting_lanes()
+        """Begins to work on what is due. Returns when to look again; None: nothing is known."""
         now = self._clock()
-        worked = False
+        is_thorough = self._thorough_time is None or not (
+            self._thorough_time <= now < self._thorough_time + self._thorough_every
+        )
+        lanes = await self._flow.list_waiting_lanes(is_thorough=is_thorough)
+        if is_thorough:
+            self._thorough_time = now
         for lane in lanes:
-            if lane.due_time > now:
-                return now if worked else lane.due_time
-            worked = await self._work(lane) or worked
-        return now if worked else None
+            if lane.due_time <= now and self._has_place_for(lane):
+                self._begin(lane)
+        return min(
+            (lane.due_time for lane in lanes if lane.due_time > now),
+            default=None,
+        )
 
-    async def _work(self, lane: WaitingLane) -> bool:
-        """Takes turns at a lane until nothing is due; says whether it did anything."""
-        for turn in range(TURNS_MAX):
-            try:
+    async def finish(self) -> None:
+        """Waits until every lane that was begun is done."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    def _has_place_for(self, lane: WaitingLane) -> bool:
+        if lane.merchant_id in self._running or len(self._running) >= self._lanes_max:
+            return False
+        set_back_max = max(1, min(SET_BACK_LANES_MAX, self._lanes_max // 2))
+        return not lane.failure_count or len(self._set_back) < set_back_max
+
+    def _begin(self, lane: WaitingLane) -> None:
+        task = asyncio.create_task(self._work(lane))
+        self._running[lane.merchant_id] = task
+        if lane.failure_count:
+            self._set_back.add(lane.merchant_id)
+        task.add_done_callback(lambda _: self._end(lane.merchant_id))
+
+    def _end(self, merchant_id: MerchantId) -> None:
+        del self._running[merchant_id]
+        self._set_back.discard(merchant_id)
+        self._woken()
+
+    async def _work(self, lane: WaitingLane) -> None:
+        """Takes turns at a lane until nothing is due."""
+        try:
+            for _ in range(TURNS_MAX):
                 outcome = await self._flow.work(lane)
-            except BatchFailedError as failed:
-                if is_dependency_away(_cause(failed)):
-                    raise
-                if not failed.interaction_ids:
-                    # The others' rewards do not wait for somebody to look at this one.
-                    _log.error(
-                        "lane failed", merchant_id=str(lane.merchant_id), **fault_of(_cause(failed))
-                    )
-                    return turn > 0
-                await self._search(lane, failed.interaction_ids, _cause(failed))
-                continue
-            if not outcome.did_something:
-                return turn > 0
-            _log.info(
-                "lane worked",
-                merchant_id=str(lane.merchant_id),
-                decided=outcome.decided_count,
-                waiting=outcome.waiting_count,
-                reversed=outcome.reversed_count,
-                rewards=outcome.reward_count,
-            )
-        return True
-
-    async def _search(
-        self, lane: WaitingLane, suspects: Sequence[InteractionId], cause: Exception
-    ) -> None:
-        """Works on a failed batch by halves, until each part succeeds or is one event.
-
-        That event alone costs a try; the order of the others is kept.
-        """
-        if len(suspects) == 1:
-            _log.error(
-                "event failed",
-                merchant_id=str(lane.merchant_id),
-                interaction_id=str(suspects[0]),
-                fault=type(cause).__name__,
-            )
-            await self._flow.set_aside(
-                lane,
-                suspects[0],
-                obstacle=type(cause).__name__,
-                # Slow minutes of the database are not the event's fault: it waits, each time
-                # longer, up to an hour, with its obstacle for everybody to see.
-                costs_try=sqlstate(cause) != TIMED_OUT,
-            )
-            return
-        middle = len(suspects) // 2
-        for half in (suspects[:middle], suspects[middle:]):
-            try:
-                await self._flow.work_on(lane, half)
-            except BatchFailedError as failed:
-                if is_dependency_away(_cause(failed)):
-                    raise
-                if not failed.interaction_ids:
-                    # A reversal came in between and fails: no event is to blame.
+                _tell(lane, outcome)
+                if outcome.is_over:
                     return
-                await self._search(lane, half, _cause(failed))
+        except Exception as raised:  # noqa: BLE001 - a lane that fails ends no other
+            _log.error("lane failed", merchant_id=str(lane.merchant_id), **fault_of(raised))
 
 
-def _cause(failed: BatchFailedError) -> Exception:
-    cause = failed.__cause__
-    return cause if isinstance(cause, Exception) else failed
+def _tell(lane: WaitingLane, outcome: LaneOutcome) -> None:
+    merchant_id = str(lane.merchant_id)
+    for interaction_id, why in outcome.failed:
+        _log.error(
+            "interaction failed",
+            merchant_id=merchant_id,
+            interaction_id=str(interaction_id),
+            **fault_of(why),
+        )
+    for reversal, why in outcome.failed_reversals:
+        _log.error(
+            "reversal failed",
+            merchant_id=merchant_id,
+            reversal_id=str(reversal.reversal_id),
+            **fault_of(why),
+        )
+    if outcome.failure is not None:
+        say = _log.warning if is_away(outcome.failure) else _log.error
+        say(
+            "lane set back",
+            merchant_id=merchant_id,
+            obstacle=outcome.obstacle,
+            **fault_of(outcome.failure),
+        )
+    if outcome.did_something:
+        _log.info(
+            "lane worked",
+            merchant_id=merchant_id,
+            decided=outcome.decided_count,
+            waiting=outcome.waiting_count,
+            reversed=outcome.reversed_count,
+            rewards=outcome.reward_count,
+        )

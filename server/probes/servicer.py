@@ -9,9 +9,10 @@ import grpc
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
+from infrastructure.database.failures import is_away, sqlstate
 from infrastructure.database.schema import current_revision
-from infrastructure.database.transaction import Database, sqlstate
-from server.interception.refusals import Refusal, is_dependency_away
+from infrastructure.database.transaction import Database
+from server.interception.refusals import Refusal
 
 OK = "ok"
 READINESS_TIMEOUT_SECONDS = 1
@@ -41,7 +42,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
         except Exception as raised:
             if isinstance(raised, DBAPIError) and sqlstate(raised) == _UNDEFINED_TABLE:
                 revision = ""
-            elif is_dependency_away(raised):
+            elif is_away(raised):
                 raise not_ready("database", "cannot be reached") from None
             else:
                 raise

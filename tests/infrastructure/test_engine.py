@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.transaction import Transaction, sqlstate
+from infrastructure.database.failures import is_away, sqlstate
+from infrastructure.database.transaction import Transaction
 from server.embedded.postgres import Postgres
-from server.interception.refusals import is_dependency_away
 from tests.support.connections import WAIT_SECONDS_MAX, losses_of
 
 _WHO = text("SELECT pg_backend_pid()")
@@ -57,7 +57,7 @@ async def test_a_statement_that_takes_too_long_is_not_a_database_that_is_away(
             await connection.execute(text("SELECT pg_sleep(5)"))
 
     assert sqlstate(raised.value) == "57014"
-    assert not is_dependency_away(raised.value)
+    assert not is_away(raised.value)
 
 
 async def test_an_error_does_not_repeat_what_was_sent(engine: AsyncEngine) -> None:

@@ -20,6 +20,7 @@ from domains.campaign.model import (
 )
 from domains.campaign.model.deciding import begin_of
 from domains.campaign.service import Consumption
+from domains.rewards.repository import LaneRepository
 from infrastructure.database.transaction import Database
 from tests.support.books import amounts_of, assert_books_balance, explain, windows_of
 from tests.support.connections import at_once
@@ -47,6 +48,9 @@ async def take_one(shop: Shop) -> Decision:
     )
     campaigns = shop.flows.campaigns
     async with shop.database.transaction() as tx:
+        # Whoever charges a merchant's windows holds the merchant's lane.
+        await LaneRepository().ensure(tx, shop.merchant_id)
+        await LaneRepository().wait_for(tx, shop.merchant_id)
         (campaign,) = await campaigns.list_paying(tx, shop.merchant_id)
         windows = {}
         for item in campaign.budget:
@@ -62,6 +66,7 @@ async def take_one(shop: Shop) -> Decision:
                 Consumption(reward_id=reward_id, key=charge.key, base_units=charge.base_units)
                 for charge in decision.charges
             ],
+            ends=windows,
         )
     return decision
 

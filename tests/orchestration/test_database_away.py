@@ -12,10 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database
 from orchestration.purchase_webhook.errors import DeliveryPostponedError
 from server.embedded.postgres import Postgres
-from server.interception.refusals import is_dependency_away
 from tests.support.books import amounts_of, assert_books_balance, count_of, deliveries_of, read
 from tests.support.connections import WAIT_SECONDS_MAX, holding, losses_of
 from tests.support.flows import flows_on
@@ -79,7 +79,7 @@ async def test_without_a_database_nothing_happens_and_the_caller_may_try_again(
     finally:
         await nowhere.dispose()
 
-    assert is_dependency_away(failed.value)
+    assert is_away(failed.value)
     assert await counts(shop) == before
     await deed(shop)
     assert await counts(shop) != before
@@ -112,7 +112,7 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing(
     with pytest.raises(Exception) as failed:  # noqa: PT011 - of what kind is asked below
         await cut
 
-    assert is_dependency_away(failed.value)
+    assert is_away(failed.value)
     assert await counts(shop) == before
     await deed(shop)
     await shop.report("A-1", event_id="event-1")
@@ -174,7 +174,7 @@ async def test_a_retry_that_is_cut_costs_no_try(
     with pytest.raises(Exception) as failed:  # noqa: PT011 - of what kind is asked below
         await cut
 
-    assert is_dependency_away(failed.value)
+    assert is_away(failed.value)
     (kept,) = await deliveries_of(shop)
     assert (kept.state, kept.try_count) == ("failed", 1)
     await shop.flows.delivery_retries.run()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from domains.purchases.errors import DeliveryNotDeadError, DeliveryNotFoundError
 from domains.purchases.model.delivery import TRIES_MAX
 from infrastructure.database.transaction import Database
 from orchestration.purchase_webhook.errors import DeliveryPostponedError, DeliveryUnusableError
@@ -22,6 +25,7 @@ from tests.support.books import (
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
+from vocabulary.ids import DeliveryId
 
 REPAIR = "ALTER TABLE shop_order DROP CONSTRAINT mistake"
 
@@ -36,6 +40,12 @@ async def change_schema(database: Database, *statements: str) -> None:
     async with database.transaction() as tx:
         for statement in statements:
             await tx.execute(text(statement))
+
+
+async def the_delivery(shop: Shop, reference: str) -> Any:
+    """The delivery with this id of its sender."""
+    (found,) = [each for each in await deliveries_of(shop) if each.event_reference == reference]
+    return found
 
 
 async def a_failed_delivery(database: Database) -> Shop:
@@ -92,24 +102,73 @@ async def test_a_failed_delivery_is_applied_once_its_time_has_come(database: Dat
     await assert_books_balance(database)
 
 
-async def test_five_tries_and_it_is_dead_and_visible(database: Database) -> None:
+async def test_five_tries_among_others_and_it_is_dead_and_visible(database: Database) -> None:
     """A delivery that never works would be tried for ever, or disappear."""
     shop = await a_failed_delivery(database)
-    waited = []
-    while (kept := (await deliveries_of(shop))[0]).retry_time is not None:
-        assert kept.try_count < TRIES_MAX
+    waited: list[timedelta] = []
+    while (kept := await the_delivery(shop, "event-1")).retry_time is not None:
+        assert kept.try_count == len(waited) + 1 < TRIES_MAX + 1
         waited.append(kept.retry_time - shop.flows.clock.now)
         shop.flows.clock.now = kept.retry_time - timedelta(microseconds=1)
         assert await shop.flows.purchase_webhook.retry_failed() is False
+        # Another one of the shop is applied meanwhile.
+        await shop.report(f"B-{len(waited)}")
         shop.flows.clock.now = kept.retry_time
         assert await shop.flows.purchase_webhook.retry_failed() is True
 
-    assert await inbox(shop) == [("event-1", "dead", TRIES_MAX)]
-    assert (await deliveries_of(shop))[0].failure == "IntegrityError"
+    dead = await the_delivery(shop, "event-1")
+    assert (dead.state, dead.try_count, dead.failure) == ("dead", TRIES_MAX, "IntegrityError")
     assert len(waited) == TRIES_MAX - 1
     assert waited == sorted(waited)
     shop.flows.clock.advance(timedelta(days=1))
     assert await shop.flows.purchase_webhook.retry_failed() is False
+
+
+async def test_a_fault_that_all_deliveries_meet_kills_none(database: Database) -> None:
+    """Hours of a fault of ours would cost a shop the orders of those hours."""
+    shop = await a_failed_delivery(database)
+    for _ in range(TRIES_MAX * 2):
+        kept = await the_delivery(shop, "event-1")
+        shop.flows.clock.now = kept.retry_time
+        assert await shop.flows.purchase_webhook.retry_failed() is True
+
+    kept = await the_delivery(shop, "event-1")
+    assert (kept.state, kept.try_count, kept.failure_count) == ("failed", 1, TRIES_MAX * 2 + 1)
+    assert kept.retry_time - shop.flows.clock.now == timedelta(minutes=30)
+
+    await change_schema(database, REPAIR)
+    shop.flows.clock.now = kept.retry_time
+    await shop.flows.delivery_retries.run()
+    await shop.work()
+    assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
+
+
+async def test_a_dead_delivery_is_tried_again_on_demand(database: Database) -> None:
+    """A delivery that died of what was mended since would be lost for good."""
+    shop = await a_failed_delivery(database)
+    deliveries = shop.flows.deliveries
+    (kept,) = await deliveries_of(shop)
+    async with database.transaction() as tx:
+        with pytest.raises(DeliveryNotDeadError):
+            await deliveries.retry_dead(
+                tx, shop.merchant_id, kept.delivery_id, now=shop.flows.clock.now
+            )
+        await tx.execute(text("UPDATE delivery SET state = 'dead', retry_time = NULL"))
+        with pytest.raises(DeliveryNotFoundError):
+            await deliveries.retry_dead(
+                tx, shop.merchant_id, DeliveryId(uuid4()), now=shop.flows.clock.now
+            )
+    await change_schema(database, REPAIR)
+
+    async with database.transaction() as tx:
+        count = await deliveries.retry_all_dead(tx, shop.merchant_id, now=shop.flows.clock.now)
+        again = await deliveries.retry_all_dead(tx, shop.merchant_id, now=shop.flows.clock.now)
+    assert (count, again) == (1, 0)
+    revived = await the_delivery(shop, "event-1")
+    assert (revived.state, revived.try_count, revived.failure) == ("failed", 0, "IntegrityError")
+    await shop.flows.delivery_retries.run()
+
+    assert (await the_delivery(shop, "event-1")).state == "applied"
 
 
 async def test_one_that_fails_does_not_keep_others_from_their_retry(database: Database) -> None:
@@ -123,7 +182,9 @@ async def test_one_that_fails_does_not_keep_others_from_their_retry(database: Da
 
     await shop.flows.delivery_retries.run()
 
-    assert await inbox(shop) == [("event-1", "failed", 2), ("event-2", "applied", 2)]
+    kept = await the_delivery(shop, "event-1")
+    assert (kept.state, kept.failure_count) == ("failed", 2)
+    assert (await the_delivery(shop, "event-2")).state == "applied"
 
 
 async def test_sending_a_failed_delivery_again_is_safe(database: Database) -> None:

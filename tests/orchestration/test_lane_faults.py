@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domains.rewards.model import InteractionState
+from domains.rewards.model import InteractionState, Obstacle
 from domains.rewards.model.event import TRIES_MAX
-from infrastructure.database.engine import create_engine, database_of
+from domains.rewards.model.lane import SET_BACK_PAUSE_MAX
+from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
 from server.embedded.postgres import Postgres
 from tests.support.books import (
@@ -74,7 +75,7 @@ async def test_a_lane_that_fails_holds_up_no_other(database: Database) -> None:
     await healthy.buy("buyer", "A-1")
 
     for _ in range(2):
-        await healthy.flows.reward_work.run()
+        await healthy.look()
 
     assert len(await amounts_of(healthy)) == 1
     rows = await read(database, "SELECT drain_time FROM reversal")
@@ -94,11 +95,11 @@ async def test_a_worker_that_dies_among_reversals_leaves_nothing_behind(
 
     for table in ("reversal", "interaction", "reward", "budget_window", "account", "transfer"):
         async with holding(engine, f"LOCK TABLE {table} IN SHARE MODE") as holder:
-            dying = asyncio.ensure_future(shop.flows.reward_work.run())
+            dying = asyncio.ensure_future(shop.look())
             await holder.terminate(await holder.until_awaited())
-        with pytest.raises(Exception, match="events"):
-            await dying
+        await dying
         assert [base_units for _, base_units in await amounts_of(shop)] == [1_000_000] * 2
+        shop.flows.clock.advance(SET_BACK_PAUSE_MAX)
 
     await shop.work()
 
@@ -118,21 +119,21 @@ async def test_slow_minutes_of_the_database_kill_no_event(
         postgres.url,
         pool_size=2,
         application_name="hasty",
-        statement_timeout=timedelta(milliseconds=500),
+        limits=Limits(statement=timedelta(milliseconds=500)),
     )
     clock = shop.flows.clock
-    worker = flows_on(database_of(hasty), clock=clock).reward_work
+    slow = shop.on(flows_on(database_of(hasty), clock=clock))
     try:
         async with holding(engine, "LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE"):
             for _ in range(TRIES_MAX + 1):
-                await worker.run()
-                events = await events_of(shop)
-                clock.now = max(each.due_time for each in events) + timedelta(seconds=1)
+                await slow.look()
+                lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+                assert lane.obstacle is Obstacle.TIMED_OUT
+                clock.advance(timedelta(hours=1))
     finally:
         await hasty.dispose()
 
-    assert {each.try_count for each in events} == {0}
-    assert {each.state for each in events} == {InteractionState.PENDING}
-    assert {each.wait_count for each in events} == {TRIES_MAX + 1}
+    (event,) = await events_of(shop)
+    assert (event.try_count, event.state) == (0, InteractionState.PENDING)
     await shop.work()
     assert len(await amounts_of(shop)) == 1

@@ -47,11 +47,24 @@ CORRUPTIONS = {
         "DELETE FROM budget_entry",
         "UPDATE budget_window SET used_base_units = 0",
     ),
-    "every confirmed order of a known buyer has its event": (
-        "UPDATE interaction SET event_reference = event_reference || '!' WHERE kind = 'purchase'",
+    "every confirmed order of a known buyer has its interaction, and no other one": (
+        "UPDATE interaction SET generation = 2 WHERE order_reference = 'kept'",
     ),
-    "every order earns for its own buyer": (
-        "UPDATE shop_order SET identity_group_id = uuidv7() WHERE order_reference = 'kept'",
+    "every order is decided for its own buyer, at its own time": (
+        "UPDATE shop_order SET claim_group_id = uuidv7() WHERE order_reference = 'kept'",
+    ),
+    "what is decided is fixed in its order": (
+        "UPDATE shop_order SET decided_generation = 0 WHERE order_reference = 'kept'",
+    ),
+    "what is not decided is due at some time, or taken back": (
+        """
+        UPDATE interaction SET state = 'pending', decide_time = NULL
+        WHERE order_reference = 'kept'
+        """,
+    ),
+    "every reward of an order is of the order's time and window": (
+        "UPDATE shop_order SET order_time = order_time - interval '1 hour'"
+        " WHERE order_reference = 'kept'",
     ),
     "nobody has two referrers at one time": (
         """
@@ -66,9 +79,10 @@ CORRUPTIONS = {
     ),
     "nothing that was taken back is still owed": (
         """
-        INSERT INTO reversal (reversal_id, merchant_id, event_reference, create_time, drain_time)
-        SELECT uuidv7(), merchant_id, event_reference, now(), now() FROM interaction
-        WHERE kind = 'purchase' AND event_reference = 'purchase:kept'
+        INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time,
+                              drain_time)
+        SELECT uuidv7(), merchant_id, order_reference, generation, now(), now() FROM interaction
+        WHERE order_reference = 'kept'
         """,
     ),
     "an order earns in one of its lives at a time": (
@@ -80,7 +94,7 @@ CORRUPTIONS = {
     ),
     "nobody is rewarded for having brought themselves": (
         """
-        UPDATE reward SET identity_group_id = interaction.identity_group_id FROM interaction
+        UPDATE reward SET identity_group_id = CAST(facts ->> 'person' AS uuid) FROM interaction
         WHERE interaction.interaction_id = reward.interaction_id AND role = 'referrer'
         """,
     ),
@@ -93,7 +107,11 @@ CORRUPTIONS = {
     "every reward of the last year has its decision": ("DELETE FROM decision",),
 }
 # The database itself does not let these happen.
-IMPOSSIBLE = {"campaigns are never funded, people never owe", "nobody is their own referrer"}
+IMPOSSIBLE = {
+    "campaigns are never funded, people never owe",
+    "nobody is their own referrer",
+    "a person is brought to a merchant once",
+}
 
 
 async def a_shop_with_history(database: Database) -> Shop:

@@ -23,8 +23,8 @@ from domains.purchases.model import (
     OrderState,
 )
 from domains.rewards.model import RewardState, event_reference
+from domains.rewards.tables.events import EVENT_REFERENCE
 from infrastructure.database.transaction import Database
-from orchestration.purchase_linking.statements import EVENT_REFERENCE
 from orchestration.purchase_webhook.statements import Applied, NewIds, apply
 from tests.support.books import assert_books_balance, read, rewards_of
 from tests.support.flows import NOON
@@ -91,6 +91,7 @@ async def arrive(shop: Shop, order: str, events: Sequence[OrderEvent]) -> list[A
             state=DeliveryState.APPLIED,
             failure="",
             try_count=1,
+            failure_count=0,
             receive_time=NOON,
         )
         ids = NewIds(
@@ -103,7 +104,9 @@ async def arrive(shop: Shop, order: str, events: Sequence[OrderEvent]) -> list[A
         )
         named = an_event(order, event.state, event.event_time, event.body_hash)
         async with shop.database.single() as tx:
-            answers.append(await apply(tx, delivery, named, ids, now=NOON))
+            applied = await apply(tx, delivery, named, ids, now=NOON)
+            assert applied is not None, "nobody claims meanwhile"
+            answers.append(applied)
     return answers
 
 
@@ -240,8 +243,11 @@ async def test_sql_and_model_name_an_order_s_event_alike(database: Database) -> 
             text(
                 f"""
                 SELECT {EVENT_REFERENCE} AS reference
-                FROM unnest(CAST(:orders AS text[]), CAST(:generations AS int[]))
-                    WITH ORDINALITY AS claimed (order_reference, generation, position)
+                FROM (
+                    SELECT 'purchase' AS kind, NULL AS referral_reference, named.*
+                    FROM unnest(CAST(:orders AS text[]), CAST(:generations AS int[]))
+                        WITH ORDINALITY AS named (order_reference, generation, position)
+                ) AS interaction
                 ORDER BY position
                 """
             ),

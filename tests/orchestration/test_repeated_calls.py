@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -123,6 +124,7 @@ async def test_two_at_once_have_one_effect(real_database: Database, call: Call) 
     """A browser that sends twice because we are slow would count twice."""
     shop = await a_visited_shop(real_database)
     for _ in range(ROUNDS):
+        shop.flows.clock.advance(timedelta(minutes=1))
         before = await effects(shop)
         repeat = a_repeat(uuid4())
         answers = await at_once(*[partial(answer, call, shop, repeat)] * 4)

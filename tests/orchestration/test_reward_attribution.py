@@ -244,7 +244,7 @@ async def test_bringing_somebody_is_an_event_of_its_own(database: Database) -> N
     await shop.work()
 
     assert brought.referral_link_id is not None
-    event = referral_reference("newcomer", brought.referral_link_id)
+    event = referral_reference("newcomer")
     assert [each.event_reference for each in await events_of(shop)] == [event]
     assert {(each.campaign, each.person, each.base_units) for each in await rewards_of(shop)} == {
         ("thanks", friend, 2_000_000),

@@ -23,6 +23,7 @@ from domains.rewards.model import (
     Interaction,
     InteractionKind,
     InteractionState,
+    Obstacle,
     referral_reference,
 )
 from domains.rewards.repository import EventRepository
@@ -54,20 +55,23 @@ ITEM = OrderItem(
 def a_referral_of(
     identity_group_id: IdentityGroupId, referral_link_id: ReferralLinkId, *, like: Interaction
 ) -> Interaction:
-    """The event of a referral that nobody has decided yet, under the ids that another has."""
+    """A referral that nobody has decided yet, under the id that another interaction has."""
     return Interaction(
         interaction_id=like.interaction_id,
         merchant_id=like.merchant_id,
         kind=InteractionKind.REFERRAL,
-        event_reference=referral_reference("visitor", referral_link_id),
+        event_reference=referral_reference("visitor"),
+        order_reference=None,
+        generation=None,
         identity_group_id=identity_group_id,
-        purchase_id=None,
-        state=InteractionState.PENDING,
+        referral_link_id=referral_link_id,
         event_time=NOON,
+        state=InteractionState.PENDING,
         due_time=NOON,
         try_count=0,
         wait_count=0,
-        obstacle="",
+        obstacle=Obstacle.NONE,
+        needed_rate=None,
         decide_time=None,
         referrer_group_id=None,
     )
@@ -140,6 +144,7 @@ def an_applied_delivery(merchant_id: MerchantId, body: bytes, *, like: Delivery)
         state=DeliveryState.APPLIED,
         failure="",
         try_count=1,
+        failure_count=0,
         receive_time=NOON,
     )
 
@@ -162,7 +167,7 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
     async with database.transaction() as tx:
         assert claimed.purchase_id is not None
         purchase = await shop.flows.purchases.get(tx, shop.merchant_id, claimed.purchase_id)
-        (delivery,) = await shop.flows.purchases.list_deliveries(
+        (delivery,) = await shop.flows.deliveries.list_deliveries(
             tx, shop.merchant_id, state=None, after=None, limit=9
         )
         (event,) = await EventRepository().list_of_merchant(
@@ -189,8 +194,9 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
     )
     assert delivery == an_applied_delivery(shop.merchant_id, body, like=delivery)
     assert event.event_reference == "purchase:A-1"
-    assert (event.event_time, event.due_time) == (ordered, updated + DELAY)
-    assert event.purchase_id == purchase.purchase_id
-    assert event.identity_group_id == claimed.identity_group_id
+    assert (event.order_reference, event.generation) == ("A-1", 1)
+    # The grace was over before the order was heard of.
+    assert (updated + DELAY < NOON, event.due_time) == (True, NOON)
+    assert (event.identity_group_id, event.event_time, event.referral_link_id) == (None,) * 3
     assert customer is not None
     assert customer.identity_group_id == claimed.identity_group_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from domains.rewards.model.event import WORKERS
+from domains.rewards.model.lane import WORKERS
 from infrastructure.database.transaction import Database
 from infrastructure.database.waking import listen
 from tests.support.shop import a_shop
@@ -22,7 +22,7 @@ async def test_a_released_lane_wakes_the_workers(real_database: Database) -> Non
         await asyncio.wait_for(woken.wait(), SOON_SECONDS)
         woken.clear()
 
-        await shop.flows.reward.set_lane_held(shop.merchant_id, held=False, repeat=None)
+        await shop.flows.lane_reading.set_lane_held(shop.merchant_id, held=False, repeat=None)
 
         await asyncio.wait_for(woken.wait(), SOON_SECONDS)
     finally:

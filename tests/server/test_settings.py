@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ def test_with_what_is_required_the_rest_has_defaults() -> None:
         listen_port=50051,
         drain_seconds=2.5,
         client_id_headers=(),
+        rate_age_max=timedelta(days=7),
         event_loop="uvloop",
         log_level="info",
         log_format="json",
@@ -54,6 +56,7 @@ def test_with_what_is_required_the_rest_has_defaults() -> None:
     [
         ("DATABASE_POOL_SIZE", "1", "database_pool_size", 1),
         ("DATABASE_POOL_SIZE", "100", "database_pool_size", 100),
+        ("RATE_AGE_MAX_HOURS", "24", "rate_age_max", timedelta(days=1)),
         ("SECRETS_KEY", f"{KEY}, {OTHER_KEY},", "secrets_keys", (KEY, OTHER_KEY)),
         ("STAGE", "production", "stage", Stage.PRODUCTION),
         ("LISTEN_HOST", "0.0.0.0", "listen_host", "0.0.0.0"),  # every address, on purpose

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.model import BudgetWindow
 from domains.rewards.model import InteractionState, RewardState
-from domains.rewards.service import Explanation
 from infrastructure.database.metadata import metadata
 from infrastructure.database.transaction import Database
 from orchestration.queries.ledger_check import INVARIANTS
+from orchestration.reward.flow.reading import ExplainedInteraction
 from tests.support.shop import Shop
 from vocabulary.ids import InteractionId
 
@@ -28,29 +28,36 @@ _REWARDS = """
     ORDER BY 1, 2, 3, 4 NULLS FIRST
 """
 _EVENTS = """
-    SELECT interaction_id, event_reference, identity_group_id, state, try_count, wait_count,
-           obstacle, due_time, decide_time, event_time
-    FROM interaction WHERE merchant_id = :merchant_id
+    SELECT interaction_id, event_reference, interaction.state, try_count, wait_count, obstacle,
+           interaction.needed_rate, interaction.due_time, decide_time,
+           COALESCE(interaction.identity_group_id, shop_order.identity_group_id)
+               AS identity_group_id,
+           COALESCE(interaction.event_time, shop_order.order_time) AS event_time
+    FROM interaction LEFT JOIN shop_order USING (merchant_id, order_reference)
+    WHERE interaction.merchant_id = :merchant_id
     ORDER BY event_time, event_reference
 """
 _ORDER = """
     SELECT * FROM shop_order WHERE merchant_id = :merchant_id AND order_reference = :order
 """
 _DELIVERIES = """
-    SELECT event_reference, state, failure, try_count, retry_time, body FROM delivery
+    SELECT delivery_id, event_reference, state, failure, try_count, failure_count, retry_time,
+           body
+    FROM delivery
     WHERE merchant_id = :merchant_id ORDER BY event_reference
 """
 # What `guerdon ledger check` asks, and what only a test can afford to ask.
 _NEVER = {invariant.name: invariant.violations for invariant in INVARIANTS} | {
     "an order has one event at most that earns": """
-        SELECT purchase_id FROM interaction
-        WHERE purchase_id IS NOT NULL AND (state = 'pending' OR EXISTS (
+        SELECT order_reference FROM interaction
+        WHERE kind = 'purchase' AND (state = 'pending' OR EXISTS (
             SELECT FROM reward WHERE reward.interaction_id = interaction.interaction_id
                                  AND reward.state = 'pending'))
           AND NOT EXISTS (
             SELECT FROM reversal WHERE reversal.merchant_id = interaction.merchant_id
-              AND reversal.event_reference = interaction.event_reference AND drain_time IS NULL)
-        GROUP BY purchase_id HAVING count(*) > 1
+              AND reversal.order_reference = interaction.order_reference
+              AND reversal.generation = interaction.generation AND drain_time IS NULL)
+        GROUP BY merchant_id, order_reference HAVING count(*) > 1
     """,
     "only decided events have rewards and decisions": """
         SELECT interaction_id FROM interaction
@@ -132,10 +139,12 @@ async def deliveries_of(shop: Shop) -> Sequence[Any]:
     return await read(shop.database, _DELIVERIES, merchant_id=shop.merchant_id)
 
 
-async def explain(shop: Shop, event: str) -> Explanation:
+async def explain(shop: Shop, event: str) -> ExplainedInteraction:
     """What campaigns made of an event."""
     (found,) = [each for each in await events_of(shop) if each.event_reference == event]
-    return await shop.flows.reward.explain(shop.merchant_id, InteractionId(found.interaction_id))
+    return await shop.flows.lane_reading.explain(
+        shop.merchant_id, InteractionId(found.interaction_id)
+    )
 
 
 async def windows_of(shop: Shop, campaign: str) -> Sequence[BudgetWindow]:

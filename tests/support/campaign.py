@@ -22,9 +22,11 @@ from domains.campaign.model import (
     ConditionGroup,
     Decision,
     EventFacts,
+    ExchangeRate,
     FixedAmount,
     Logic,
     Operator,
+    Pair,
     PercentageAmount,
     PercentOf,
     PurchaseFacts,
@@ -40,7 +42,7 @@ from domains.campaign.model.checking import EVENT_FIELDS, FieldKind
 from domains.campaign.model.rule import Operand, Scalar
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import token_unit
-from vocabulary.ids import BudgetItemId, CampaignId, IdentityGroupId, MerchantId
+from vocabulary.ids import BudgetItemId, CampaignId, ExchangeRateId, IdentityGroupId, MerchantId
 
 PUBLISHED = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ORDERED = PUBLISHED + timedelta(days=3)
@@ -52,6 +54,14 @@ ONE = 10**TOKEN.decimals
 """One whole token in base units. Discounts and points have as many decimals."""
 BUYER = IdentityGroupId(uuid4())
 UNUSED = BudgetState()
+RATE = ExchangeRate(
+    exchange_rate_id=ExchangeRateId(uuid4()),
+    pair=Pair(base="USD", quote="EUR"),
+    rate=Decimal("0.925"),
+    observe_time=ORDERED - timedelta(hours=1),
+    source="a feed",
+    create_time=ORDERED,
+)
 
 
 class PaysInEuros:
@@ -186,7 +196,7 @@ def some_facts(
     subtotal: str | None = None,
     currency: str = "EUR",
     context: Mapping[str, Any] | None = None,
-    rates: Mapping[tuple[str, str], Decimal] | None = None,
+    rates: Mapping[Pair, ExchangeRate] | None = None,
 ) -> EventFacts:
     """An order of a hundred euros by somebody whom nobody brought."""
     purchase = None

@@ -8,18 +8,23 @@ from datetime import UTC, datetime, timedelta
 from cryptography.fernet import Fernet
 
 from domains.business.service import BusinessService
-from domains.campaign.service import CampaignService
-from domains.purchases.service import PurchasesService
+from domains.campaign.service import CampaignService, RatesService
+from domains.purchases.service import DeliveriesService, PurchasesService
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
 from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
-from orchestration.reward.flow import RewardOrchestrator
+from orchestration.reward.flow import (
+    LaneReadingOrchestrator,
+    RateAnnouncementOrchestrator,
+    RewardOrchestrator,
+)
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
 from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows
 
+RATE_AGE_MAX = timedelta(days=7)
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 _SECRETS = SecretBox([Fernet.generate_key().decode()])
 
@@ -45,11 +50,15 @@ class Flows:
     clock: Clock
     business: BusinessService
     campaigns: CampaignService
+    rates: RatesService
     purchases: PurchasesService
+    deliveries: DeliveriesService
     arrival: ArrivalOrchestrator
     purchase_linking: PurchaseLinkingOrchestrator
     purchase_webhook: PurchaseWebhookOrchestrator
     reward: RewardOrchestrator
+    lane_reading: LaneReadingOrchestrator
+    rate_announcement: RateAnnouncementOrchestrator
     reward_work: RewardWork
     delivery_retries: DeliveryRetries
 
@@ -60,10 +69,17 @@ def flows_on(
     clock: Clock | None = None,
     batch_size: int = REWARD_BATCH_SIZE,
     accepts_tests: bool = True,
+    lanes_max: int = 1,
+    rate_age_max: timedelta = RATE_AGE_MAX,
+    thorough_every: timedelta = timedelta(),
 ) -> Flows:
-    """The flows on a database. Several of them on one database are several processes."""
+    """The flows on a database. Several of them on one database are several processes.
+
+    On the database whose every commit is undone there is one connection, so one lane at a time.
+    Every look is thorough unless told otherwise: clocks of tests jump.
+    """
     clock = clock or Clock()
-    domains = build_domains(_SECRETS)
+    domains = build_domains(_SECRETS, rate_age_max=rate_age_max)
     flows = build_flows(
         database,
         domains,
@@ -77,11 +93,20 @@ def flows_on(
         clock=clock,
         business=domains.business,
         campaigns=domains.campaigns,
+        rates=domains.rates,
         purchases=domains.purchases,
+        deliveries=domains.deliveries,
         arrival=flows.arrival,
         purchase_linking=flows.purchase_linking,
         purchase_webhook=flows.purchase_webhook,
         reward=flows.reward,
-        reward_work=RewardWork(flow=flows.reward, clock=clock),
+        lane_reading=flows.lane_reading,
+        rate_announcement=flows.rate_announcement,
+        reward_work=RewardWork(
+            flow=flows.reward,
+            clock=clock,
+            lanes_max=lanes_max,
+            thorough_every=thorough_every,
+        ),
         delivery_retries=DeliveryRetries(flow=flows.purchase_webhook),
     )

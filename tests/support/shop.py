@@ -162,9 +162,15 @@ class Shop:
         flows = self.flows
         async with asyncio.timeout(WORK_SECONDS_MAX):
             while any(
-                lane.due_time <= flows.clock.now for lane in await flows.reward.list_waiting_lanes()
+                lane.due_time <= flows.clock.now
+                for lane in await flows.reward.list_waiting_lanes(is_thorough=True)
             ):
-                await flows.reward_work.run()
+                await self.look()
+
+    async def look(self) -> None:
+        """One look at every lane, as a worker does it, until what it began is done."""
+        await self.flows.reward_work.run()
+        await self.flows.reward_work.finish()
 
     async def change(self, campaign: str, change: Any) -> Campaign:
         """Publishes, pauses, resumes or archives a campaign, now."""
@@ -250,5 +256,6 @@ def a_delivery(shop: Shop, body: bytes, *, event_id: str) -> Delivery:
         state=DeliveryState.APPLIED,
         failure="",
         try_count=1,
+        failure_count=0,
         receive_time=shop.flows.clock.now,
     )

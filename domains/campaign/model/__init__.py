@@ -24,6 +24,7 @@ from domains.campaign.model.deciding import (
     RateMissingError,
     decide,
 )
+from domains.campaign.model.rate import ExchangeRate, Pair
 from domains.campaign.model.rule import (
     Asset,
     Chaining,
@@ -56,11 +57,13 @@ __all__ = [
     "Decision",
     "EntryKind",
     "EventFacts",
+    "ExchangeRate",
     "FixedAmount",
     "Grant",
     "Logic",
     "Operator",
     "Outcome",
+    "Pair",
     "PercentOf",
     "PercentageAmount",
     "PurchaseFacts",

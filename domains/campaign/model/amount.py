@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context, Decimal
+from decimal import Decimal
 
 from domains.campaign.model.rule import Chaining, FixedAmount, PercentageAmount
-from vocabulary.amounts import BASE_UNITS_MAX, Unit, multiply, scale
+from vocabulary.amounts import BASE_UNITS_MAX, Unit
+from vocabulary.exact import floor, multiply, scale
 
 PERCENT_SCALE = 6
 """Percents carry up to 6 decimals, so a percentage is a whole number of millionths of one."""
 _HUNDRED = 100 * 10**PERCENT_SCALE
-_DOWN = Context(prec=200, rounding=ROUND_DOWN)
 
 
 class AmountError(Exception):
@@ -48,13 +48,12 @@ def percentage(amount: PercentageAmount, *, base: Decimal, rate: Decimal, unit: 
     Raises:
         AmountError: nothing is left.
     """
-    whole = scale(multiply(multiply(base, amount.percent), rate), -2)
+    whole = scale(multiply(base, amount.percent, rate), -2)
     if amount.amount_max is not None:
         whole = min(whole, amount.amount_max)
     if amount.amount_min is not None:
         whole = max(whole, amount.amount_min)
-    scaled = scale(whole, unit.decimals)
-    base_units = int(scaled.to_integral_value(context=_DOWN))
+    base_units = floor(scale(whole, unit.decimals))
     if base_units <= 0:
         message = "the amount is less than the smallest unit"
         raise AmountError(message)

@@ -17,6 +17,7 @@ from domains.campaign.model.amount import AmountError, fixed, percentage, split
 from domains.campaign.model.budget import BudgetState, Charge, Refused, WindowKey
 from domains.campaign.model.campaign import Campaign, CampaignState
 from domains.campaign.model.condition import first_failure
+from domains.campaign.model.rate import ExchangeRate, Pair
 from domains.campaign.model.rule import (
     FixedAmount,
     PercentageAmount,
@@ -42,10 +43,9 @@ class Outcome(StrEnum):
 class RateMissingError(Exception):
     """An amount cannot be converted yet. The event waits; nothing is guessed."""
 
-    def __init__(self, *, from_currency: str, to_currency: str) -> None:
-        super().__init__(f"{from_currency} to {to_currency}")
-        self.from_currency = from_currency
-        self.to_currency = to_currency
+    def __init__(self, pair: Pair) -> None:
+        super().__init__(str(pair))
+        self.pair = pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class EventFacts:
 
     `triggers` are the triggers that the event fires; `context` is what conditions ask about;
     `chain` are the people above, nearest first, empty when nobody is credited; `rates` are
-    units of the second currency for one of the first, as of the event.
+    those that hold as of the event.
     """
 
     triggers: frozenset[Trigger]
@@ -72,7 +72,7 @@ class EventFacts:
     chain: Sequence[IdentityGroupId]
     purchase: PurchaseFacts | None
     context: Mapping[str, Any]
-    rates: Mapping[tuple[str, str], Decimal]
+    rates: Mapping[Pair, ExchangeRate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class Decision:
 class _Computed:
     grants: list[Grant] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    rates: dict[str, str] = field(default_factory=dict)
+    rates: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def decide(
@@ -191,7 +191,7 @@ def _grants(
     definition: RewardDefinition,
     campaign: Campaign,
     facts: EventFacts,
-    rates: dict[str, str],
+    rates: dict[str, dict[str, str]],
 ) -> list[Grant]:
     unit = campaign.units.of(definition.asset)
     if definition.recipient is Recipient.REFERRER and not facts.chain:
@@ -227,7 +227,7 @@ def _amount(
     unit: Unit,
     peg_currency: str,
     facts: EventFacts,
-    rates: dict[str, str],
+    rates: dict[str, dict[str, str]],
 ) -> int:
     match definition.amount:
         case FixedAmount():
@@ -240,20 +240,21 @@ def _amount(
             base = purchase.amount
             if definition.amount.percent_of is PercentOf.PURCHASE_SUBTOTAL:
                 base = purchase.subtotal if purchase.subtotal is not None else base
-            rate = _rate(purchase.currency, peg_currency, facts.rates)
-            rates[f"{purchase.currency}/{peg_currency}"] = format(rate, "f")
+            rate = _rate(Pair(base=purchase.currency, quote=peg_currency), facts.rates, rates)
             return percentage(definition.amount, base=base, rate=rate, unit=unit)
 
 
 def _rate(
-    from_currency: str, to_currency: str, rates: Mapping[tuple[str, str], Decimal]
+    pair: Pair, known: Mapping[Pair, ExchangeRate], used: dict[str, dict[str, str]]
 ) -> Decimal:
-    if from_currency == to_currency:
+    """Units of the quote for one of the base; notes what was used."""
+    if pair.base == pair.quote:
         return Decimal(1)
-    rate = rates.get((from_currency, to_currency))
+    rate = known.get(pair)
     if rate is None:
-        raise RateMissingError(from_currency=from_currency, to_currency=to_currency)
-    return rate
+        raise RateMissingError(pair)
+    used[str(pair)] = rate.to_document()
+    return rate.rate
 
 
 def _charge(

@@ -22,41 +22,50 @@ from domains.campaign.model import (
     WindowKey,
 )
 from infrastructure.database.transaction import Transaction
+from vocabulary.amounts import BASE_UNITS_MAX
 from vocabulary.ids import BudgetItemId, CampaignId, RewardId
 
-# Locks windows and reads them in one statement, making those that are missing: a row that is
-# not there cannot be locked, and two first charges would both see nothing used.
+# Locks the windows that are there. One that is not there is unused, and nobody makes it meanwhile:
+# whoever charges a merchant's windows holds the merchant's lane.
+# Locks: windows, in the order of their keys.
 _LOCK = text(
     """
-    INSERT INTO budget_window AS known (budget_item_id, start_time, end_time)
-    SELECT * FROM unnest(:items, :starts, :ends) AS asked (item, start, "end")
-    ORDER BY asked.item, asked.start
-    ON CONFLICT (budget_item_id, start_time)
-        DO UPDATE SET used_base_units = known.used_base_units
-    RETURNING budget_item_id, start_time, used_base_units
+    SELECT budget_item_id, start_time, used_base_units FROM budget_window
+    WHERE budget_item_id = ANY(:items) AND (budget_item_id, start_time) IN (
+        SELECT asked.item, asked.start FROM unnest(:items, :starts) AS asked (item, start))
+    ORDER BY budget_item_id, start_time
+    FOR NO KEY UPDATE
+    """
+).bindparams(
+    bindparam("items", type_=ARRAY(Uuid)),
+    bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
+)
+# What had to be refused is counted as far as the column holds it.
+_MOVE = text(
+    f"""
+    INSERT INTO budget_window AS known
+        (budget_item_id, start_time, end_time, used_base_units, refused_count, refused_base_units)
+    SELECT moved.item, moved.start, moved.end_time, moved.used, moved.refusals,
+           LEAST(moved.refused, {BASE_UNITS_MAX})
+    FROM unnest(:items, :starts, :ends, :used, :refusals, :refused)
+             AS moved (item, start, end_time, used, refusals, refused)
+    JOIN budget_item ON budget_item.budget_item_id = moved.item
+                    AND moved.used <= budget_item.limit_base_units
+    ORDER BY moved.item, moved.start
+    ON CONFLICT (budget_item_id, start_time) DO UPDATE
+    SET used_base_units = known.used_base_units + excluded.used_base_units,
+        refused_count = known.refused_count + excluded.refused_count,
+        refused_base_units = LEAST(known.refused_base_units + excluded.refused_base_units,
+                                   {BASE_UNITS_MAX})
+    WHERE excluded.used_base_units <= 0
+       OR known.used_base_units + excluded.used_base_units <= (
+           SELECT limit_base_units FROM budget_item
+           WHERE budget_item.budget_item_id = known.budget_item_id)
     """
 ).bindparams(
     bindparam("items", type_=ARRAY(Uuid)),
     bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
     bindparam("ends", type_=ARRAY(DateTime(timezone=True))),
-)
-_MOVE = text(
-    """
-    UPDATE budget_window AS known
-    SET used_base_units = known.used_base_units + moved.used,
-        refused_count = known.refused_count + moved.refusals,
-        refused_base_units = known.refused_base_units + moved.refused
-    FROM unnest(:items, :starts, :used, :refusals, :refused)
-             AS moved (item, start, used, refusals, refused),
-         budget_item
-    WHERE known.budget_item_id = moved.item AND known.start_time = moved.start
-      AND budget_item.budget_item_id = moved.item
-      AND (moved.used <= 0
-           OR known.used_base_units + moved.used <= budget_item.limit_base_units)
-    """
-).bindparams(
-    bindparam("items", type_=ARRAY(Uuid)),
-    bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
     bindparam("used", type_=ARRAY(Numeric)),
     bindparam("refusals", type_=ARRAY(Integer)),
     bindparam("refused", type_=ARRAY(Numeric)),
@@ -121,17 +130,16 @@ class Consumption:
 
 
 class BudgetRepository:
-    async def lock(self, tx: Transaction, windows: Mapping[WindowKey, datetime]) -> BudgetState:
-        """Locks windows, given with their ends, and returns how they stand."""
-        if not windows:
-            return BudgetState()
+    async def lock(self, tx: Transaction, windows: Iterable[WindowKey]) -> BudgetState:
+        """Locks windows and returns how they stand. One that is not there is unused."""
         keys = sorted(windows)
+        if not keys:
+            return BudgetState()
         rows = await tx.execute(
             _LOCK,
             {
                 "items": [key.budget_item_id for key in keys],
                 "starts": [key.start_time for key in keys],
-                "ends": [windows[key] for key in keys],
             },
         )
         return BudgetState(
@@ -144,9 +152,17 @@ class BudgetRepository:
         )
 
     async def charge(
-        self, tx: Transaction, charges: Iterable[Charge], refusals: Iterable[Refused]
+        self,
+        tx: Transaction,
+        charges: Iterable[Charge],
+        refusals: Iterable[Refused],
+        *,
+        ends: Mapping[WindowKey, datetime],
     ) -> None:
-        """Moves windows that this transaction has locked."""
+        """Moves windows that this transaction has locked, and makes those that are missing.
+
+        `ends` says when each of them ends.
+        """
         moved: dict[WindowKey, list[int]] = {}
         for charge in charges:
             moved.setdefault(charge.key, [0, 0, 0])[0] += charge.base_units
@@ -161,6 +177,7 @@ class BudgetRepository:
             {
                 "items": [key.budget_item_id for key in moved],
                 "starts": [key.start_time for key in moved],
+                "ends": [ends[key] for key in moved],
                 "used": [Decimal(used) for used, _, _ in moved.values()],
                 "refusals": [count for _, count, _ in moved.values()],
                 "refused": [Decimal(refused) for _, _, refused in moved.values()],

@@ -26,7 +26,7 @@ from domains.campaign.model import (
 from domains.campaign.model.rule import DEPTH_DEFAULT, Operand, Scalar
 from guerdon.campaign.v1 import rule_pb2
 from guerdon.type.v1 import money_pb2
-from vocabulary.amounts import plain
+from vocabulary.exact import plain
 
 Word = TypeVar("Word", bound=StrEnum)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domains.purchases.model.delivery import Delivery, DeliveryState
+from domains.purchases.model.evidence import Link
 from domains.purchases.model.order import (
-    Link,
     OrderEvent,
     OrderItem,
     OrderStanding,

@@ -34,7 +34,11 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One signed message of a shop, as it was received."""
+    """One signed message of a shop, as it was received.
+
+    `try_count` is how often it failed although others were applied, its first try included;
+    `failure_count` how often it failed at all.
+    """
 
     delivery_id: DeliveryId
     merchant_id: MerchantId
@@ -45,14 +49,13 @@ class Delivery:
     state: DeliveryState
     failure: str
     try_count: int
+    failure_count: int
     receive_time: datetime
 
 
-def retry_pause(try_count: int) -> timedelta | None:
-    """How long to wait after the given number of tries; None when there is no further one."""
-    if try_count >= TRIES_MAX:
-        return None
-    return _RETRY_PAUSES[try_count - 1]
+def retry_pause(failure_count: int) -> timedelta:
+    """How long to wait after so many failures, half an hour at the most."""
+    return _RETRY_PAUSES[min(failure_count, len(_RETRY_PAUSES)) - 1]
 
 
 def verifies(signature: str, *, key: str, body: bytes) -> bool:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
+from domains.purchases.model.evidence import Link
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,14 +33,6 @@ class OrderState(StrEnum):
     def is_void(self) -> bool:
         """Whether the order was taken back, so that it earns nothing."""
         return self in {OrderState.CANCELLED, OrderState.REFUNDED}
-
-
-class Link(StrEnum):
-    """What told us who the buyer is."""
-
-    CLAIM = "claim"
-    CLIENT = "client"
-    CUSTOMER = "customer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +98,14 @@ class OrderEvent:
         One that names a total says more than one that does not: shops may report a refund
         with the order's id alone. Among those the order is that of `is_changed_by`.
         """
-        has_total = self.total is not None
+        return f"{self.total is not None:d}{self.guard_key}"
+
+    @property
+    def guard_key(self) -> str:
+        """Orders the events of an order as texts: of two, the newer one has the higher key."""
         is_pending = self.state is OrderState.PENDING
         microseconds = (self.event_time - _EPOCH) // timedelta(microseconds=1)
-        return (
-            f"{has_total:d}{not is_pending:d}{microseconds:020d}{self.state.rank}"
-            f"{self.body_hash.hex()}"
-        )
+        return f"{not is_pending:d}{microseconds:020d}{self.state.rank}{self.body_hash.hex()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

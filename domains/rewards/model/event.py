@@ -18,9 +18,6 @@ from vocabulary.ids import (
     ReversalId,
 )
 
-WORKERS = "reward_work"
-"""The channel on which workers are told to look now."""
-
 TRIES_MAX = 5
 DECISIONS_KEPT = timedelta(days=400)
 RETRY_PAUSE = timedelta(seconds=10)
@@ -37,12 +34,24 @@ class InteractionKind(StrEnum):
 
 
 class InteractionState(StrEnum):
-    """Where an event stands."""
+    """Where an interaction stands."""
 
     PENDING = "pending"
     DECIDED = "decided"
     CANCELLED = "cancelled"
     DEAD = "dead"
+
+
+class Obstacle(StrEnum):
+    """Why an interaction is not decided yet, or a lane was set back."""
+
+    NONE = ""
+    RATE_MISSING = "RATE_MISSING"
+    CAMPAIGNS_UNREADABLE = "CAMPAIGNS_UNREADABLE"
+    DECIDING_FAILED = "DECIDING_FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    REVERSAL_FAILED = "REVERSAL_FAILED"
 
 
 class Outcome(StrEnum):
@@ -57,25 +66,48 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """One event of one person at one merchant.
+    """Something that may earn, at one merchant.
 
-    `referrer_group_id` is who is credited with having brought the person, once decided.
+    A purchase is one life of one order: `order_reference` and `generation`; its buyer and its
+    time are the order's. A referral is one person who was brought: `identity_group_id`, by the
+    link `referral_link_id`, at `event_time`. The other kind's fields are None.
+
+    `referrer_group_id` is who is credited with having brought the person, once decided;
+    `needed_rate` is the rate that it waits for, as in `USD/EUR`.
     """
 
     interaction_id: InteractionId
     merchant_id: MerchantId
     kind: InteractionKind
     event_reference: str
-    identity_group_id: IdentityGroupId
-    purchase_id: PurchaseId | None
+    order_reference: str | None
+    generation: int | None
+    identity_group_id: IdentityGroupId | None
+    referral_link_id: ReferralLinkId | None
+    event_time: datetime | None
     state: InteractionState
-    event_time: datetime
     due_time: datetime
     try_count: int
     wait_count: int
-    obstacle: str
+    obstacle: Obstacle
+    needed_rate: str | None
     decide_time: datetime | None
     referrer_group_id: IdentityGroupId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionView:
+    """An interaction with what its order knows of it: buyer, purchase and time.
+
+    `rate_start_time` is from when on, exclusively, a rate may be that it waits for; up to its
+    own time.
+    """
+
+    interaction: Interaction
+    identity_group_id: IdentityGroupId | None
+    purchase_id: PurchaseId | None
+    event_time: datetime
+    rate_start_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,32 +125,20 @@ class DecisionRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLife:
+    """One generation of one order, from confirmed to taken back."""
+
+    order_reference: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
     """An order was taken back: one generation of it earns nothing."""
 
     reversal_id: ReversalId
-    event_reference: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """The order in which a merchant's rewards are decided, and how far that has come."""
-
-    merchant_id: MerchantId
-    held: bool
-    due_count: int
-    waiting_count: int
-    dead_count: int
-    oldest_due_time: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingLane:
-    """A merchant for whom there is something to do, and from when."""
-
-    merchant_id: MerchantId
-    due_time: datetime
-    exists: bool
+    life: OrderLife
+    try_count: int
 
 
 def event_reference(order_reference: str, generation: int) -> str:
@@ -131,19 +151,18 @@ def event_reference(order_reference: str, generation: int) -> str:
     return "purchase:" + order_reference.replace("#", "##") + suffix
 
 
-def referral_reference(client_id: str, referral_link_id: ReferralLinkId) -> str:
-    """The name of the event that a browser came through a link for the first time.
+def referral_reference(client_id: str) -> str:
+    """The name of a referral: that somebody was brought who came with this browser.
 
-    Events of one instant are decided in the order of their names: by the browser, which is the
-    same however often history is imported, before the link, whose id is random. The browser's
-    id is a secret, so its hash stands there.
+    Referrals of one instant are decided in the order of their names, which are the same
+    however often history is imported. The browser's id is a secret, so its hash stands there.
     """
     browser = hashlib.sha256(client_id.encode()).hexdigest()[:BROWSER_CHARACTERS]
-    return f"referral:{browser}:{referral_link_id}"
+    return f"referral:{browser}"
 
 
 def retry_pause(try_count: int) -> timedelta | None:
-    """How long a failed event waits after so many tries; None: no more, it is dead."""
+    """How long a failed interaction waits after so many tries; None: no more, it is dead."""
     if try_count >= TRIES_MAX:
         return None
     pause: timedelta = RETRY_PAUSE * 2**try_count
@@ -151,6 +170,9 @@ def retry_pause(try_count: int) -> timedelta | None:
 
 
 def wait_pause(wait_count: int) -> timedelta:
-    """How long an event that lacks something from outside waits. It never dies of waiting."""
+    """How long an interaction that lacks something from outside waits.
+
+    It never dies of waiting.
+    """
     pause: timedelta = WAIT_PAUSE * 2 ** min(wait_count, 10)
     return min(pause, WAIT_PAUSE_MAX)

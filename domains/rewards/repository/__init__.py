@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domains.rewards.repository.decisions import DecisionRepository
+from domains.rewards.repository.due_events import DueEventRepository
 from domains.rewards.repository.events import EventRepository
 from domains.rewards.repository.lanes import LaneRepository
 from domains.rewards.repository.ledger import LedgerRepository
@@ -11,6 +12,7 @@ from domains.rewards.repository.rewards import RewardRepository
 
 __all__ = [
     "DecisionRepository",
+    "DueEventRepository",
     "EventRepository",
     "LaneRepository",
     "LedgerRepository",

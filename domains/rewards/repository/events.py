@@ -1,4 +1,4 @@
-"""Events in SQL."""
+"""Interactions in SQL."""
 
 from __future__ import annotations
 
@@ -7,83 +7,63 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import DateTime, Text, Uuid
+from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import (
     Interaction,
     InteractionKind,
     InteractionState,
+    Obstacle,
+    OrderLife,
 )
 from infrastructure.database.transaction import Transaction
-from vocabulary.ids import (
-    IdentityGroupId,
-    InteractionId,
-    MerchantId,
-    PurchaseId,
-)
+from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralLinkId
 
-_COLUMNS = """interaction_id, merchant_id, kind, event_reference, identity_group_id, purchase_id,
-    state, event_time, due_time, try_count, wait_count, obstacle, decide_time,
+INTERACTION_COLUMNS = """interaction_id, merchant_id, kind, event_reference, order_reference,
+    generation, identity_group_id, referral_link_id, event_time, state, due_time, try_count,
+    wait_count, obstacle, needed_rate, decide_time,
     CAST(facts -> 'chain' ->> 0 AS uuid) AS referrer_group_id"""
 
-_CLAIM_DUE = text(
+# Whoever changes an interaction holds its lane, so these lock nothing.
+_LIST_OF_ORDERS = text(
     f"""
-    SELECT {_COLUMNS} FROM interaction
-    WHERE merchant_id = :merchant_id AND state = 'pending' AND due_time <= :now
-    ORDER BY event_time, event_reference
-    LIMIT :batch_size
-    FOR NO KEY UPDATE SKIP LOCKED
+    SELECT {INTERACTION_COLUMNS} FROM interaction
+    WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
     """
-)
-_CLAIM_SOME = text(
-    f"""
-    SELECT {_COLUMNS} FROM interaction
-    WHERE interaction_id = ANY(:interaction_ids) AND state = 'pending'
-    ORDER BY event_time, event_reference
-    FOR NO KEY UPDATE SKIP LOCKED
-    """
-).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
-_MARK_DECIDED = text(
-    """
-    UPDATE interaction
-    SET state = 'decided', decide_time = :now, obstacle = '', facts = CAST(decided.facts AS jsonb)
-    FROM unnest(:interaction_ids, :facts) AS decided (interaction_id, facts)
-    WHERE interaction.interaction_id = decided.interaction_id
-    """
-).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)), bindparam("facts", type_=ARRAY(Text)))
-_POSTPONE = text(
-    """
-    UPDATE interaction
-    SET due_time = waiting.due_time, obstacle = :obstacle, wait_count = wait_count + 1
-    FROM unnest(:interaction_ids, :due_times) AS waiting (interaction_id, due_time)
-    WHERE interaction.interaction_id = waiting.interaction_id AND state = 'pending'
-    """
-).bindparams(
-    bindparam("interaction_ids", type_=ARRAY(Uuid)),
-    bindparam("due_times", type_=ARRAY(DateTime(timezone=True))),
-)
-_FAIL = text(
-    """
-    UPDATE interaction
-    SET try_count = try_count + 1, obstacle = :obstacle,
-        due_time = COALESCE(CAST(:due_time AS timestamptz), due_time),
-        state = CASE WHEN CAST(:due_time AS timestamptz) IS NULL THEN 'dead' ELSE state END
-    WHERE interaction_id = :interaction_id AND state = 'pending'
-    """
-)
+).bindparams(bindparam("order_references", type_=ARRAY(Text)))
 _CANCEL = text(
     """
-    UPDATE interaction SET state = 'cancelled', obstacle = ''
-    WHERE merchant_id = :merchant_id AND kind = 'purchase'
-      AND event_reference = ANY(:event_references) AND state IN ('pending', 'dead')
+    UPDATE interaction SET state = 'cancelled', obstacle = '', needed_rate = NULL
+    FROM unnest(:order_references, :generations) AS life (order_reference, generation)
+    WHERE interaction.merchant_id = :merchant_id
+      AND interaction.order_reference = life.order_reference
+      AND interaction.generation = life.generation
+      AND interaction.state IN ('pending', 'dead')
+    RETURNING interaction.order_reference, interaction.generation
     """
-).bindparams(bindparam("event_references", type_=ARRAY(Text)))
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)), bindparam("generations", type_=ARRAY(Integer))
+)
+_LIST_DEAD = text(
+    f"""
+    SELECT {INTERACTION_COLUMNS} FROM interaction
+    WHERE merchant_id = :merchant_id AND state = 'dead'
+      AND (CAST(:interaction_id AS uuid) IS NULL OR interaction_id = :interaction_id)
+    ORDER BY interaction_id LIMIT :batch_size
+    """
+)
+_REVIVE = text(
+    """
+    UPDATE interaction SET state = 'pending', try_count = 0, due_time = :now
+    WHERE interaction_id = ANY(:interaction_ids) AND state = 'dead'
+    RETURNING interaction_id
+    """
+).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
 _LIST = text(
     f"""
-    SELECT {_COLUMNS} FROM interaction
+    SELECT {INTERACTION_COLUMNS} FROM interaction
     WHERE merchant_id = :merchant_id
       AND (CAST(:state AS text) IS NULL OR state = :state)
       AND (CAST(:after AS uuid) IS NULL OR interaction_id < :after)
@@ -93,83 +73,60 @@ _LIST = text(
 )
 _FIND = text(
     f"""
-    SELECT {_COLUMNS} FROM interaction
+    SELECT {INTERACTION_COLUMNS} FROM interaction
     WHERE merchant_id = :merchant_id AND interaction_id = :interaction_id
     """
 )
 
 
 class EventRepository:
-    async def claim_due(
-        self, tx: Transaction, merchant_id: MerchantId, *, now: datetime, limit: int
+    async def list_of_orders(
+        self, tx: Transaction, merchant_id: MerchantId, order_references: Sequence[str]
     ) -> Sequence[Interaction]:
-        """Locks up to `limit` due events of a lane, in the order of the lane."""
+        """Every interaction of these orders, of each of their lives, in no order."""
         rows = await tx.execute(
-            _CLAIM_DUE, {"merchant_id": merchant_id, "now": now, "batch_size": limit}
+            _LIST_OF_ORDERS, {"merchant_id": merchant_id, "order_references": order_references}
         )
-        return [_interaction(row) for row in rows]
-
-    async def claim_some(
-        self, tx: Transaction, interaction_ids: Sequence[InteractionId]
-    ) -> Sequence[Interaction]:
-        """Locks these events, as far as they are still pending, in the order of the lane."""
-        rows = await tx.execute(_CLAIM_SOME, {"interaction_ids": interaction_ids})
-        return [_interaction(row) for row in rows]
-
-    async def mark_decided(
-        self,
-        tx: Transaction,
-        facts: Sequence[tuple[InteractionId, dict[str, object]]],
-        *,
-        now: datetime,
-    ) -> None:
-        await tx.execute(
-            _MARK_DECIDED,
-            {
-                "interaction_ids": [interaction_id for interaction_id, _ in facts],
-                "facts": [orjson.dumps(each).decode() for _, each in facts],
-                "now": now,
-            },
-        )
-
-    async def postpone(
-        self,
-        tx: Transaction,
-        waits: Sequence[tuple[InteractionId, datetime]],
-        *,
-        obstacle: str,
-    ) -> None:
-        """Lets events wait, each until a time, for something from outside. Costs them no try."""
-        await tx.execute(
-            _POSTPONE,
-            {
-                "interaction_ids": [interaction_id for interaction_id, _ in waits],
-                "due_times": [until for _, until in waits],
-                "obstacle": obstacle,
-            },
-        )
-
-    async def fail(
-        self,
-        tx: Transaction,
-        interaction_id: InteractionId,
-        *,
-        retry_time: datetime | None,
-        obstacle: str,
-    ) -> None:
-        """Sets an event aside until it is tried again; without a time it is dead."""
-        await tx.execute(
-            _FAIL,
-            {"interaction_id": interaction_id, "due_time": retry_time, "obstacle": obstacle},
-        )
+        return [to_interaction(row) for row in rows]
 
     async def cancel(
-        self, tx: Transaction, merchant_id: MerchantId, event_references: Sequence[str]
-    ) -> None:
-        """Cancels what is not decided yet of these events."""
-        await tx.execute(
-            _CANCEL, {"merchant_id": merchant_id, "event_references": event_references}
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]
+    ) -> Sequence[OrderLife]:
+        """Cancels what is not decided yet of these lives of orders; returns of which."""
+        rows = await tx.execute(
+            _CANCEL,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [each.order_reference for each in lives],
+                "generations": [each.generation for each in lives],
+            },
         )
+        return [
+            OrderLife(order_reference=row.order_reference, generation=row.generation)
+            for row in rows
+        ]
+
+    async def list_dead(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        interaction_id: InteractionId | None,
+        *,
+        limit: int,
+    ) -> Sequence[Interaction]:
+        """Dead interactions of a merchant, the oldest first; only one if it is named."""
+        rows = await tx.execute(
+            _LIST_DEAD,
+            {"merchant_id": merchant_id, "interaction_id": interaction_id, "batch_size": limit},
+        )
+        return [to_interaction(row) for row in rows]
+
+    async def revive(
+        self, tx: Transaction, interaction_ids: Sequence[InteractionId], *, now: datetime
+    ) -> int:
+        """Has dead interactions decided again, from now on; returns how many."""
+        revived = await tx.execute(_REVIVE, {"interaction_ids": interaction_ids, "now": now})
+        return len(revived.all())
 
     async def list_of_merchant(
         self,
@@ -184,7 +141,7 @@ class EventRepository:
         rows = await tx.execute(
             _LIST, {"merchant_id": merchant_id, "state": state, "after": after, "limit": limit}
         )
-        return [_interaction(row) for row in rows]
+        return [to_interaction(row) for row in rows]
 
     async def find(
         self, tx: Transaction, merchant_id: MerchantId, interaction_id: InteractionId
@@ -192,25 +149,28 @@ class EventRepository:
         row = (
             await tx.execute(_FIND, {"merchant_id": merchant_id, "interaction_id": interaction_id})
         ).one_or_none()
-        return None if row is None else _interaction(row)
+        return None if row is None else to_interaction(row)
 
 
-def _interaction(row: Any) -> Interaction:
+def to_interaction(row: Any) -> Interaction:
+    """The interaction of a row that has `INTERACTION_COLUMNS`."""
+    referrer, person, link = row.referrer_group_id, row.identity_group_id, row.referral_link_id
     return Interaction(
         interaction_id=InteractionId(row.interaction_id),
         merchant_id=MerchantId(row.merchant_id),
         kind=InteractionKind(row.kind),
         event_reference=row.event_reference,
-        identity_group_id=IdentityGroupId(row.identity_group_id),
-        purchase_id=None if row.purchase_id is None else PurchaseId(row.purchase_id),
-        state=InteractionState(row.state),
+        order_reference=row.order_reference,
+        generation=row.generation,
+        identity_group_id=None if person is None else IdentityGroupId(person),
+        referral_link_id=None if link is None else ReferralLinkId(link),
         event_time=row.event_time,
+        state=InteractionState(row.state),
         due_time=row.due_time,
         try_count=row.try_count,
         wait_count=row.wait_count,
-        obstacle=row.obstacle,
+        obstacle=Obstacle(row.obstacle),
+        needed_rate=row.needed_rate,
         decide_time=row.decide_time,
-        referrer_group_id=None
-        if row.referrer_group_id is None
-        else IdentityGroupId(row.referrer_group_id),
+        referrer_group_id=None if referrer is None else IdentityGroupId(referrer),
     )

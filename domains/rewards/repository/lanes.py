@@ -2,110 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 
-from domains.rewards.model import Lane, WaitingLane
-from domains.rewards.model.event import WORKERS
+from domains.rewards.model import LanePhase, LaneWork, Obstacle, Place
+from domains.rewards.model.lane import WORKERS
 from infrastructure.database.transaction import Transaction
 from infrastructure.database.waking import notify
 from vocabulary.ids import MerchantId
 
-# Steps from merchant to merchant through the index, one row each, so that a long queue of one
-# merchant costs no more than a short one. The first event of each by due time is enough.
-_WAITING = text(
-    """
-    WITH RECURSIVE head AS (
-        (SELECT merchant_id, due_time FROM interaction WHERE state = 'pending'
-         ORDER BY merchant_id, due_time LIMIT 1)
-        UNION ALL
-        SELECT following.merchant_id, following.due_time
-        FROM head, LATERAL (
-            SELECT merchant_id, due_time FROM interaction
-            WHERE state = 'pending' AND merchant_id > head.merchant_id
-            ORDER BY merchant_id, due_time LIMIT 1) AS following
-    ), turned AS (
-        (SELECT merchant_id FROM reversal WHERE drain_time IS NULL ORDER BY merchant_id LIMIT 1)
-        UNION ALL
-        SELECT following.merchant_id
-        FROM turned, LATERAL (
-            SELECT merchant_id FROM reversal
-            WHERE drain_time IS NULL AND merchant_id > turned.merchant_id
-            ORDER BY merchant_id LIMIT 1) AS following
-    ), waiting AS (
-        SELECT merchant_id, due_time FROM head
-        UNION ALL
-        SELECT merchant_id, '-infinity' FROM turned
-    )
-    SELECT merchant_id,
-           GREATEST(min(due_time), CAST(:epoch AS timestamptz)) AS due_time,
-           lane.merchant_id IS NOT NULL AS exists
-    FROM waiting LEFT JOIN reward_lane AS lane USING (merchant_id)
-    WHERE NOT COALESCE(lane.held, false)
-    GROUP BY merchant_id, lane.merchant_id
-    ORDER BY due_time
-    """
-)
+# Waits for another one that makes the same lane first, so it is a transaction of its own: else
+# every worker would wait for the first batch of a merchant.
 _ENSURE = text("INSERT INTO reward_lane (merchant_id) VALUES (:merchant_id) ON CONFLICT DO NOTHING")
+_LANE = """merchant_id, next_sequence, phase, round, round_time, promoted_time, order_time,
+    order_reference, referral_time, referral_reference, failure_count"""
+# Locks: the lane, SKIP LOCKED.
 _TAKE = text(
-    """
-    SELECT next_sequence FROM reward_lane
-    WHERE merchant_id = :merchant_id AND NOT held
+    f"""
+    SELECT {_LANE} FROM reward_lane WHERE merchant_id = :merchant_id AND NOT held
     FOR NO KEY UPDATE SKIP LOCKED
     """
 )
+# Locks: the lane, and waits for it.
+_WAIT_FOR = text("SELECT FROM reward_lane WHERE merchant_id = :merchant_id FOR NO KEY UPDATE")
+_SAVE = text(
+    """
+    UPDATE reward_lane SET next_sequence = :next_sequence, phase = :phase, round = :round,
+        round_time = :round_time, promoted_time = :promoted_time, order_time = :order_time,
+        order_reference = :order_reference, referral_time = :referral_time,
+        referral_reference = :referral_reference
+    WHERE merchant_id = :merchant_id
+    """
+)
 _ADVANCE = text(
-    "UPDATE reward_lane SET next_sequence = :next_sequence WHERE merchant_id = :merchant_id"
+    """
+    UPDATE reward_lane SET next_sequence = :next_sequence, failure_count = 0, retry_time = NULL,
+        obstacle = ''
+    WHERE merchant_id = :merchant_id
+    """
+)
+_SET_BACK = text(
+    """
+    UPDATE reward_lane SET failure_count = failure_count + 1, retry_time = :retry_time,
+        obstacle = :obstacle
+    WHERE merchant_id = :merchant_id
+    """
 )
 _HOLD = text(
     """
     INSERT INTO reward_lane (merchant_id, held) VALUES (:merchant_id, :held)
-    ON CONFLICT (merchant_id) DO UPDATE SET held = excluded.held
+    ON CONFLICT (merchant_id) DO UPDATE SET held = excluded.held,
+        -- Whoever releases a lane wants it to be tried now.
+        failure_count = 0, retry_time = NULL
     """
 )
-_GET = text(
-    """
-    SELECT COALESCE((SELECT held FROM reward_lane WHERE merchant_id = :merchant_id), false) AS held,
-           count(*) FILTER (WHERE due_time <= :now) AS due,
-           count(*) FILTER (WHERE due_time > :now) AS waiting,
-           (SELECT count(*) FROM interaction
-            WHERE merchant_id = :merchant_id AND state = 'dead') AS dead,
-           min(due_time) FILTER (WHERE due_time <= :now) AS oldest,
-           (SELECT count(*) FROM reversal
-            WHERE merchant_id = :merchant_id AND drain_time IS NULL) AS reversals
-    FROM interaction
-    WHERE merchant_id = :merchant_id AND state = 'pending'
-    """
-)
-_EPOCH = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 
 class LaneRepository:
-    async def list_waiting(self, tx: Transaction) -> Sequence[WaitingLane]:
-        """Every lane with something to do now or later and not held, the earliest first."""
-        rows = await tx.execute(_WAITING, {"epoch": _EPOCH})
-        return [
-            WaitingLane(
-                merchant_id=MerchantId(row.merchant_id), due_time=row.due_time, exists=row.exists
-            )
-            for row in rows
-        ]
-
     async def ensure(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        """Makes the merchant's lane if there is none."""
         await tx.execute(_ENSURE, {"merchant_id": merchant_id})
 
-    async def take(self, tx: Transaction, merchant_id: MerchantId) -> int | None:
-        """Makes this transaction the lane's writer and returns the next sequence number.
+    async def take(self, tx: Transaction, merchant_id: MerchantId) -> LaneWork | None:
+        """Makes this transaction the lane's writer and returns where the lane stands.
 
         None if another transaction is the writer, or the lane is held. Does not wait.
         """
         row = (await tx.execute(_TAKE, {"merchant_id": merchant_id})).one_or_none()
-        return None if row is None else row.next_sequence
+        return None if row is None else _lane(row)
+
+    async def wait_for(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        """Makes this transaction the lane's writer, held or not, once nobody else is."""
+        await tx.execute(_WAIT_FOR, {"merchant_id": merchant_id})
+
+    async def save(self, tx: Transaction, lane: LaneWork) -> None:
+        """Writes where a lane stands that this transaction has taken."""
+        order, referral = lane.order_place, lane.referral_place
+        await tx.execute(
+            _SAVE,
+            {
+                "merchant_id": lane.merchant_id,
+                "next_sequence": lane.next_sequence,
+                "phase": lane.phase,
+                "round": lane.round_number,
+                "round_time": lane.round_time,
+                "promoted_time": lane.promoted_time,
+                "order_time": order.time if order else None,
+                "order_reference": order.reference if order else None,
+                "referral_time": referral.time if referral else None,
+                "referral_reference": referral.reference if referral else None,
+            },
+        )
 
     async def advance(self, tx: Transaction, merchant_id: MerchantId, next_sequence: int) -> None:
+        """Counts on after a turn that succeeded; the lane is no longer set back."""
         await tx.execute(_ADVANCE, {"merchant_id": merchant_id, "next_sequence": next_sequence})
+
+    async def set_back(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        retry_time: datetime,
+        obstacle: Obstacle,
+    ) -> None:
+        """Lets a lane rest, because a turn failed as a whole."""
+        await tx.execute(
+            _SET_BACK,
+            {"merchant_id": merchant_id, "retry_time": retry_time, "obstacle": obstacle},
+        )
 
     async def set_held(self, tx: Transaction, merchant_id: MerchantId, *, held: bool) -> None:
         """Waits for the lane's writer to finish."""
@@ -115,13 +122,22 @@ class LaneRepository:
         """Tells the workers to look now instead of within a second."""
         await notify(tx, WORKERS)
 
-    async def get(self, tx: Transaction, merchant_id: MerchantId, *, now: datetime) -> Lane:
-        row = (await tx.execute(_GET, {"merchant_id": merchant_id, "now": now})).one()
-        return Lane(
-            merchant_id=merchant_id,
-            held=row.held,
-            due_count=row.due + row.reversals,
-            waiting_count=row.waiting,
-            dead_count=row.dead,
-            oldest_due_time=row.oldest,
-        )
+
+def _lane(row: Any) -> LaneWork:
+    return LaneWork(
+        merchant_id=MerchantId(row.merchant_id),
+        next_sequence=row.next_sequence,
+        phase=LanePhase(row.phase),
+        round_number=row.round,
+        round_time=row.round_time,
+        promoted_time=row.promoted_time,
+        order_place=_place(row.order_time, row.order_reference),
+        referral_place=_place(row.referral_time, row.referral_reference),
+        failure_count=row.failure_count,
+    )
+
+
+def _place(time: datetime | None, reference: str | None) -> Place | None:
+    if time is None or reference is None:
+        return None
+    return Place(time=time, reference=reference)

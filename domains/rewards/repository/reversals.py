@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
-from domains.rewards.model import Reversal
+from domains.rewards.model import OrderLife, Reversal
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId, ReversalId
 
-_CLAIM_OPEN = text(
+# Whoever changes a reversal holds its lane, so these lock nothing.
+_LIST_OPEN = text(
     """
-    SELECT reversal_id, event_reference FROM reversal
-    WHERE merchant_id = :merchant_id AND drain_time IS NULL
+    SELECT reversal_id, order_reference, generation, try_count FROM reversal
+    WHERE merchant_id = :merchant_id AND drain_time IS NULL AND create_time >= :after
+      AND (retry_time IS NULL OR retry_time <= :now)
     ORDER BY create_time, reversal_id
     LIMIT :batch_size
-    FOR NO KEY UPDATE SKIP LOCKED
     """
 )
+_LIST_SOME = text(
+    """
+    SELECT reversal_id, order_reference, generation, try_count FROM reversal
+    WHERE reversal_id = ANY(:reversal_ids) AND drain_time IS NULL
+    ORDER BY create_time, reversal_id
+    """
+).bindparams(bindparam("reversal_ids", type_=ARRAY(Uuid)))
 _MARK_DRAINED = text(
     """
     UPDATE reversal SET drain_time = :now, sequence = drained.sequence
@@ -30,18 +39,43 @@ _MARK_DRAINED = text(
     WHERE reversal.reversal_id = listed.reversal_id
     """
 ).bindparams(bindparam("reversal_ids", type_=ARRAY(Uuid)))
+_SET_ASIDE = text(
+    """
+    UPDATE reversal SET try_count = try_count + 1, retry_time = :retry_time
+    WHERE reversal_id = :reversal_id AND drain_time IS NULL
+    """
+)
+_BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 
 class ReversalRepository:
-    async def claim_open(
-        self, tx: Transaction, merchant_id: MerchantId, *, limit: int
+    async def list_open(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        after: datetime | None,
+        now: datetime,
+        limit: int,
     ) -> Sequence[Reversal]:
-        """Locks up to `limit` reversals that nobody has dealt with, oldest first."""
-        rows = await tx.execute(_CLAIM_OPEN, {"merchant_id": merchant_id, "batch_size": limit})
-        return [
-            Reversal(reversal_id=ReversalId(row.reversal_id), event_reference=row.event_reference)
-            for row in rows
-        ]
+        """Up to `limit` reversals that nobody has dealt with and that are due, oldest first."""
+        rows = await tx.execute(
+            _LIST_OPEN,
+            {
+                "merchant_id": merchant_id,
+                "after": after or _BEFORE_ALL,
+                "now": now,
+                "batch_size": limit,
+            },
+        )
+        return [_reversal(row) for row in rows]
+
+    async def list_some(
+        self, tx: Transaction, reversal_ids: Sequence[ReversalId]
+    ) -> Sequence[Reversal]:
+        """Those of these reversals that nobody has dealt with, oldest first."""
+        rows = await tx.execute(_LIST_SOME, {"reversal_ids": reversal_ids})
+        return [_reversal(row) for row in rows]
 
     async def mark_drained(
         self,
@@ -59,3 +93,17 @@ class ReversalRepository:
                 "now": now,
             },
         )
+
+    async def set_aside(
+        self, tx: Transaction, reversal_id: ReversalId, *, retry_time: datetime
+    ) -> None:
+        """Lets a reversal wait that failed, so that the others go on."""
+        await tx.execute(_SET_ASIDE, {"reversal_id": reversal_id, "retry_time": retry_time})
+
+
+def _reversal(row: Any) -> Reversal:
+    return Reversal(
+        reversal_id=ReversalId(row.reversal_id),
+        life=OrderLife(order_reference=row.order_reference, generation=row.generation),
+        try_count=row.try_count,
+    )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Text, Uuid
+from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import CancellationReason, Reversal, Reward, RewardState, Role
 from infrastructure.database.transaction import Transaction
@@ -30,10 +30,12 @@ _CANCEL = text(
     """
     UPDATE reward
     SET target_base_units = 0, state = 'cancelled', cancellation_reason = 'refund'
-    FROM unnest(:reversal_ids, :event_references) AS turned (reversal_id, event_reference)
+    FROM unnest(:reversal_ids, :order_references, :generations)
+        AS turned (reversal_id, order_reference, generation)
     JOIN interaction
-      ON interaction.merchant_id = :merchant_id AND interaction.kind = 'purchase'
-     AND interaction.event_reference = turned.event_reference,
+      ON interaction.merchant_id = :merchant_id
+     AND interaction.order_reference = turned.order_reference
+     AND interaction.generation = turned.generation,
     ledger_unit
     WHERE reward.interaction_id = interaction.interaction_id AND reward.state = 'pending'
       AND ledger_unit.merchant_id = reward.merchant_id AND ledger_unit.unit = reward.unit
@@ -42,7 +44,9 @@ _CANCEL = text(
               old.target_base_units AS lost_base_units
     """
 ).bindparams(
-    bindparam("reversal_ids", type_=ARRAY(Uuid)), bindparam("event_references", type_=ARRAY(Text))
+    bindparam("reversal_ids", type_=ARRAY(Uuid)),
+    bindparam("order_references", type_=ARRAY(Text)),
+    bindparam("generations", type_=ARRAY(Integer)),
 )
 _SELECT = """
     SELECT reward.*, ledger_unit.decimals FROM reward
@@ -141,7 +145,8 @@ class RewardRepository:
             {
                 "merchant_id": merchant_id,
                 "reversal_ids": [each.reversal_id for each in reversals],
-                "event_references": [each.event_reference for each in reversals],
+                "order_references": [each.life.order_reference for each in reversals],
+                "generations": [each.life.generation for each in reversals],
             },
         )
         return [

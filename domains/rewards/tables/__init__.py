@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from domains.rewards.tables.events import decision, interaction, reversal, reward_lane
+from domains.rewards.tables.events import decision, interaction
+from domains.rewards.tables.lanes import reversal, reward_lane
 from domains.rewards.tables.ledger import account, ledger_unit, transfer
 from domains.rewards.tables.rewards import reward
 

@@ -1,12 +1,12 @@
-"""Events in their lanes, what was decided of them, and what was taken back."""
+"""What may earn, and what was decided of it."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Index,
     Integer,
@@ -21,34 +21,50 @@ from sqlalchemy.dialects.postgresql import JSONB
 from domains.rewards.model import InteractionKind, InteractionState, Outcome
 from infrastructure.database.metadata import metadata
 
-reward_lane = Table(
-    "reward_lane",
-    metadata,
-    Column("merchant_id", Uuid, primary_key=True),
-    Column("next_sequence", BigInteger, nullable=False, server_default="1"),
-    Column("held", Boolean, nullable=False, server_default=text("false")),
+# `domains.rewards.model.event_reference` says the same; a test compares the two.
+EVENT_REFERENCE = (
+    "CASE kind WHEN 'purchase' THEN 'purchase:' || replace(order_reference, '#', '##')"
+    " || CASE WHEN generation > 1 THEN '#' || generation::text ELSE '' END"
+    " ELSE referral_reference END"
 )
 
+# What an interaction is about says which one it is: the order's life, or the person who was
+# brought. A purchase has neither buyer nor time of its own; both are the order's.
 interaction = Table(
     "interaction",
     metadata,
     Column("interaction_id", Uuid, primary_key=True),
     Column("merchant_id", Uuid, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("event_reference", Text, nullable=False),
-    Column("identity_group_id", Uuid, nullable=False),
-    Column("purchase_id", Uuid),
+    # A purchase: which life of which order.
+    Column("order_reference", Text(collation="C")),
+    Column("generation", Integer),
+    # A referral: who was brought, by which link, and since when that holds. The name tells
+    # referrals of one instant apart, the same however often history is imported.
+    Column("identity_group_id", Uuid),
+    Column("referral_link_id", Uuid),
+    Column("event_time", DateTime(timezone=True)),
+    Column("referral_reference", Text(collation="C")),
+    # The name of what happened: `purchase:<order>`, with `#2` for its second life, or the
+    # referral's.
+    Column("event_reference", Text(collation="C"), Computed(EVENT_REFERENCE, persisted=True)),
     Column("state", Text, nullable=False, server_default="pending"),
-    Column("event_time", DateTime(timezone=True), nullable=False),
     Column("due_time", DateTime(timezone=True), nullable=False),
+    # The round that a referral is decided in. A purchase's stands in its order.
+    Column("ready_round", BigInteger),
     Column("try_count", Integer, nullable=False, server_default="0"),
     Column("wait_count", Integer, nullable=False, server_default="0"),
     Column("obstacle", Text, nullable=False, server_default=""),
+    # The rate that it waits for, as in `USD/EUR`.
+    Column("needed_rate", Text),
     Column("decide_time", DateTime(timezone=True)),
     # What the decisions of this event saw: who was credited, the chain, the rate.
     Column("facts", JSONB),
-    # An event is recorded once, however often it is reported.
-    UniqueConstraint("merchant_id", "kind", "event_reference", name="uq_interaction_event"),
+    # An order earns once in each of its lives, and a person is brought to a merchant once.
+    UniqueConstraint(
+        "merchant_id", "order_reference", "generation", name="uq_interaction_purchase"
+    ),
+    UniqueConstraint("merchant_id", "identity_group_id", name="uq_interaction_referral"),
     CheckConstraint(
         "kind IN ({})".format(", ".join(f"'{kind}'" for kind in InteractionKind)), name="kind_known"
     ),
@@ -56,19 +72,32 @@ interaction = Table(
         "state IN ({})".format(", ".join(f"'{state}'" for state in InteractionState)),
         name="state_known",
     ),
-    CheckConstraint("(kind = 'purchase') = (purchase_id IS NOT NULL)", name="purchases_named"),
-    CheckConstraint("(state = 'decided') = (decide_time IS NOT NULL)", name="decided_at_a_time"),
-    # Serves claim_due(): the order of a lane.
-    Index(
-        "ix_interaction_lane",
-        "merchant_id",
-        "event_time",
-        "event_reference",
-        postgresql_where=text("state = 'pending'"),
+    CheckConstraint(
+        "num_nulls(order_reference, generation) = CASE kind WHEN 'purchase' THEN 0 ELSE 2 END",
+        name="purchases_name_their_order",
     ),
-    # Serves waiting_lanes(): the first due event of each merchant.
+    CheckConstraint(
+        "num_nulls(identity_group_id, referral_link_id, event_time, referral_reference)"
+        " = CASE kind WHEN 'referral' THEN 0 ELSE 4 END",
+        name="referrals_name_their_link",
+    ),
+    CheckConstraint("(state = 'decided') = (decide_time IS NOT NULL)", name="decided_at_a_time"),
+    CheckConstraint("needed_rate IS NULL OR state = 'pending'", name="rates_for_what_waits"),
+    # Serves promote_referrals() and whoever asks when a lane has something to do.
     Index(
-        "ix_interaction_due", "merchant_id", "due_time", postgresql_where=text("state = 'pending'")
+        "ix_interaction_due",
+        "merchant_id",
+        "due_time",
+        postgresql_where=text("kind = 'referral' AND state = 'pending' AND ready_round IS NULL"),
+    ),
+    # Serves list_ready(): the order of a lane, a round at a time.
+    Index(
+        "ix_interaction_ready",
+        "merchant_id",
+        "ready_round",
+        "event_time",
+        "referral_reference",
+        postgresql_where=text("ready_round IS NOT NULL"),
     ),
     # Serves get_lane() and whoever looks for what failed.
     Index(
@@ -76,27 +105,6 @@ interaction = Table(
         "merchant_id",
         "interaction_id",
         postgresql_where=text("state = 'dead'"),
-    ),
-)
-
-# What webhooks leave for the holder of the lane: an order was taken back.
-reversal = Table(
-    "reversal",
-    metadata,
-    Column("reversal_id", Uuid, primary_key=True),
-    Column("merchant_id", Uuid, nullable=False),
-    Column("event_reference", Text, nullable=False),
-    Column("create_time", DateTime(timezone=True), nullable=False),
-    Column("drain_time", DateTime(timezone=True)),
-    # Its place among the decisions of the merchant.
-    Column("sequence", BigInteger),
-    UniqueConstraint("merchant_id", "event_reference", name="uq_reversal_event"),
-    # Serves claim_reversals() and waiting_lanes().
-    Index(
-        "ix_reversal_open",
-        "merchant_id",
-        "reversal_id",
-        postgresql_where=text("drain_time IS NULL"),
     ),
 )
 

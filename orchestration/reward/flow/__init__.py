@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from orchestration.reward.flow.announcing import RateAnnouncementOrchestrator
 from orchestration.reward.flow.lane_work import LaneOutcome, RewardOrchestrator
+from orchestration.reward.flow.reading import LaneReadingOrchestrator
 
-__all__ = ["LaneOutcome", "RewardOrchestrator"]
+__all__ = [
+    "LaneOutcome",
+    "LaneReadingOrchestrator",
+    "RateAnnouncementOrchestrator",
+    "RewardOrchestrator",
+]

@@ -12,6 +12,7 @@ from domains.campaign.model import (
     Campaign,
     Charge,
     Decision,
+    Pair,
     RateMissingError,
     Refused,
     WindowKey,
@@ -23,7 +24,6 @@ from domains.rewards.model import (
     Account,
     AccountKind,
     DecisionRecord,
-    Interaction,
     Outcome,
     Posting,
     Reward,
@@ -35,8 +35,6 @@ from domains.rewards.service import DecidedBatch
 from orchestration.reward.flow.event_facts import LoadedEvent
 from vocabulary.amounts import Unit
 from vocabulary.ids import InteractionId, RewardId, TransferId
-
-RATE_MISSING = "RATE_MISSING"
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class BatchResult:
     refusals: list[Refused] = field(default_factory=list)
     consumptions: list[Consumption] = field(default_factory=list)
     units: set[Unit] = field(default_factory=set)
-    waiting: list[Interaction] = field(default_factory=list)
+    waiting: list[tuple[LoadedEvent, Pair]] = field(default_factory=list)
 
     @property
     def decided(self) -> DecidedBatch:
@@ -103,12 +101,12 @@ def decide_batch(
                 if campaign.rule.trigger in event.facts.triggers:
                     decision, after = decide(campaign, event.facts, after)
                     decisions.append(decision)
-        except RateMissingError:
-            result.waiting.append(event.interaction)
+        except RateMissingError as missing:
+            result.waiting.append((event, missing.pair))
             continue
         state = after
         for decision in decisions:
-            _record(result, event.interaction, decision, sequence, now, new_id)
+            _record(result, event, decision, sequence, now, new_id)
             sequence += 1
         result.facts.append((event.interaction.interaction_id, event.to_document()))
     return result
@@ -116,12 +114,13 @@ def decide_batch(
 
 def _record(
     result: BatchResult,
-    interaction: Interaction,
+    event: LoadedEvent,
     decision: Decision,
     sequence: int,
     now: datetime,
     new_id: Callable[[], UUID],
 ) -> None:
+    interaction, purchase = event.interaction, event.event.purchase
     result.decisions.append(
         DecisionRecord(
             interaction_id=interaction.interaction_id,
@@ -147,14 +146,14 @@ def _record(
             depth=grant.depth,
             identity_group_id=grant.recipient,
             role=Role(grant.role.value),
-            purchase_id=interaction.purchase_id,
+            purchase_id=None if purchase is None else purchase.purchase_id,
             unit=grant.unit,
             granted=grant.base_units,
             target=grant.base_units,
             state=RewardState.PENDING,
             cancellation_reason=None,
             description=grant.description,
-            event_time=interaction.event_time,
+            event_time=event.event.event_time,
             create_time=now,
         )
         for grant in decision.grants

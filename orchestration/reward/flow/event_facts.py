@@ -11,30 +11,56 @@ from typing import Any
 from domains.attribution.model import Attribution, TouchQuery
 from domains.attribution.service import AttributionService
 from domains.business.model import Merchant
-from domains.campaign.model import EventFacts, PurchaseFacts, Trigger
+from domains.campaign.model import EventFacts, ExchangeRate, Pair, PurchaseFacts, Trigger
+from domains.campaign.service import RatesService
 from domains.identity.service import IdentityService
 from domains.purchases.model import Purchase
-from domains.purchases.service import PurchasesService
 from domains.referral.service import ReferralService
 from domains.rewards.model import Interaction, InteractionKind
 from infrastructure.database.transaction import Transaction
-from vocabulary.amounts import multiply
-from vocabulary.ids import IdentityGroupId, PurchaseId
+from vocabulary.exact import multiply, total
+from vocabulary.ids import IdentityGroupId, InteractionId
 
 _SUNDAY_FIRST = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneEvent:
+    """An interaction with what it leaves to others: whose it is, and when it happened.
+
+    A purchase has its order's buyer and time, a referral its link's `referrer`.
+    """
+
+    interaction: Interaction
+    person: IdentityGroupId
+    event_time: datetime
+    purchase: Purchase | None
+    referrer: IdentityGroupId | None
+
+    @property
+    def lane_key(self) -> tuple[datetime, bool, str]:
+        """The order of a lane: by time, purchases first, then by name."""
+        name = self.interaction.order_reference or self.interaction.event_reference
+        return self.event_time, self.purchase is None, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedEvent:
     """An event, what decisions may see of it, and the same as it is kept with them."""
 
-    interaction: Interaction
+    event: LaneEvent
     facts: EventFacts
+
+    @property
+    def interaction(self) -> Interaction:
+        return self.event.interaction
 
     def to_document(self) -> dict[str, object]:
         purchase = self.facts.purchase
         return {
             "triggers": sorted(self.facts.triggers),
+            "person": str(self.facts.person),
+            "event_time": self.facts.event_time.isoformat(),
             "chain": [str(person) for person in self.facts.chain],
             "purchase": None
             if purchase is None
@@ -43,6 +69,7 @@ class LoadedEvent:
                 "subtotal": None if purchase.subtotal is None else format(purchase.subtotal, "f"),
                 "currency": purchase.currency,
             },
+            "rates": {str(pair): rate.to_document() for pair, rate in self.facts.rates.items()},
             "context": _kept(self.facts.context),
         }
 
@@ -51,86 +78,115 @@ class EventFactsLoader:
     def __init__(
         self,
         *,
-        purchases: PurchasesService,
         referral: ReferralService,
         attribution: AttributionService,
         identity: IdentityService,
+        rates: RatesService,
     ) -> None:
-        self._purchases = purchases
         self._referral = referral
         self._attribution = attribution
         self._identity = identity
+        self._rates = rates
 
     async def load(
         self,
         tx: Transaction,
         merchant: Merchant,
-        interactions: Sequence[Interaction],
+        events: Sequence[LaneEvent],
         *,
         depth_max: int,
     ) -> list[LoadedEvent]:
-        """What decisions may see of the events, in their order: four statements."""
-        purchases = await self._purchases_of(tx, interactions)
-        chains = await self._referral.chains_as_of(
+        """What decisions may see of the events, in their order.
+
+        Three statements, and one more when an order is in another currency than the merchant's
+        rewards.
+        """
+        above = await self._referral.chains_as_of(
             tx,
             merchant.merchant_id,
-            [(each.identity_group_id, each.event_time) for each in interactions],
+            # A referral is about its own link, whoever else brought the person in that instant.
+            [(each.referrer or each.person, each.event_time) for each in events],
             max(depth_max, 1),
         )
+        chains = [
+            _chain(each, people, depth_max=max(depth_max, 1))
+            for each, people in zip(events, above, strict=True)
+        ]
         touches = await self._attribution.touches_as_of(
             tx,
             [
                 TouchQuery(
                     merchant_id=merchant.merchant_id,
-                    identity_group_id=each.identity_group_id,
+                    identity_group_id=each.person,
                     referrer_group_id=chain[0] if chain else None,
                     time=each.event_time,
                 )
-                for each, chain in zip(interactions, chains, strict=True)
+                for each, chain in zip(events, chains, strict=True)
             ],
             merchant.look_back,
         )
-        wallets = await self._identity.wallets_of(
-            tx, {each.identity_group_id for each in interactions}
-        )
+        wallets = await self._identity.wallets_of(tx, {each.person for each in events})
+        rates = await self._rates_of(tx, merchant, events)
         return [
             _loaded(
                 each,
                 # Whoever brought this person is credited only if their link was followed
                 # within the look-back; then everybody above takes part.
-                chain if touch.touched_by_referrer else [],
+                chain if touch.touched_by_referrer or each.referrer is not None else [],
                 touch,
-                purchases.get(each.purchase_id) if each.purchase_id else None,
-                wallets.get(each.identity_group_id),
+                wallets.get(each.person),
+                rates.get(each.interaction.interaction_id, {}),
             )
-            for each, chain, touch in zip(interactions, chains, touches, strict=True)
+            for each, chain, touch in zip(events, chains, touches, strict=True)
         ]
 
-    async def _purchases_of(
-        self, tx: Transaction, interactions: Sequence[Interaction]
-    ) -> dict[PurchaseId, Purchase]:
-        ids = [each.purchase_id for each in interactions if each.purchase_id is not None]
-        if not ids:
-            return {}
-        return {each.purchase_id: each for each in await self._purchases.list_some(tx, ids)}
+    async def _rates_of(
+        self, tx: Transaction, merchant: Merchant, events: Sequence[LaneEvent]
+    ) -> dict[InteractionId, dict[Pair, ExchangeRate]]:
+        """The rates that hold for orders in another currency than that of the rewards."""
+        peg = merchant.reward_token.peg_currency
+        foreign = [
+            (each.interaction.interaction_id, Pair(base=currency, quote=peg), each.event_time)
+            for each in events
+            if each.purchase is not None
+            and (currency := each.purchase.currency) is not None
+            and currency != peg
+        ]
+        found = await self._rates.as_of(tx, [(pair, time) for _, pair, time in foreign])
+        return {
+            interaction_id: {pair: rate}
+            for (interaction_id, pair, _), rate in zip(foreign, found, strict=True)
+            if rate is not None
+        }
+
+
+def _chain(
+    event: LaneEvent, above: Sequence[IdentityGroupId], *, depth_max: int
+) -> list[IdentityGroupId]:
+    """The people above, nearest first. Nobody is above themselves."""
+    if event.referrer is None:
+        return list(above)
+    chain = [event.referrer, *above][:depth_max]
+    return chain[: chain.index(event.person)] if event.person in chain else chain
 
 
 def _loaded(
-    interaction: Interaction,
+    event: LaneEvent,
     chain: Sequence[IdentityGroupId],
     attribution: Attribution,
-    purchase: Purchase | None,
     wallet: str | None,
+    rates: Mapping[Pair, ExchangeRate],
 ) -> LoadedEvent:
     context: dict[str, Any] = {
         "attribution": _attribution_context(chain, attribution),
         "user": {
-            "identityGroupId": str(interaction.identity_group_id),
+            "identityGroupId": str(event.person),
             **({"walletAddress": wallet} if wallet else {}),
         },
-        "time": time_context(interaction.event_time),
+        "time": time_context(event.event_time),
     }
     facts: PurchaseFacts | None = None
+    purchase = event.purchase
     if purchase is not None:
         assert purchase.total is not None, purchase.purchase_id
         assert purchase.currency is not None, purchase.purchase_id
@@ -138,16 +194,15 @@ def _loaded(
         facts = PurchaseFacts(amount=purchase.total, subtotal=subtotal, currency=purchase.currency)
         context["purchase"] = _purchase_context(purchase, subtotal)
     return LoadedEvent(
-        interaction=interaction,
+        event=event,
         facts=EventFacts(
-            triggers=triggers_of(interaction.kind, is_referred=bool(chain)),
-            event_time=interaction.event_time,
-            person=interaction.identity_group_id,
+            triggers=triggers_of(event.interaction.kind, is_referred=bool(chain)),
+            event_time=event.event_time,
+            person=event.person,
             chain=tuple(chain),
             purchase=facts,
             context=context,
-            # An order in the currency of the token's peg needs no rate. Any other one waits.
-            rates={},
+            rates=rates,
         ),
     )
 
@@ -202,9 +257,7 @@ def _attribution_context(
 def _subtotal(purchase: Purchase) -> Decimal | None:
     if not purchase.items:
         return None
-    return sum(
-        (multiply(item.price, Decimal(item.quantity)) for item in purchase.items), Decimal(0)
-    )
+    return total(multiply(item.price, Decimal(item.quantity)) for item in purchase.items)
 
 
 def _purchase_context(purchase: Purchase, subtotal: Decimal | None) -> dict[str, object]:

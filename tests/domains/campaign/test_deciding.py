@@ -19,6 +19,7 @@ from domains.campaign.model import (
     Grant,
     Operator,
     Outcome,
+    Pair,
     PercentOf,
     RateMissingError,
     Recipient,
@@ -33,6 +34,7 @@ from tests.support.campaign import (
     ONE,
     ORDERED,
     PUBLISHED,
+    RATE,
     TOKEN,
     a_campaign,
     a_definition,
@@ -229,11 +231,17 @@ def test_a_rate_is_applied_and_kept_once() -> None:
     decision = decided(
         paying(a_definition(amount=percent("10")), a_definition(amount=percent("20"))),
         currency="USD",
-        rates={("USD", "EUR"): Decimal("0.925")},
+        rates={RATE.pair: RATE},
     )
 
     assert [each.base_units for each in decision.grants] == [9_250_000, 18_500_000]
-    assert decision.details["rates"] == {"USD/EUR": "0.925"}
+    assert decision.details["rates"] == {
+        "USD/EUR": {
+            "rate": "0.925",
+            "observe_time": RATE.observe_time.isoformat(),
+            "source": "a feed",
+        }
+    }
 
 
 def test_an_amount_without_its_rate_waits() -> None:
@@ -241,7 +249,7 @@ def test_an_amount_without_its_rate_waits() -> None:
     with pytest.raises(RateMissingError) as missing:
         decided(paying(a_definition(), a_definition(amount=percent("10"))), currency="USD")
 
-    assert (missing.value.from_currency, missing.value.to_currency) == ("USD", "EUR")
+    assert missing.value.pair == Pair(base="USD", quote="EUR")
 
 
 @pytest.mark.parametrize(

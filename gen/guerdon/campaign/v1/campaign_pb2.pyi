@@ -42,10 +42,12 @@ class _CampaignErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `asset`."""
     CAMPAIGN_ERROR_REASON_PAGE_TOKEN_INVALID: _CampaignErrorReason.ValueType  # 6
     """INVALID_ARGUMENT. Metadata: none."""
+    CAMPAIGN_ERROR_REASON_RATE_INVALID: _CampaignErrorReason.ValueType  # 7
+    """INVALID_ARGUMENT. Metadata: `field`."""
 
 class CampaignErrorReason(_CampaignErrorReason, metaclass=_CampaignErrorReasonEnumTypeWrapper):
-    """Every `google.rpc.ErrorInfo.reason` that CampaignService sends, under the error domain
-    `campaign.guerdon`. Values are added, never reused.
+    """Every `google.rpc.ErrorInfo.reason` that CampaignService and RateService send, under the
+    error domain `campaign.guerdon`. Values are added, never reused.
     """
 
 CAMPAIGN_ERROR_REASON_UNSPECIFIED: CampaignErrorReason.ValueType  # 0
@@ -62,6 +64,8 @@ CAMPAIGN_ERROR_REASON_BUDGET_MISSING: CampaignErrorReason.ValueType  # 5
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `asset`."""
 CAMPAIGN_ERROR_REASON_PAGE_TOKEN_INVALID: CampaignErrorReason.ValueType  # 6
 """INVALID_ARGUMENT. Metadata: none."""
+CAMPAIGN_ERROR_REASON_RATE_INVALID: CampaignErrorReason.ValueType  # 7
+"""INVALID_ARGUMENT. Metadata: `field`."""
 Global___CampaignErrorReason: _TypeAlias = CampaignErrorReason  # noqa: Y015
 
 @_typing.final

@@ -73,6 +73,10 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """From Envoy. INTERNAL. An answer that Envoy could not pass on. Metadata: none."""
     MESH_ERROR_REASON_QUERY_BESIDE_BODY: _MeshErrorReason.ValueType  # 16
     """INVALID_ARGUMENT. A query comes with a body. Metadata: `parameter`."""
+    MESH_ERROR_REASON_BUSY: _MeshErrorReason.ValueType  # 17
+    """UNAVAILABLE. The call waited too long for another one; nothing was done, try again.
+    Metadata: `incident`.
+    """
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that comes from the mesh itself, before or instead of
@@ -129,6 +133,10 @@ MESH_ERROR_REASON_ANSWER_UNREADABLE: MeshErrorReason.ValueType  # 15
 """From Envoy. INTERNAL. An answer that Envoy could not pass on. Metadata: none."""
 MESH_ERROR_REASON_QUERY_BESIDE_BODY: MeshErrorReason.ValueType  # 16
 """INVALID_ARGUMENT. A query comes with a body. Metadata: `parameter`."""
+MESH_ERROR_REASON_BUSY: MeshErrorReason.ValueType  # 17
+"""UNAVAILABLE. The call waited too long for another one; nothing was done, try again.
+Metadata: `incident`.
+"""
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
 @_typing.final

@@ -127,7 +127,7 @@ class TrackArrivalResponse(_message.Message):
     identity_group_id: _builtins.str
     """Who arrived. A UUID."""
     touchpoint_id: _builtins.str
-    """The record of the arrival. A UUID."""
+    """The record of the arrival; that of the one before, when this one repeats it. A UUID."""
     referral_link_id: _builtins.str
     """The link by which the visitor is newly referred. A UUID. Empty: this arrival made none."""
     def __init__(

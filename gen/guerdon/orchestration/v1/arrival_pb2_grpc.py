@@ -54,7 +54,8 @@ class ArrivalServiceServicer:
     """
 
     def TrackArrival(self, request, context):
-        """Records that the calling browser arrived at a shop now. Every call records an arrival.
+        """Records that the calling browser arrived at a shop now. An arrival that says the same as the
+        browser's last one of less than a minute ago is that one.
 
         When the arrival names somebody who shared the link, they become the visitor's referrer,
         unless the visitor has one whose link was followed within the merchant's look-back. A

@@ -36,7 +36,8 @@ class ArrivalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ArrivalServiceAsyncStub: ...
     TrackArrival: _grpc.UnaryUnaryMultiCallable[_arrival_pb2.TrackArrivalRequest, _arrival_pb2.TrackArrivalResponse]
-    """Records that the calling browser arrived at a shop now. Every call records an arrival.
+    """Records that the calling browser arrived at a shop now. An arrival that says the same as the
+    browser's last one of less than a minute ago is that one.
 
     When the arrival names somebody who shared the link, they become the visitor's referrer,
     unless the visitor has one whose link was followed within the merchant's look-back. A
@@ -63,7 +64,8 @@ class ArrivalServiceAsyncStub(ArrivalServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     TrackArrival: _aio.UnaryUnaryMultiCallable[_arrival_pb2.TrackArrivalRequest, _arrival_pb2.TrackArrivalResponse]  # type: ignore[assignment]
-    """Records that the calling browser arrived at a shop now. Every call records an arrival.
+    """Records that the calling browser arrived at a shop now. An arrival that says the same as the
+    browser's last one of less than a minute ago is that one.
 
     When the arrival names somebody who shared the link, they become the visitor's referrer,
     unless the visitor has one whose link was followed within the merchant's look-back. A
@@ -93,7 +95,8 @@ class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _arrival_pb2.TrackArrivalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_arrival_pb2.TrackArrivalResponse, _abc.Awaitable[_arrival_pb2.TrackArrivalResponse]]:
-        """Records that the calling browser arrived at a shop now. Every call records an arrival.
+        """Records that the calling browser arrived at a shop now. An arrival that says the same as the
+        browser's last one of less than a minute ago is that one.
 
         When the arrival names somebody who shared the link, they become the visitor's referrer,
         unless the visitor has one whose link was followed within the merchant's look-back. A

@@ -33,8 +33,6 @@ class _PurchaseLinkingErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWra
     """INVALID_ARGUMENT. Metadata: `field`."""
     PURCHASE_LINKING_ERROR_REASON_EVENT_TIME_INVALID: _PurchaseLinkingErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. Metadata: `event_time`."""
-    PURCHASE_LINKING_ERROR_REASON_CLAIMS_FULL: _PurchaseLinkingErrorReason.ValueType  # 4
-    """RESOURCE_EXHAUSTED. Metadata: `order_id`."""
 
 class PurchaseLinkingErrorReason(_PurchaseLinkingErrorReason, metaclass=_PurchaseLinkingErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that PurchaseLinkingService sends, under the error
@@ -49,8 +47,6 @@ PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID: PurchaseLinkingErrorReaso
 """INVALID_ARGUMENT. Metadata: `field`."""
 PURCHASE_LINKING_ERROR_REASON_EVENT_TIME_INVALID: PurchaseLinkingErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: `event_time`."""
-PURCHASE_LINKING_ERROR_REASON_CLAIMS_FULL: PurchaseLinkingErrorReason.ValueType  # 4
-"""RESOURCE_EXHAUSTED. Metadata: `order_id`."""
 Global___PurchaseLinkingErrorReason: _TypeAlias = PurchaseLinkingErrorReason  # noqa: Y015
 
 @_typing.final
@@ -117,7 +113,7 @@ class ClaimPurchaseResponse(_message.Message):
     purchase_id: _builtins.str
     """The purchase. A UUID. Empty while the claim waits."""
     reward_count: _builtins.int
-    """How many rewards the purchase has earned so far."""
+    """How many rewards the purchase has earned so far; 0 until they are decided."""
     pending_webhook: _builtins.bool
     """Whether the claim waits for the order."""
     def __init__(

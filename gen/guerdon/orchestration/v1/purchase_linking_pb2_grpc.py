@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class PurchaseLinkingServiceStub:
     """A buyer's browser says which order was its own. Claim and webhook may come in either order,
-    or at once.
+    or at once: who the buyer is does not depend on it.
     """
 
     def __init__(self, channel):
@@ -50,21 +50,20 @@ class PurchaseLinkingServiceStub:
 
 class PurchaseLinkingServiceServicer:
     """A buyer's browser says which order was its own. Claim and webhook may come in either order,
-    or at once.
+    or at once: who the buyer is does not depend on it.
     """
 
     def ClaimPurchase(self, request, context):
-        """Claims an order of the merchant for the calling browser. The first claim with the order's
-        token wins; a claim that comes before the order waits for it for 30 days. A claim that
-        cannot win is answered like one that waits, so that nobody learns whether an order
-        exists.
+        """Claims an order of the merchant for the calling browser. Of all claims with a token that
+        any report of the order has carried, the earliest one wins, over whatever the shop says of
+        the buyer, until the order's rewards are decided; from then on the buyer is fixed. A claim
+        whose token no report has carried yet waits for one for 30 days. A claim that cannot win is
+        answered like one that waits, so that nobody learns whether an order exists.
 
         Errors:
         - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
-        - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
-        again once the shop has reported it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,7 +76,6 @@ class PurchaseLinkingServiceServicer:
         - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
         - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
-        - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +104,7 @@ def add_PurchaseLinkingServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PurchaseLinkingService:
     """A buyer's browser says which order was its own. Claim and webhook may come in either order,
-    or at once.
+    or at once: who the buyer is does not depend on it.
     """
 
     @staticmethod

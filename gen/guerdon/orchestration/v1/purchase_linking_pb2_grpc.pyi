@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class PurchaseLinkingServiceStub:
     """A buyer's browser says which order was its own. Claim and webhook may come in either order,
-    or at once.
+    or at once: who the buyer is does not depend on it.
     """
 
     @_typing.overload
@@ -36,17 +36,16 @@ class PurchaseLinkingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PurchaseLinkingServiceAsyncStub: ...
     ClaimPurchase: _grpc.UnaryUnaryMultiCallable[_purchase_linking_pb2.ClaimPurchaseRequest, _purchase_linking_pb2.ClaimPurchaseResponse]
-    """Claims an order of the merchant for the calling browser. The first claim with the order's
-    token wins; a claim that comes before the order waits for it for 30 days. A claim that
-    cannot win is answered like one that waits, so that nobody learns whether an order
-    exists.
+    """Claims an order of the merchant for the calling browser. Of all claims with a token that
+    any report of the order has carried, the earliest one wins, over whatever the shop says of
+    the buyer, until the order's rewards are decided; from then on the buyer is fixed. A claim
+    whose token no report has carried yet waits for one for 30 days. A claim that cannot win is
+    answered like one that waits, so that nobody learns whether an order exists.
 
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
-      - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
-        again once the shop has reported it.
     """
     ImportClaim: _grpc.UnaryUnaryMultiCallable[_purchase_linking_pb2.ImportClaimRequest, _purchase_linking_pb2.ImportClaimResponse]
     """Claims an order for a browser as of a time in the past.
@@ -55,28 +54,26 @@ class PurchaseLinkingServiceStub:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
-      - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
     """
 
 @_typing.type_check_only
 class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
     """A buyer's browser says which order was its own. Claim and webhook may come in either order,
-    or at once.
+    or at once: who the buyer is does not depend on it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ClaimPurchase: _aio.UnaryUnaryMultiCallable[_purchase_linking_pb2.ClaimPurchaseRequest, _purchase_linking_pb2.ClaimPurchaseResponse]  # type: ignore[assignment]
-    """Claims an order of the merchant for the calling browser. The first claim with the order's
-    token wins; a claim that comes before the order waits for it for 30 days. A claim that
-    cannot win is answered like one that waits, so that nobody learns whether an order
-    exists.
+    """Claims an order of the merchant for the calling browser. Of all claims with a token that
+    any report of the order has carried, the earliest one wins, over whatever the shop says of
+    the buyer, until the order's rewards are decided; from then on the buyer is fixed. A claim
+    whose token no report has carried yet waits for one for 30 days. A claim that cannot win is
+    answered like one that waits, so that nobody learns whether an order exists.
 
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
-      - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
-        again once the shop has reported it.
     """
     ImportClaim: _aio.UnaryUnaryMultiCallable[_purchase_linking_pb2.ImportClaimRequest, _purchase_linking_pb2.ImportClaimResponse]  # type: ignore[assignment]
     """Claims an order for a browser as of a time in the past.
@@ -85,12 +82,11 @@ class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
-      - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
     """
 
 class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
     """A buyer's browser says which order was its own. Claim and webhook may come in either order,
-    or at once.
+    or at once: who the buyer is does not depend on it.
     """
 
     @_abc_1.abstractmethod
@@ -99,17 +95,16 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchase_linking_pb2.ClaimPurchaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchase_linking_pb2.ClaimPurchaseResponse, _abc.Awaitable[_purchase_linking_pb2.ClaimPurchaseResponse]]:
-        """Claims an order of the merchant for the calling browser. The first claim with the order's
-        token wins; a claim that comes before the order waits for it for 30 days. A claim that
-        cannot win is answered like one that waits, so that nobody learns whether an order
-        exists.
+        """Claims an order of the merchant for the calling browser. Of all claims with a token that
+        any report of the order has carried, the earliest one wins, over whatever the shop says of
+        the buyer, until the order's rewards are decided; from then on the buyer is fixed. A claim
+        whose token no report has carried yet waits for one for 30 days. A claim that cannot win is
+        answered like one that waits, so that nobody learns whether an order exists.
 
         Errors:
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
             nor a whole number that JSON carries exactly.
-          - RESOURCE_EXHAUSTED, CLAIMS_FULL: 50 claims with other tokens wait for the order. Claim
-            again once the shop has reported it.
         """
 
     @_abc_1.abstractmethod
@@ -124,7 +119,6 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
-          - RESOURCE_EXHAUSTED, CLAIMS_FULL: as for ClaimPurchase.
         """
 
 def add_PurchaseLinkingServiceServicer_to_server(servicer: PurchaseLinkingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -70,6 +70,12 @@ class PurchaseWebhookServiceServicer:
         count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
         without a total leaves the total and the lines as another report had them.
 
+        Who bought: the browser that claims the order with a `token` that one of its reports has
+        carried (the first 100 different ones count), else the browser of `clientId` in the newest
+        report that has one, else the person whom `customerId` belonged to when the first report
+        with a `customerId` was received. Once the order's rewards are decided its buyer and its
+        time are fixed, whatever comes later.
+
         Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
         `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
         `x-test`, `true` for a trial, which a server in production passes over.

@@ -54,6 +54,12 @@ class PurchaseWebhookServiceStub:
     count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
     without a total leaves the total and the lines as another report had them.
 
+    Who bought: the browser that claims the order with a `token` that one of its reports has
+    carried (the first 100 different ones count), else the browser of `clientId` in the newest
+    report that has one, else the person whom `customerId` belonged to when the first report
+    with a `customerId` was received. Once the order's rewards are decided its buyer and its
+    time are fixed, whatever comes later.
+
     Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
     `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
     `x-test`, `true` for a trial, which a server in production passes over.
@@ -93,6 +99,12 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
     the time of receipt. `createdAt` is never taken to be later than it. Reports of one order
     count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
     without a total leaves the total and the lines as another report had them.
+
+    Who bought: the browser that claims the order with a `token` that one of its reports has
+    carried (the first 100 different ones count), else the browser of `clientId` in the newest
+    report that has one, else the person whom `customerId` belonged to when the first report
+    with a `customerId` was received. Once the order's rewards are decided its buyer and its
+    time are fixed, whatever comes later.
 
     Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
     `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
@@ -136,6 +148,12 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         the time of receipt. `createdAt` is never taken to be later than it. Reports of one order
         count in the order of `updatedAt`, so name it; it may be a day ahead of our clock. A report
         without a total leaves the total and the lines as another report had them.
+
+        Who bought: the browser that claims the order with a `token` that one of its reports has
+        carried (the first 100 different ones count), else the browser of `clientId` in the newest
+        report that has one, else the person whom `customerId` belonged to when the first report
+        with a `customerId` was received. Once the order's rewards are decided its buyer and its
+        time are fixed, whatever comes later.
 
         Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
         `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);

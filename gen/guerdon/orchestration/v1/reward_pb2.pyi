@@ -32,6 +32,9 @@ class Lane(_message.Message):
     WAITING_COUNT_FIELD_NUMBER: _builtins.int
     DEAD_COUNT_FIELD_NUMBER: _builtins.int
     OLDEST_DUE_TIME_FIELD_NUMBER: _builtins.int
+    OBSTACLE_FIELD_NUMBER: _builtins.int
+    RETRY_TIME_FIELD_NUMBER: _builtins.int
+    NEEDED_RATES_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Whose lane. A UUID."""
     held: _builtins.bool
@@ -43,10 +46,23 @@ class Lane(_message.Message):
     waiting_count: _builtins.int
     """How many events wait until they are due."""
     dead_count: _builtins.int
-    """How many events failed too often and wait for an operator."""
+    """How many events failed too often and wait until they are tried again on demand."""
+    obstacle: _builtins.str
+    """Why nothing could be decided at the last try: `CAMPAIGNS_UNREADABLE`, `DECIDING_FAILED`,
+    `TIMED_OUT`, `CONNECTION_LOST`; or why refunds could not be dealt with: `REVERSAL_FAILED`.
+    Empty: nothing stands in the way. More words may be added. It costs no event a try.
+    """
     @_builtins.property
     def oldest_due_time(self) -> _timestamp_pb2.Timestamp:
         """When the oldest due event became due. Absent: none is."""
+
+    @_builtins.property
+    def retry_time(self) -> _timestamp_pb2.Timestamp:
+        """When the lane is tried again after that; each time later, up to 5 minutes. Absent: now."""
+
+    @_builtins.property
+    def needed_rates(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.NeededRate]:
+        """The exchange rates that events of the lane wait for, by their currencies."""
 
     def __init__(
         self,
@@ -57,10 +73,13 @@ class Lane(_message.Message):
         waiting_count: _builtins.int = ...,
         dead_count: _builtins.int = ...,
         oldest_due_time: _timestamp_pb2.Timestamp | None = ...,
+        obstacle: _builtins.str = ...,
+        retry_time: _timestamp_pb2.Timestamp | None = ...,
+        needed_rates: _abc.Iterable[_rewards_pb2.NeededRate] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_due_time", b"oldest_due_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_due_time", b"oldest_due_time", "retry_time", b"retry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_count", b"dead_count", "due_count", b"due_count", "held", b"held", "merchant_id", b"merchant_id", "oldest_due_time", b"oldest_due_time", "waiting_count", b"waiting_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_count", b"dead_count", "due_count", b"due_count", "held", b"held", "merchant_id", b"merchant_id", "needed_rates", b"needed_rates", "obstacle", b"obstacle", "oldest_due_time", b"oldest_due_time", "retry_time", b"retry_time", "waiting_count", b"waiting_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,3 +426,102 @@ class ReleaseLaneResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReleaseLaneResponse: _TypeAlias = ReleaseLaneResponse  # noqa: Y015
+
+@_typing.final
+class RetryInteractionRequest(_message.Message):
+    """Asks to decide a dead event again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    INTERACTION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """At which merchant. A UUID."""
+    interaction_id: _builtins.str
+    """Which event. A UUID."""
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        interaction_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interaction_id", b"interaction_id", "merchant_id", b"merchant_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryInteractionRequest: _TypeAlias = RetryInteractionRequest  # noqa: Y015
+
+@_typing.final
+class RetryInteractionResponse(_message.Message):
+    """The event is decided again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryInteractionResponse: _TypeAlias = RetryInteractionResponse  # noqa: Y015
+
+@_typing.final
+class RetryInteractionsRequest(_message.Message):
+    """Asks to decide dead events again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """At which merchant. A UUID."""
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryInteractionsRequest: _TypeAlias = RetryInteractionsRequest  # noqa: Y015
+
+@_typing.final
+class RetryInteractionsResponse(_message.Message):
+    """The events are decided again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERACTION_COUNT_FIELD_NUMBER: _builtins.int
+    interaction_count: _builtins.int
+    """How many. 0: none is dead."""
+    def __init__(
+        self,
+        *,
+        interaction_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interaction_count", b"interaction_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryInteractionsResponse: _TypeAlias = RetryInteractionsResponse  # noqa: Y015

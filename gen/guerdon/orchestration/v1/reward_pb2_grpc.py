@@ -65,6 +65,16 @@ class RewardServiceStub:
                 request_serializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.ReleaseLaneRequest.SerializeToString,
                 response_deserializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.ReleaseLaneResponse.FromString,
                 _registered_method=True)
+        self.RetryInteraction = channel.unary_unary(
+                '/guerdon.orchestration.v1.RewardService/RetryInteraction',
+                request_serializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionRequest.SerializeToString,
+                response_deserializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionResponse.FromString,
+                _registered_method=True)
+        self.RetryInteractions = channel.unary_unary(
+                '/guerdon.orchestration.v1.RewardService/RetryInteractions',
+                request_serializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionsRequest.SerializeToString,
+                response_deserializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionsResponse.FromString,
+                _registered_method=True)
 
 
 class RewardServiceServicer:
@@ -136,6 +146,30 @@ class RewardServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryInteraction(self, request, context):
+        """Has a dead event decided again, with as many tries as a new one. The reason of its last
+        failure is kept until it is decided. ListInteractions lists the dead ones.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
+        - FAILED_PRECONDITION, INTERACTION_NOT_DEAD: it is not dead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryInteractions(self, request, context):
+        """Has up to 1,000 dead events of a merchant decided again, the oldest first, as
+        RetryInteraction does with one. Call it until it answers 0.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RewardServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -168,6 +202,16 @@ def add_RewardServiceServicer_to_server(servicer, server):
                     servicer.ReleaseLane,
                     request_deserializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.ReleaseLaneRequest.FromString,
                     response_serializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.ReleaseLaneResponse.SerializeToString,
+            ),
+            'RetryInteraction': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryInteraction,
+                    request_deserializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionRequest.FromString,
+                    response_serializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionResponse.SerializeToString,
+            ),
+            'RetryInteractions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryInteractions,
+                    request_deserializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionsRequest.FromString,
+                    response_serializer=guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -333,6 +377,60 @@ class RewardService:
             '/guerdon.orchestration.v1.RewardService/ReleaseLane',
             guerdon_dot_orchestration_dot_v1_dot_reward__pb2.ReleaseLaneRequest.SerializeToString,
             guerdon_dot_orchestration_dot_v1_dot_reward__pb2.ReleaseLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryInteraction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.orchestration.v1.RewardService/RetryInteraction',
+            guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionRequest.SerializeToString,
+            guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryInteractions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.orchestration.v1.RewardService/RetryInteractions',
+            guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionsRequest.SerializeToString,
+            guerdon_dot_orchestration_dot_v1_dot_reward__pb2.RetryInteractionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

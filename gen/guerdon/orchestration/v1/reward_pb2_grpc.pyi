@@ -74,6 +74,22 @@ class RewardServiceStub:
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
+    RetryInteraction: _grpc.UnaryUnaryMultiCallable[_reward_pb2.RetryInteractionRequest, _reward_pb2.RetryInteractionResponse]
+    """Has a dead event decided again, with as many tries as a new one. The reason of its last
+    failure is kept until it is decided. ListInteractions lists the dead ones.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
+      - FAILED_PRECONDITION, INTERACTION_NOT_DEAD: it is not dead.
+    """
+    RetryInteractions: _grpc.UnaryUnaryMultiCallable[_reward_pb2.RetryInteractionsRequest, _reward_pb2.RetryInteractionsResponse]
+    """Has up to 1,000 dead events of a merchant decided again, the oldest first, as
+    RetryInteraction does with one. Call it until it answers 0.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+    """
 
 @_typing.type_check_only
 class RewardServiceAsyncStub(RewardServiceStub):
@@ -117,6 +133,22 @@ class RewardServiceAsyncStub(RewardServiceStub):
     ReleaseLane: _aio.UnaryUnaryMultiCallable[_reward_pb2.ReleaseLaneRequest, _reward_pb2.ReleaseLaneResponse]  # type: ignore[assignment]
     """Lets rewards of a merchant be decided again. Releasing a lane that is not held changes
     nothing.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+    """
+    RetryInteraction: _aio.UnaryUnaryMultiCallable[_reward_pb2.RetryInteractionRequest, _reward_pb2.RetryInteractionResponse]  # type: ignore[assignment]
+    """Has a dead event decided again, with as many tries as a new one. The reason of its last
+    failure is kept until it is decided. ListInteractions lists the dead ones.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
+      - FAILED_PRECONDITION, INTERACTION_NOT_DEAD: it is not dead.
+    """
+    RetryInteractions: _aio.UnaryUnaryMultiCallable[_reward_pb2.RetryInteractionsRequest, _reward_pb2.RetryInteractionsResponse]  # type: ignore[assignment]
+    """Has up to 1,000 dead events of a merchant decided again, the oldest first, as
+    RetryInteraction does with one. Call it until it answers 0.
 
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
@@ -197,6 +229,34 @@ class RewardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reward_pb2.ReleaseLaneResponse, _abc.Awaitable[_reward_pb2.ReleaseLaneResponse]]:
         """Lets rewards of a merchant be decided again. Releasing a lane that is not held changes
         nothing.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryInteraction(
+        self,
+        request: _reward_pb2.RetryInteractionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reward_pb2.RetryInteractionResponse, _abc.Awaitable[_reward_pb2.RetryInteractionResponse]]:
+        """Has a dead event decided again, with as many tries as a new one. The reason of its last
+        failure is kept until it is decided. ListInteractions lists the dead ones.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
+          - FAILED_PRECONDITION, INTERACTION_NOT_DEAD: it is not dead.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryInteractions(
+        self,
+        request: _reward_pb2.RetryInteractionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reward_pb2.RetryInteractionsResponse, _abc.Awaitable[_reward_pb2.RetryInteractionsResponse]]:
+        """Has up to 1,000 dead events of a merchant decided again, the oldest first, as
+        RetryInteraction does with one. Call it until it answers 0.
 
         Errors:
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.

@@ -35,6 +35,10 @@ class _PurchasesErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """INVALID_ARGUMENT. Metadata: none."""
     PURCHASES_ERROR_REASON_MERCHANT_UNKNOWN: _PurchasesErrorReason.ValueType  # 3
     """NOT_FOUND. Metadata: `merchant_id`."""
+    PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND: _PurchasesErrorReason.ValueType  # 4
+    """NOT_FOUND. Metadata: `delivery_id`."""
+    PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD: _PurchasesErrorReason.ValueType  # 5
+    """FAILED_PRECONDITION. Metadata: `delivery_id`, `state`."""
 
 class PurchasesErrorReason(_PurchasesErrorReason, metaclass=_PurchasesErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that PurchasesService sends, under the error domain
@@ -49,6 +53,10 @@ PURCHASES_ERROR_REASON_PAGE_TOKEN_INVALID: PurchasesErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. Metadata: none."""
 PURCHASES_ERROR_REASON_MERCHANT_UNKNOWN: PurchasesErrorReason.ValueType  # 3
 """NOT_FOUND. Metadata: `merchant_id`."""
+PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND: PurchasesErrorReason.ValueType  # 4
+"""NOT_FOUND. Metadata: `delivery_id`."""
+PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD: PurchasesErrorReason.ValueType  # 5
+"""FAILED_PRECONDITION. Metadata: `delivery_id`, `state`."""
 Global___PurchasesErrorReason: _TypeAlias = PurchasesErrorReason  # noqa: Y015
 
 @_typing.final
@@ -97,23 +105,25 @@ class Purchase(_message.Message):
         LINK_UNSPECIFIED: Purchase._Link.ValueType  # 0
         """Nothing yet."""
         LINK_CLAIM: Purchase._Link.ValueType  # 1
-        """The buyer's browser claimed the order with its token."""
+        """The buyer's browser claimed the order with a token that a report of it has carried."""
         LINK_CLIENT: Purchase._Link.ValueType  # 2
-        """The order carried the browser's client id."""
+        """The newest report that carries a client id carried this browser's."""
         LINK_CUSTOMER: Purchase._Link.ValueType  # 3
-        """The order's customer account belongs to a person who is known."""
+        """The order's customer account belonged to this person when it was reported first."""
 
     class Link(_Link, metaclass=_LinkEnumTypeWrapper):
-        """What told us who the buyer is. More ways may be added."""
+        """What told us who the buyer is, a claim counts more than the shop's word, and
+        that more than the customer's account. More ways may be added.
+        """
 
     LINK_UNSPECIFIED: Purchase.Link.ValueType  # 0
     """Nothing yet."""
     LINK_CLAIM: Purchase.Link.ValueType  # 1
-    """The buyer's browser claimed the order with its token."""
+    """The buyer's browser claimed the order with a token that a report of it has carried."""
     LINK_CLIENT: Purchase.Link.ValueType  # 2
-    """The order carried the browser's client id."""
+    """The newest report that carries a client id carried this browser's."""
     LINK_CUSTOMER: Purchase.Link.ValueType  # 3
-    """The order's customer account belongs to a person who is known."""
+    """The order's customer account belonged to this person when it was reported first."""
 
     PURCHASE_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
@@ -138,7 +148,7 @@ class Purchase(_message.Message):
     state: Global___Purchase.State.ValueType
     """Where the order stands."""
     identity_group_id: _builtins.str
-    """The buyer. A UUID. Empty: not known yet."""
+    """The buyer. A UUID. Empty: not known yet. Fixed once the order's rewards are decided."""
     link: Global___Purchase.Link.ValueType
     """What told us who the buyer is."""
     generation_count: _builtins.int
@@ -153,7 +163,7 @@ class Purchase(_message.Message):
 
     @_builtins.property
     def order_time(self) -> _timestamp_pb2.Timestamp:
-        """When the order was placed, as the shop says."""
+        """When the order was placed, as the shop says. Fixed once the order's rewards are decided."""
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
@@ -246,7 +256,7 @@ class Delivery(_message.Message):
         STATE_FAILED: Delivery._State.ValueType  # 3
         """Applying it failed through a fault of ours. It is tried again."""
         STATE_DEAD: Delivery._State.ValueType  # 4
-        """It can never be applied, or was tried too often."""
+        """It can never be applied, or it failed five times while others of the shop were applied."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """What became of a delivery. More states may be added."""
@@ -260,7 +270,7 @@ class Delivery(_message.Message):
     STATE_FAILED: Delivery.State.ValueType  # 3
     """Applying it failed through a fault of ours. It is tried again."""
     STATE_DEAD: Delivery.State.ValueType  # 4
-    """It can never be applied, or was tried too often."""
+    """It can never be applied, or it failed five times while others of the shop were applied."""
 
     DELIVERY_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
@@ -282,7 +292,9 @@ class Delivery(_message.Message):
     failure: _builtins.str
     """Why it failed or is dead: a reason, and the field it is about. Empty otherwise."""
     try_count: _builtins.int
-    """How often applying it was tried."""
+    """How often applying it was tried, as far as its failing was its own: a fault that all of
+    the shop's deliveries met costs none of them a try.
+    """
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
         """When it was received."""
@@ -479,3 +491,102 @@ class ListDeliveriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDeliveriesResponse: _TypeAlias = ListDeliveriesResponse  # noqa: Y015
+
+@_typing.final
+class RetryDeliveryRequest(_message.Message):
+    """Asks to apply a dead delivery again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """Whose shop. A UUID."""
+    delivery_id: _builtins.str
+    """Which delivery. A UUID."""
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "merchant_id", b"merchant_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeliveryRequest: _TypeAlias = RetryDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class RetryDeliveryResponse(_message.Message):
+    """The delivery is applied again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeliveryResponse: _TypeAlias = RetryDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class RetryDeliveriesRequest(_message.Message):
+    """Asks to apply dead deliveries again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """Whose shop. A UUID."""
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeliveriesRequest: _TypeAlias = RetryDeliveriesRequest  # noqa: Y015
+
+@_typing.final
+class RetryDeliveriesResponse(_message.Message):
+    """The deliveries are applied again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_COUNT_FIELD_NUMBER: _builtins.int
+    delivery_count: _builtins.int
+    """How many. 0: none is dead."""
+    def __init__(
+        self,
+        *,
+        delivery_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_count", b"delivery_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeliveriesResponse: _TypeAlias = RetryDeliveriesResponse  # noqa: Y015

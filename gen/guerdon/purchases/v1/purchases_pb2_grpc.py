@@ -50,6 +50,16 @@ class PurchasesServiceStub:
                 request_serializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.ListDeliveriesRequest.SerializeToString,
                 response_deserializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.ListDeliveriesResponse.FromString,
                 _registered_method=True)
+        self.RetryDelivery = channel.unary_unary(
+                '/guerdon.purchases.v1.PurchasesService/RetryDelivery',
+                request_serializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveryRequest.SerializeToString,
+                response_deserializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveryResponse.FromString,
+                _registered_method=True)
+        self.RetryDeliveries = channel.unary_unary(
+                '/guerdon.purchases.v1.PurchasesService/RetryDeliveries',
+                request_serializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveriesRequest.SerializeToString,
+                response_deserializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveriesResponse.FromString,
+                _registered_method=True)
 
 
 class PurchasesServiceServicer:
@@ -88,6 +98,29 @@ class PurchasesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryDelivery(self, request, context):
+        """Has a dead delivery applied again, with as many tries as a new one. Why it died is kept
+        until it is applied. One whose body can never be applied dies again.
+
+        Errors:
+        - NOT_FOUND, DELIVERY_NOT_FOUND: the merchant has none with this id.
+        - FAILED_PRECONDITION, DELIVERY_NOT_DEAD: it is not dead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryDeliveries(self, request, context):
+        """Has up to 1,000 dead deliveries of a merchant applied again, the oldest first, as
+        RetryDelivery does with one. Call it until it answers 0.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PurchasesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +138,16 @@ def add_PurchasesServiceServicer_to_server(servicer, server):
                     servicer.ListDeliveries,
                     request_deserializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.ListDeliveriesRequest.FromString,
                     response_serializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'RetryDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDelivery,
+                    request_deserializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveryRequest.FromString,
+                    response_serializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveryResponse.SerializeToString,
+            ),
+            'RetryDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDeliveries,
+                    request_deserializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveriesRequest.FromString,
+                    response_serializer=guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +232,60 @@ class PurchasesService:
             '/guerdon.purchases.v1.PurchasesService/ListDeliveries',
             guerdon_dot_purchases_dot_v1_dot_purchases__pb2.ListDeliveriesRequest.SerializeToString,
             guerdon_dot_purchases_dot_v1_dot_purchases__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.purchases.v1.PurchasesService/RetryDelivery',
+            guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveryRequest.SerializeToString,
+            guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.purchases.v1.PurchasesService/RetryDeliveries',
+            guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveriesRequest.SerializeToString,
+            guerdon_dot_purchases_dot_v1_dot_purchases__pb2.RetryDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

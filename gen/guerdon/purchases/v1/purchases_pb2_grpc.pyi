@@ -53,6 +53,21 @@ class PurchasesServiceStub:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
+    RetryDelivery: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveryRequest, _purchases_pb2.RetryDeliveryResponse]
+    """Has a dead delivery applied again, with as many tries as a new one. Why it died is kept
+    until it is applied. One whose body can never be applied dies again.
+
+    Errors:
+      - NOT_FOUND, DELIVERY_NOT_FOUND: the merchant has none with this id.
+      - FAILED_PRECONDITION, DELIVERY_NOT_DEAD: it is not dead.
+    """
+    RetryDeliveries: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveriesRequest, _purchases_pb2.RetryDeliveriesResponse]
+    """Has up to 1,000 dead deliveries of a merchant applied again, the oldest first, as
+    RetryDelivery does with one. Call it until it answers 0.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+    """
 
 @_typing.type_check_only
 class PurchasesServiceAsyncStub(PurchasesServiceStub):
@@ -78,6 +93,21 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    RetryDelivery: _aio.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveryRequest, _purchases_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
+    """Has a dead delivery applied again, with as many tries as a new one. Why it died is kept
+    until it is applied. One whose body can never be applied dies again.
+
+    Errors:
+      - NOT_FOUND, DELIVERY_NOT_FOUND: the merchant has none with this id.
+      - FAILED_PRECONDITION, DELIVERY_NOT_DEAD: it is not dead.
+    """
+    RetryDeliveries: _aio.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveriesRequest, _purchases_pb2.RetryDeliveriesResponse]  # type: ignore[assignment]
+    """Has up to 1,000 dead deliveries of a merchant applied again, the oldest first, as
+    RetryDelivery does with one. Call it until it answers 0.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
     """
 
 class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +149,33 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryDelivery(
+        self,
+        request: _purchases_pb2.RetryDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.RetryDeliveryResponse, _abc.Awaitable[_purchases_pb2.RetryDeliveryResponse]]:
+        """Has a dead delivery applied again, with as many tries as a new one. Why it died is kept
+        until it is applied. One whose body can never be applied dies again.
+
+        Errors:
+          - NOT_FOUND, DELIVERY_NOT_FOUND: the merchant has none with this id.
+          - FAILED_PRECONDITION, DELIVERY_NOT_DEAD: it is not dead.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryDeliveries(
+        self,
+        request: _purchases_pb2.RetryDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_purchases_pb2.RetryDeliveriesResponse, _abc.Awaitable[_purchases_pb2.RetryDeliveriesResponse]]:
+        """Has up to 1,000 dead deliveries of a merchant applied again, the oldest first, as
+        RetryDelivery does with one. Call it until it answers 0.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         """
 
 def add_PurchasesServiceServicer_to_server(servicer: PurchasesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,7 +30,7 @@ from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_meth
 from guerdon.type.v1 import money_pb2 as guerdon_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n guerdon/rewards/v1/rewards.proto\x12\x12guerdon.rewards.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\x8e\x06\n\x06Reward\x12\x17\n\treward_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0einteraction_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\x04role\x18\x07 \x01(\x0e\x32\x1f.guerdon.rewards.v1.Reward.RoleB\x04\xe2\x41\x01\x03\x12$\n\x05\x64\x65pth\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00R\nchainDepth\x88\x01\x01\x12\x33\n\x07granted\x18\t \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\n \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12=\n\x05state\x18\x0b \x01(\x0e\x32 .guerdon.rewards.v1.Reward.StateB\x04\xe2\x41\x01\x03R\x06status\x12!\n\x13\x63\x61ncellation_reason\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12@\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CANCELLED\x10\x02\"P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_REFERRER\x10\x01\x12\x10\n\x0cROLE_REFEREE\x10\x02\x12\r\n\tROLE_USER\x10\x03\x42\x08\n\x06_depth\"\xe1\x05\n\x0bInteraction\x12\x1c\n\x0einteraction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12>\n\x04kind\x18\x03 \x01(\x0e\x32$.guerdon.rewards.v1.Interaction.KindB\x04\xe2\x41\x01\x03R\x04type\x12.\n\x0f\x65vent_reference\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x0f\x65xternalEventId\x12\x1f\n\x11identity_group_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x42\n\x05state\x18\x07 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x04\xe2\x41\x01\x03R\x06status\x12\x17\n\ttry_count\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08obstacle\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12(\n\x1areferrer_identity_group_id\x18\r \x01(\tB\x04\xe2\x41\x01\x03\"B\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_REFERRAL\x10\x01\x12\x11\n\rKIND_PURCHASE\x10\x02\"i\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_DECIDED\x10\x02\x12\x13\n\x0fSTATE_CANCELLED\x10\x03\x12\x0e\n\nSTATE_DEAD\x10\x04\"\xa0\x03\n\x08\x44\x65\x63ision\x12\x19\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0crule_version\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32$.guerdon.rewards.v1.Decision.OutcomeB\x04\xe2\x41\x01\x03\x12.\n\x07\x64\x65tails\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xa0\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_GRANTED\x10\x01\x12\x17\n\x13OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12OUTCOME_NOT_ACTIVE\x10\x03\x12\x1a\n\x16OUTCOME_NOTHING_TO_PAY\x10\x04\x12\x1a\n\x16OUTCOME_BUDGET_REFUSED\x10\x05\"\xd2\x01\n\x07\x42\x61lance\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x08standing\x18\x02 \x01(\x0e\x32$.guerdon.rewards.v1.Balance.StandingB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\":\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_PENDING\x10\x01\"3\n\x10GetRewardRequest\x12\x1f\n\treward_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x11GetRewardResponse\x12\x30\n\x06reward\x18\x01 \x01(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\"x\n\x13ListBalancesRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"j\n\x14ListBalancesResponse\x12\x33\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1b.guerdon.rewards.v1.BalanceB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*\xed\x01\n\x12RewardsErrorReason\x12$\n REWARDS_ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n%REWARDS_ERROR_REASON_REWARD_NOT_FOUND\x10\x01\x12.\n*REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND\x10\x02\x12+\n\'REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID\x10\x03\x12)\n%REWARDS_ERROR_REASON_MERCHANT_UNKNOWN\x10\x04\x32\xe5\x01\n\x0eRewardsService\x12\x64\n\tGetReward\x12$.guerdon.rewards.v1.GetRewardRequest\x1a%.guerdon.rewards.v1.GetRewardResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12m\n\x0cListBalances\x12\'.guerdon.rewards.v1.ListBalancesRequest\x1a(.guerdon.rewards.v1.ListBalancesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n guerdon/rewards/v1/rewards.proto\x12\x12guerdon.rewards.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\x8e\x06\n\x06Reward\x12\x17\n\treward_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0einteraction_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\x04role\x18\x07 \x01(\x0e\x32\x1f.guerdon.rewards.v1.Reward.RoleB\x04\xe2\x41\x01\x03\x12$\n\x05\x64\x65pth\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00R\nchainDepth\x88\x01\x01\x12\x33\n\x07granted\x18\t \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\n \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12=\n\x05state\x18\x0b \x01(\x0e\x32 .guerdon.rewards.v1.Reward.StateB\x04\xe2\x41\x01\x03R\x06status\x12!\n\x13\x63\x61ncellation_reason\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12@\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CANCELLED\x10\x02\"P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_REFERRER\x10\x01\x12\x10\n\x0cROLE_REFEREE\x10\x02\x12\r\n\tROLE_USER\x10\x03\x42\x08\n\x06_depth\"\x9c\x06\n\x0bInteraction\x12\x1c\n\x0einteraction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12>\n\x04kind\x18\x03 \x01(\x0e\x32$.guerdon.rewards.v1.Interaction.KindB\x04\xe2\x41\x01\x03R\x04type\x12.\n\x0f\x65vent_reference\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x0f\x65xternalEventId\x12\x1f\n\x11identity_group_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x42\n\x05state\x18\x07 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x04\xe2\x41\x01\x03R\x06status\x12\x17\n\ttry_count\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08obstacle\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12(\n\x1areferrer_identity_group_id\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x0bneeded_rate\x18\x0e \x01(\x0b\x32\x1e.guerdon.rewards.v1.NeededRateB\x04\xe2\x41\x01\x03\"B\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_REFERRAL\x10\x01\x12\x11\n\rKIND_PURCHASE\x10\x02\"i\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_DECIDED\x10\x02\x12\x13\n\x0fSTATE_CANCELLED\x10\x03\x12\x0e\n\nSTATE_DEAD\x10\x04\"\xd2\x01\n\nNeededRate\x12\x1b\n\rbase_currency\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0equote_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1f\n\x11interaction_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\"\xa0\x03\n\x08\x44\x65\x63ision\x12\x19\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0crule_version\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32$.guerdon.rewards.v1.Decision.OutcomeB\x04\xe2\x41\x01\x03\x12.\n\x07\x64\x65tails\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xa0\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_GRANTED\x10\x01\x12\x17\n\x13OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12OUTCOME_NOT_ACTIVE\x10\x03\x12\x1a\n\x16OUTCOME_NOTHING_TO_PAY\x10\x04\x12\x1a\n\x16OUTCOME_BUDGET_REFUSED\x10\x05\"\xd2\x01\n\x07\x42\x61lance\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x08standing\x18\x02 \x01(\x0e\x32$.guerdon.rewards.v1.Balance.StandingB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\":\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_PENDING\x10\x01\"3\n\x10GetRewardRequest\x12\x1f\n\treward_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x11GetRewardResponse\x12\x30\n\x06reward\x18\x01 \x01(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\"x\n\x13ListBalancesRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"j\n\x14ListBalancesResponse\x12\x33\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1b.guerdon.rewards.v1.BalanceB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*\x9c\x02\n\x12RewardsErrorReason\x12$\n REWARDS_ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n%REWARDS_ERROR_REASON_REWARD_NOT_FOUND\x10\x01\x12.\n*REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND\x10\x02\x12+\n\'REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID\x10\x03\x12)\n%REWARDS_ERROR_REASON_MERCHANT_UNKNOWN\x10\x04\x12-\n)REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD\x10\x05\x32\xe5\x01\n\x0eRewardsService\x12\x64\n\tGetReward\x12$.guerdon.rewards.v1.GetRewardRequest\x1a%.guerdon.rewards.v1.GetRewardResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12m\n\x0cListBalances\x12\'.guerdon.rewards.v1.ListBalancesRequest\x1a(.guerdon.rewards.v1.ListBalancesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -93,6 +93,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTERACTION'].fields_by_name['decide_time']._serialized_options = b'\342A\001\003'
   _globals['_INTERACTION'].fields_by_name['referrer_identity_group_id']._loaded_options = None
   _globals['_INTERACTION'].fields_by_name['referrer_identity_group_id']._serialized_options = b'\342A\001\003'
+  _globals['_INTERACTION'].fields_by_name['needed_rate']._loaded_options = None
+  _globals['_INTERACTION'].fields_by_name['needed_rate']._serialized_options = b'\342A\001\003'
+  _globals['_NEEDEDRATE'].fields_by_name['base_currency']._loaded_options = None
+  _globals['_NEEDEDRATE'].fields_by_name['base_currency']._serialized_options = b'\342A\001\003'
+  _globals['_NEEDEDRATE'].fields_by_name['quote_currency']._loaded_options = None
+  _globals['_NEEDEDRATE'].fields_by_name['quote_currency']._serialized_options = b'\342A\001\003'
+  _globals['_NEEDEDRATE'].fields_by_name['start_time']._loaded_options = None
+  _globals['_NEEDEDRATE'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
+  _globals['_NEEDEDRATE'].fields_by_name['end_time']._loaded_options = None
+  _globals['_NEEDEDRATE'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_NEEDEDRATE'].fields_by_name['interaction_count']._loaded_options = None
+  _globals['_NEEDEDRATE'].fields_by_name['interaction_count']._serialized_options = b'\342A\001\003'
   _globals['_DECISION'].fields_by_name['campaign_id']._loaded_options = None
   _globals['_DECISION'].fields_by_name['campaign_id']._serialized_options = b'\342A\001\003'
   _globals['_DECISION'].fields_by_name['rule_version']._loaded_options = None
@@ -129,8 +141,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REWARDSSERVICE'].methods_by_name['GetReward']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
   _globals['_REWARDSSERVICE'].methods_by_name['ListBalances']._loaded_options = None
   _globals['_REWARDSSERVICE'].methods_by_name['ListBalances']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
-  _globals['_REWARDSERRORREASON']._serialized_start=2755
-  _globals['_REWARDSERRORREASON']._serialized_end=2992
+  _globals['_REWARDSERRORREASON']._serialized_start=3027
+  _globals['_REWARDSERRORREASON']._serialized_end=3311
   _globals['_REWARD']._serialized_start=244
   _globals['_REWARD']._serialized_end=1026
   _globals['_REWARD_STATE']._serialized_start=864
@@ -138,27 +150,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REWARD_ROLE']._serialized_start=936
   _globals['_REWARD_ROLE']._serialized_end=1016
   _globals['_INTERACTION']._serialized_start=1029
-  _globals['_INTERACTION']._serialized_end=1766
-  _globals['_INTERACTION_KIND']._serialized_start=1593
-  _globals['_INTERACTION_KIND']._serialized_end=1659
-  _globals['_INTERACTION_STATE']._serialized_start=1661
-  _globals['_INTERACTION_STATE']._serialized_end=1766
-  _globals['_DECISION']._serialized_start=1769
-  _globals['_DECISION']._serialized_end=2185
-  _globals['_DECISION_OUTCOME']._serialized_start=2025
-  _globals['_DECISION_OUTCOME']._serialized_end=2185
-  _globals['_BALANCE']._serialized_start=2188
-  _globals['_BALANCE']._serialized_end=2398
-  _globals['_BALANCE_STANDING']._serialized_start=2340
-  _globals['_BALANCE_STANDING']._serialized_end=2398
-  _globals['_GETREWARDREQUEST']._serialized_start=2400
-  _globals['_GETREWARDREQUEST']._serialized_end=2451
-  _globals['_GETREWARDRESPONSE']._serialized_start=2453
-  _globals['_GETREWARDRESPONSE']._serialized_end=2522
-  _globals['_LISTBALANCESREQUEST']._serialized_start=2524
-  _globals['_LISTBALANCESREQUEST']._serialized_end=2644
-  _globals['_LISTBALANCESRESPONSE']._serialized_start=2646
-  _globals['_LISTBALANCESRESPONSE']._serialized_end=2752
-  _globals['_REWARDSSERVICE']._serialized_start=2995
-  _globals['_REWARDSSERVICE']._serialized_end=3224
+  _globals['_INTERACTION']._serialized_end=1825
+  _globals['_INTERACTION_KIND']._serialized_start=1652
+  _globals['_INTERACTION_KIND']._serialized_end=1718
+  _globals['_INTERACTION_STATE']._serialized_start=1720
+  _globals['_INTERACTION_STATE']._serialized_end=1825
+  _globals['_NEEDEDRATE']._serialized_start=1828
+  _globals['_NEEDEDRATE']._serialized_end=2038
+  _globals['_DECISION']._serialized_start=2041
+  _globals['_DECISION']._serialized_end=2457
+  _globals['_DECISION_OUTCOME']._serialized_start=2297
+  _globals['_DECISION_OUTCOME']._serialized_end=2457
+  _globals['_BALANCE']._serialized_start=2460
+  _globals['_BALANCE']._serialized_end=2670
+  _globals['_BALANCE_STANDING']._serialized_start=2612
+  _globals['_BALANCE_STANDING']._serialized_end=2670
+  _globals['_GETREWARDREQUEST']._serialized_start=2672
+  _globals['_GETREWARDREQUEST']._serialized_end=2723
+  _globals['_GETREWARDRESPONSE']._serialized_start=2725
+  _globals['_GETREWARDRESPONSE']._serialized_end=2794
+  _globals['_LISTBALANCESREQUEST']._serialized_start=2796
+  _globals['_LISTBALANCESREQUEST']._serialized_end=2916
+  _globals['_LISTBALANCESRESPONSE']._serialized_start=2918
+  _globals['_LISTBALANCESRESPONSE']._serialized_end=3024
+  _globals['_REWARDSSERVICE']._serialized_start=3314
+  _globals['_REWARDSSERVICE']._serialized_end=3543
 # @@protoc_insertion_point(module_scope)

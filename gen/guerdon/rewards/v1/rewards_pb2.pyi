@@ -38,6 +38,8 @@ class _RewardsErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     """INVALID_ARGUMENT. Metadata: none."""
     REWARDS_ERROR_REASON_MERCHANT_UNKNOWN: _RewardsErrorReason.ValueType  # 4
     """NOT_FOUND. Metadata: `merchant_id`."""
+    REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD: _RewardsErrorReason.ValueType  # 5
+    """FAILED_PRECONDITION. Metadata: `interaction_id`, `state`."""
 
 class RewardsErrorReason(_RewardsErrorReason, metaclass=_RewardsErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that RewardsService and RewardService send, under the
@@ -54,6 +56,8 @@ REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID: RewardsErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: none."""
 REWARDS_ERROR_REASON_MERCHANT_UNKNOWN: RewardsErrorReason.ValueType  # 4
 """NOT_FOUND. Metadata: `merchant_id`."""
+REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD: RewardsErrorReason.ValueType  # 5
+"""FAILED_PRECONDITION. Metadata: `interaction_id`, `state`."""
 Global___RewardsErrorReason: _TypeAlias = RewardsErrorReason  # noqa: Y015
 
 @_typing.final
@@ -211,7 +215,9 @@ class Interaction(_message.Message):
         KIND_UNSPECIFIED: Interaction._Kind.ValueType  # 0
         """Never sent."""
         KIND_REFERRAL: Interaction._Kind.ValueType  # 1
-        """A person was brought to the shop by another person's link for the first time."""
+        """A person was brought to the shop by another person's link: once in the person's life
+        at the merchant, for the referrer of that link.
+        """
         KIND_PURCHASE: Interaction._Kind.ValueType  # 2
         """An order was confirmed and its buyer is known."""
 
@@ -221,7 +227,9 @@ class Interaction(_message.Message):
     KIND_UNSPECIFIED: Interaction.Kind.ValueType  # 0
     """Never sent."""
     KIND_REFERRAL: Interaction.Kind.ValueType  # 1
-    """A person was brought to the shop by another person's link for the first time."""
+    """A person was brought to the shop by another person's link: once in the person's life
+    at the merchant, for the referrer of that link.
+    """
     KIND_PURCHASE: Interaction.Kind.ValueType  # 2
     """An order was confirmed and its buyer is known."""
 
@@ -240,7 +248,9 @@ class Interaction(_message.Message):
         STATE_CANCELLED: Interaction._State.ValueType  # 3
         """Taken back before it was decided; it earns nothing. Final."""
         STATE_DEAD: Interaction._State.ValueType  # 4
-        """Deciding it failed too often. It waits for an operator."""
+        """Deciding it failed five times while others succeeded. It waits until somebody has it
+        tried again.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where an event stands. More states may be added."""
@@ -254,7 +264,9 @@ class Interaction(_message.Message):
     STATE_CANCELLED: Interaction.State.ValueType  # 3
     """Taken back before it was decided; it earns nothing. Final."""
     STATE_DEAD: Interaction.State.ValueType  # 4
-    """Deciding it failed too often. It waits for an operator."""
+    """Deciding it failed five times while others succeeded. It waits until somebody has it
+    tried again.
+    """
 
     INTERACTION_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
@@ -269,6 +281,7 @@ class Interaction(_message.Message):
     DUE_TIME_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     REFERRER_IDENTITY_GROUP_ID_FIELD_NUMBER: _builtins.int
+    NEEDED_RATE_FIELD_NUMBER: _builtins.int
     interaction_id: _builtins.str
     """Identifies the interaction. A UUID in its 36-character form."""
     merchant_id: _builtins.str
@@ -280,30 +293,38 @@ class Interaction(_message.Message):
     with `#2` for the order's second generation.
     """
     identity_group_id: _builtins.str
-    """Whose event it is. A UUID."""
+    """Whose event it is: the order's buyer, the person who was brought. A UUID."""
     purchase_id: _builtins.str
     """The purchase. A UUID. Empty: the event is no purchase."""
     state: Global___Interaction.State.ValueType
     """Where it stands."""
     try_count: _builtins.int
-    """How often deciding it failed."""
+    """How often deciding it failed although others of the merchant succeeded."""
     obstacle: _builtins.str
-    """Why deciding it failed, or what it waits for: a word for programs. Empty: nothing."""
+    """Why deciding it failed last, or what it waits for: `RATE_MISSING`, `DECIDING_FAILED`,
+    `TIMED_OUT`. Empty: nothing. More words may be added.
+    """
     referrer_identity_group_id: _builtins.str
     """Who is credited with having brought the person. A UUID. Empty: nobody, or it is not
     decided.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When it happened."""
+        """When it happened: the time of the order, or that from which the link holds. The order's
+        may change until it is decided.
+        """
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is decided at the earliest."""
+        """When it was to be decided at the earliest."""
 
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided. Absent: it was not."""
+
+    @_builtins.property
+    def needed_rate(self) -> Global___NeededRate:
+        """The exchange rate that it waits for. Absent: none."""
 
     def __init__(
         self,
@@ -321,14 +342,59 @@ class Interaction(_message.Message):
         due_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         referrer_identity_group_id: _builtins.str = ...,
+        needed_rate: Global___NeededRate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_time", b"event_time", "needed_rate", b"needed_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_reference", b"event_reference", "event_time", b"event_time", "identity_group_id", b"identity_group_id", "interaction_id", b"interaction_id", "kind", b"kind", "merchant_id", b"merchant_id", "obstacle", b"obstacle", "purchase_id", b"purchase_id", "referrer_identity_group_id", b"referrer_identity_group_id", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_reference", b"event_reference", "event_time", b"event_time", "identity_group_id", b"identity_group_id", "interaction_id", b"interaction_id", "kind", b"kind", "merchant_id", b"merchant_id", "needed_rate", b"needed_rate", "obstacle", b"obstacle", "purchase_id", b"purchase_id", "referrer_identity_group_id", b"referrer_identity_group_id", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Interaction: _TypeAlias = Interaction  # noqa: Y015
+
+@_typing.final
+class NeededRate(_message.Message):
+    """An exchange rate that somebody has to supply, and of when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_CURRENCY_FIELD_NUMBER: _builtins.int
+    QUOTE_CURRENCY_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    INTERACTION_COUNT_FIELD_NUMBER: _builtins.int
+    base_currency: _builtins.str
+    """The currency of the order, as in `USD`."""
+    quote_currency: _builtins.str
+    """The currency that the merchant's rewards are pegged to, as in `EUR`."""
+    interaction_count: _builtins.int
+    """How many events of the merchant wait for it; their times may differ, and each is served by
+    a rate that is not after its own. 1 for one event.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The rate must have been observed after this time,"""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """and not after this one. Of several, the newest one counts."""
+
+    def __init__(
+        self,
+        *,
+        base_currency: _builtins.str = ...,
+        quote_currency: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        interaction_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_currency", b"base_currency", "end_time", b"end_time", "interaction_count", b"interaction_count", "quote_currency", b"quote_currency", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NeededRate: _TypeAlias = NeededRate  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):

@@ -130,10 +130,8 @@ class CampaignService:
         """The campaigns that events are held against, locked against a change of state."""
         return await self._campaigns.list_paying(tx, merchant_id)
 
-    async def lock_windows(
-        self, tx: Transaction, windows: Mapping[WindowKey, datetime]
-    ) -> BudgetState:
-        """Locks windows, given with their ends, and returns what is used of them."""
+    async def lock_windows(self, tx: Transaction, windows: Iterable[WindowKey]) -> BudgetState:
+        """Locks windows and returns what is used of them."""
         return await self._budgets.lock(tx, windows)
 
     async def charge(
@@ -143,9 +141,13 @@ class CampaignService:
         charges: Iterable[Charge],
         refusals: Iterable[Refused],
         consumptions: Iterable[Consumption],
+        ends: Mapping[WindowKey, datetime],
     ) -> None:
-        """Charges windows that this transaction has locked, and says for which rewards."""
-        await self._budgets.charge(tx, charges, refusals)
+        """Charges windows that this transaction has locked, and says for which rewards.
+
+        `ends` says when each window ends.
+        """
+        await self._budgets.charge(tx, charges, refusals, ends=ends)
         await self._budgets.add_consumptions(tx, consumptions)
 
     async def release(self, tx: Transaction, rewards: Sequence[tuple[RewardId, UUID]]) -> None:

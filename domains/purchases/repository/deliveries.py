@@ -1,56 +1,19 @@
-"""Orders and deliveries in SQL. The two hot paths write orders by statements of their own."""
+"""The inbox of deliveries in SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
-from domains.purchases.model import (
-    Delivery,
-    DeliveryState,
-    Link,
-    OrderItem,
-    OrderState,
-    Purchase,
-)
+from domains.purchases.model import Delivery, DeliveryState
 from infrastructure.database.transaction import Transaction
-from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
+from vocabulary.ids import DeliveryId, MerchantId
 
-_PURCHASE = """
-    SELECT merchant_id, order_reference, purchase_id, customer_reference, state, total, currency,
-           items, identity_group_id, link, generation, order_time, event_time
-    FROM shop_order
-"""
-_FIND = text(
-    f"{_PURCHASE} WHERE merchant_id = :merchant_id AND purchase_id = :purchase_id"
-).columns(items=JSONB)
-_LIST_SOME = (
-    text(f"{_PURCHASE} WHERE purchase_id = ANY(:purchase_ids)")
-    .bindparams(bindparam("purchase_ids", type_=ARRAY(Uuid)))
-    .columns(items=JSONB)
-)
-_LIST = text(
-    f"""{_PURCHASE}
-    WHERE merchant_id = :merchant_id AND purchase_id IS NOT NULL
-      AND (CAST(:after AS uuid) IS NULL OR purchase_id < :after)
-    ORDER BY purchase_id DESC
-    LIMIT :limit
-    """
-).columns(items=JSONB)
-_LIST_OF_ORDER = text(
-    f"""{_PURCHASE}
-    WHERE merchant_id = :merchant_id AND order_reference = :order_reference
-      AND purchase_id IS NOT NULL
-      AND (CAST(:after AS uuid) IS NULL OR purchase_id < :after)
-    LIMIT :limit
-    """
-).columns(items=JSONB)
 _DELIVERY = "SELECT * FROM delivery"
 _LIST_DELIVERIES = text(
     f"""{_DELIVERY}
@@ -66,13 +29,14 @@ _LIST_DELIVERIES = text(
 _KEEP = text(
     """
     INSERT INTO delivery AS known (merchant_id, delivery_id, platform, event_reference, headers,
-                                   body, state, failure, receive_time, retry_time)
+                                   body, state, failure, failure_count, receive_time, try_time,
+                                   retry_time)
     VALUES (:merchant_id, :delivery_id, :platform, :event_reference, :headers, :body, :state,
-            :failure, :receive_time, :retry_time)
+            :failure, 1, :receive_time, :receive_time, :retry_time)
     ON CONFLICT (merchant_id, platform, event_reference) DO UPDATE
     SET headers = excluded.headers, body = excluded.body, state = excluded.state,
         failure = excluded.failure, retry_time = excluded.retry_time,
-        receive_time = excluded.receive_time
+        receive_time = excluded.receive_time, try_time = excluded.try_time
     WHERE known.state IN ('failed', 'dead')
     RETURNING delivery_id
     """
@@ -85,12 +49,49 @@ _CLAIM_FAILED = text(
     FOR NO KEY UPDATE SKIP LOCKED
     """
 ).columns(headers=JSONB)
+# A failure is charged as a try only if the shop's other deliveries were applied meanwhile.
 _SET_TRIED = text(
     """
-    UPDATE delivery
-    SET state = :state, failure = :failure, retry_time = :retry_time, try_count = try_count + 1
+    UPDATE delivery AS tried
+    SET state = CASE WHEN tries.charged >= :tries_max THEN 'dead' ELSE 'failed' END,
+        retry_time = CASE WHEN tries.charged < :tries_max
+                          THEN CAST(:now AS timestamptz) + CAST(:pause AS interval) END,
+        failure = :failure, try_count = tries.charged, failure_count = failure_count + 1,
+        try_time = :now
+    FROM (
+        SELECT known.merchant_id, known.delivery_id, known.try_count + CASE WHEN EXISTS (
+                   SELECT FROM delivery AS other
+                   WHERE other.merchant_id = known.merchant_id AND other.try_time > known.try_time
+                     AND other.delivery_id > known.delivery_id
+                     AND other.state IN ('applied', 'ignored')
+               ) THEN 1 ELSE 0 END AS charged
+        FROM delivery AS known
+        WHERE known.merchant_id = :merchant_id AND known.delivery_id = :delivery_id
+    ) AS tries
+    WHERE tried.merchant_id = tries.merchant_id AND tried.delivery_id = tries.delivery_id
+      AND tried.state = 'failed'
+    """
+)
+_SET_DEAD = text(
+    """
+    UPDATE delivery SET state = 'dead', failure = :failure, retry_time = NULL,
+        try_count = try_count + 1, failure_count = failure_count + 1, try_time = :now
     WHERE merchant_id = :merchant_id AND delivery_id = :delivery_id AND state = 'failed'
     """
+)
+_REVIVE = text(
+    """
+    UPDATE delivery SET state = 'failed', try_count = 0, retry_time = :now
+    WHERE merchant_id = :merchant_id AND state = 'dead' AND delivery_id = ANY(ARRAY(
+        SELECT delivery_id FROM delivery
+        WHERE merchant_id = :merchant_id AND state = 'dead'
+          AND (CAST(:delivery_id AS uuid) IS NULL OR delivery_id = :delivery_id)
+        ORDER BY delivery_id LIMIT :batch_size))
+    RETURNING delivery_id
+    """
+)
+_STATE = text(
+    "SELECT state FROM delivery WHERE merchant_id = :merchant_id AND delivery_id = :delivery_id"
 )
 _FORGET_DELIVERIES = text(
     """
@@ -99,61 +100,6 @@ _FORGET_DELIVERIES = text(
         LIMIT :batch_size)
     """
 )
-_FORGET_CLAIMS = text(
-    """
-    DELETE FROM shop_order WHERE (merchant_id, order_reference) IN (
-        SELECT merchant_id, order_reference FROM shop_order
-        WHERE purchase_id IS NULL AND create_time < :before
-          AND claim_times[cardinality(claim_times)] < :before
-        LIMIT :batch_size
-        FOR UPDATE SKIP LOCKED)
-    """
-)
-
-
-class PurchaseRepository:
-    async def find(
-        self, tx: Transaction, merchant_id: MerchantId, purchase_id: PurchaseId
-    ) -> Purchase | None:
-        row = (
-            await tx.execute(_FIND, {"merchant_id": merchant_id, "purchase_id": purchase_id})
-        ).one_or_none()
-        return None if row is None else _purchase(row)
-
-    async def list_some(
-        self, tx: Transaction, purchase_ids: Sequence[PurchaseId]
-    ) -> Sequence[Purchase]:
-        """These purchases, in no order."""
-        rows = await tx.execute(_LIST_SOME, {"purchase_ids": purchase_ids})
-        return [_purchase(row) for row in rows]
-
-    async def list_of_merchant(
-        self,
-        tx: Transaction,
-        merchant_id: MerchantId,
-        *,
-        order_reference: str,
-        after: UUID | None,
-        limit: int,
-    ) -> Sequence[Purchase]:
-        """A merchant's purchases, newest first; only one order's if it is named."""
-        rows = await tx.execute(
-            _LIST_OF_ORDER if order_reference else _LIST,
-            {
-                "merchant_id": merchant_id,
-                "after": after,
-                "limit": limit,
-                **({"order_reference": order_reference} if order_reference else {}),
-            },
-        )
-        return [_purchase(row) for row in rows]
-
-    async def forget_waiting_claims(
-        self, tx: Transaction, *, before: datetime, batch_size: int
-    ) -> int:
-        """Forgets claims that no order met; returns of how many orders."""
-        result = await tx.execute(_FORGET_CLAIMS, {"before": before, "batch_size": batch_size})
-        return result.rowcount
 
 
 class DeliveryRepository:
@@ -189,20 +135,66 @@ class DeliveryRepository:
         tx: Transaction,
         delivery: Delivery,
         *,
-        state: DeliveryState,
         failure: str,
-        retry_time: datetime | None,
+        now: datetime,
+        pause: timedelta,
+        tries_max: int,
     ) -> None:
+        """Notes that a retry failed. Dead once that was charged `tries_max` times."""
         await tx.execute(
             _SET_TRIED,
             {
                 "merchant_id": delivery.merchant_id,
                 "delivery_id": delivery.delivery_id,
-                "state": state,
                 "failure": failure,
-                "retry_time": retry_time,
+                "now": now,
+                "pause": pause,
+                "tries_max": tries_max,
             },
         )
+
+    async def set_dead(
+        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+    ) -> None:
+        """Notes that a failed delivery can never be applied."""
+        await tx.execute(
+            _SET_DEAD,
+            {
+                "merchant_id": delivery.merchant_id,
+                "delivery_id": delivery.delivery_id,
+                "failure": failure,
+                "now": now,
+            },
+        )
+
+    async def revive(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        delivery_id: DeliveryId | None,
+        *,
+        now: datetime,
+        batch_size: int,
+    ) -> int:
+        """Has dead deliveries tried again, one or up to `batch_size`; returns how many."""
+        revived = await tx.execute(
+            _REVIVE,
+            {
+                "merchant_id": merchant_id,
+                "delivery_id": delivery_id,
+                "now": now,
+                "batch_size": batch_size,
+            },
+        )
+        return len(revived.all())
+
+    async def find_state(
+        self, tx: Transaction, merchant_id: MerchantId, delivery_id: DeliveryId
+    ) -> DeliveryState | None:
+        """Where a delivery stands; None if there is none with this id."""
+        found = await tx.execute(_STATE, {"merchant_id": merchant_id, "delivery_id": delivery_id})
+        state = found.scalar_one_or_none()
+        return None if state is None else DeliveryState(state)
 
     async def list_of_merchant(
         self,
@@ -226,26 +218,6 @@ class DeliveryRepository:
         return result.rowcount
 
 
-def _purchase(row: Any) -> Purchase:
-    return Purchase(
-        purchase_id=PurchaseId(row.purchase_id),
-        merchant_id=MerchantId(row.merchant_id),
-        order_reference=row.order_reference,
-        customer_reference=row.customer_reference,
-        state=OrderState(row.state),
-        total=row.total,
-        currency=row.currency,
-        items=tuple(OrderItem.from_document(document) for document in row.items),
-        identity_group_id=None
-        if row.identity_group_id is None
-        else IdentityGroupId(row.identity_group_id),
-        link=None if row.link is None else Link(row.link),
-        generation=row.generation,
-        order_time=row.order_time,
-        event_time=row.event_time,
-    )
-
-
 def _delivery(row: Any) -> Delivery:
     return Delivery(
         delivery_id=DeliveryId(row.delivery_id),
@@ -257,5 +229,6 @@ def _delivery(row: Any) -> Delivery:
         state=DeliveryState(row.state),
         failure=row.failure,
         try_count=row.try_count,
+        failure_count=row.failure_count,
         receive_time=row.receive_time,
     )

@@ -1,0 +1,46 @@
+"""What currencies were worth in each other."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from infrastructure.database.metadata import metadata
+
+# What one unit of a currency was worth in another, as somebody observed it. Only appended.
+exchange_rate = Table(
+    "exchange_rate",
+    metadata,
+    # The ids grow with time: of two observations of one instant, the later one counts.
+    Column("exchange_rate_id", Uuid, primary_key=True),
+    Column("base_currency", Text, nullable=False),
+    Column("quote_currency", Text, nullable=False),
+    Column("rate", Numeric, nullable=False),
+    Column("observe_time", DateTime(timezone=True), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    # Whether the orders that waited for it have heard of it.
+    Column("announced", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("rate > 0", name="rate_positive"),
+    CheckConstraint("base_currency <> quote_currency", name="two_currencies"),
+    # Serves rates_as_of(): the newest observation of a pair before a time.
+    Index(
+        "ix_exchange_rate_pair",
+        "base_currency",
+        "quote_currency",
+        "observe_time",
+        "exchange_rate_id",
+    ),
+    # Serves claim_unannounced().
+    Index("ix_exchange_rate_new", "exchange_rate_id", postgresql_where=text("NOT announced")),
+)

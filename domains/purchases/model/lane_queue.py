@@ -1,0 +1,30 @@
+"""Orders as the lane of their merchant meets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedOrder:
+    """An order whose buyer and time are fixed, because it is decided next."""
+
+    order_reference: str
+    generation: int
+    order_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetGo:
+    """An order that a lane has dealt with.
+
+    Decided for good; or to be looked at again at `due_time`, None: not before somebody asks
+    for it. Until then its buyer and time are open. `needed_rate` is what it waits for.
+    """
+
+    order_reference: str
+    generation: int
+    is_decided: bool
+    due_time: datetime | None = None
+    needed_rate: str | None = None

@@ -1,0 +1,9 @@
+"""Orders, deliveries and the queue of what is due, in SQL."""
+
+from __future__ import annotations
+
+from domains.purchases.repository.deliveries import DeliveryRepository
+from domains.purchases.repository.lane_queue import LaneQueueRepository
+from domains.purchases.repository.orders import PurchaseRepository
+
+__all__ = ["DeliveryRepository", "LaneQueueRepository", "PurchaseRepository"]

@@ -1,0 +1,335 @@
+"""Orders as the lane of their merchant meets them: due, ready, fixed, and let go of again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import Boolean, DateTime, Integer, Text
+
+from domains.purchases.model import Purchase
+from domains.purchases.model.lane_queue import FixedOrder, LetGo
+from domains.purchases.repository.orders import PURCHASE_COLUMNS, to_purchase
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import MerchantId
+
+_BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
+
+# Orders that are locked are being written right now, and are taken in by the next round.
+# Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_due.
+_PROMOTE = text(
+    """
+    WITH due AS MATERIALIZED (
+        SELECT order_reference, due_time FROM shop_order
+        WHERE merchant_id = :merchant_id AND due_time IS NOT NULL AND ready_round IS NULL
+          AND due_time >= :after AND due_time <= :until
+        ORDER BY due_time LIMIT :batch_size
+        FOR NO KEY UPDATE SKIP LOCKED
+    ), promoted AS (
+        UPDATE shop_order SET ready_round = :round
+        WHERE merchant_id = :merchant_id
+          AND order_reference = ANY(ARRAY(SELECT order_reference FROM due))
+    )
+    SELECT count(*) AS promoted_count, max(due_time) AS due_time FROM due
+    """
+)
+# From its commit on nothing changes these orders' buyers and times.
+# Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_ready.
+_FIX = text(
+    """
+    WITH ready AS MATERIALIZED (
+        SELECT order_reference, order_time FROM shop_order
+        WHERE merchant_id = :merchant_id AND ready_round = :round
+          AND (order_time, order_reference) > (:after_time, CAST(:after_reference AS text))
+          AND order_time <= :until
+        ORDER BY order_time, order_reference LIMIT :batch_size
+        FOR NO KEY UPDATE SKIP LOCKED
+    ), fixed AS (
+        UPDATE shop_order SET
+            decided_before = CASE WHEN decided_generation = generation THEN decided_before
+                                  ELSE decided_generation END,
+            decided_generation = generation
+        WHERE merchant_id = :merchant_id
+          AND order_reference = ANY(ARRAY(SELECT order_reference FROM ready))
+        RETURNING order_reference, generation, order_time
+    )
+    SELECT order_reference, generation, order_time FROM fixed ORDER BY order_time, order_reference
+    """
+)
+_HAS_READY = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM shop_order WHERE merchant_id = :merchant_id AND ready_round = :round)
+    """
+)
+_LIST_FIXED = (
+    text(
+        f"""
+        SELECT {PURCHASE_COLUMNS} FROM shop_order
+        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
+          AND ready_round = :round AND decided_generation = generation AND state = 'confirmed'
+        ORDER BY order_time, order_reference
+        """
+    )
+    .bindparams(bindparam("order_references", type_=ARRAY(Text)))
+    .columns(items=JSONB)
+)
+# A row that another round holds by now stays as it is, and so does one that is being written:
+# its round is walked once more.
+# Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
+_LET_GO = text(
+    """
+    WITH locked AS MATERIALIZED (
+        SELECT order_reference FROM shop_order
+        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE shop_order AS known
+    SET ready_round = NULL, due_time = gone.due_time, needed_rate = gone.needed_rate,
+        decided_generation = CASE WHEN gone.is_decided THEN known.decided_generation
+                                  ELSE known.decided_before END
+    FROM locked JOIN unnest(:order_references, :generations, :due_times, :needed_rates,
+                            :is_decided)
+        AS gone (order_reference, generation, due_time, needed_rate, is_decided)
+        USING (order_reference)
+    WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
+      AND known.ready_round = :round AND known.generation = gone.generation
+      AND known.decided_generation = gone.generation
+    """
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)),
+    bindparam("generations", type_=ARRAY(Integer)),
+    bindparam("due_times", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("needed_rates", type_=ARRAY(Text)),
+    bindparam("is_decided", type_=ARRAY(Boolean)),
+)
+# An order that was taken back before it was decided is open again, for its next life. One that is
+# being written keeps its buyer: what was fixed once never harms.
+# Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
+_LIFT = text(
+    """
+    WITH locked AS MATERIALIZED (
+        SELECT order_reference FROM shop_order
+        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE shop_order AS known SET decided_generation = known.decided_before
+    FROM locked JOIN unnest(:order_references, :generations)
+        AS lifted (order_reference, generation) USING (order_reference)
+    WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
+      AND known.decided_generation = lifted.generation
+    """
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)),
+    bindparam("generations", type_=ARRAY(Integer)),
+)
+# Locks: orders, in the order of their keys.
+_REQUEUE = text(
+    """
+    WITH locked AS MATERIALIZED (
+        SELECT order_reference FROM shop_order
+        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
+        ORDER BY order_reference
+        FOR NO KEY UPDATE
+    )
+    UPDATE shop_order AS known SET due_time = :now
+    FROM locked JOIN unnest(:order_references, :generations)
+        AS revived (order_reference, generation) USING (order_reference)
+    WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
+      AND known.interaction_generation = revived.generation AND known.state = 'confirmed'
+      AND known.generation = revived.generation AND known.due_time IS NULL
+    RETURNING known.order_reference
+    """
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)),
+    bindparam("generations", type_=ARRAY(Integer)),
+)
+# Orders that wait for a rate of a pair that was observed by now.
+# Locks: orders, in the order of their keys. Serves itself from ix_shop_order_needed_rate.
+_RELEASE_FOR_RATE = text(
+    """
+    WITH waiting AS MATERIALIZED (
+        SELECT merchant_id, order_reference FROM shop_order
+        WHERE needed_rate = :pair AND order_time >= :observe_time AND order_time < :stale_time
+        ORDER BY order_time LIMIT :batch_size
+    ), locked AS MATERIALIZED (
+        SELECT known.merchant_id, known.order_reference
+        FROM waiting JOIN shop_order AS known USING (merchant_id, order_reference)
+        ORDER BY known.merchant_id, known.order_reference
+        FOR NO KEY UPDATE OF known
+    ), released AS (
+        UPDATE shop_order AS known SET due_time = :now, needed_rate = NULL
+        FROM locked
+        WHERE known.merchant_id = locked.merchant_id
+          AND known.order_reference = locked.order_reference AND known.needed_rate = :pair
+    )
+    SELECT count(*) FROM waiting
+    """
+)
+
+
+class LaneQueueRepository:
+    async def promote(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        after: datetime | None,
+        until: datetime,
+        round_number: int,
+        limit: int,
+    ) -> tuple[int, datetime | None]:
+        """Takes orders that are due into a round; how many, and the last due time of them."""
+        row = (
+            await tx.execute(
+                _PROMOTE,
+                {
+                    "merchant_id": merchant_id,
+                    "after": after or _BEFORE_ALL,
+                    "until": until,
+                    "round": round_number,
+                    "batch_size": limit,
+                },
+            )
+        ).one()
+        return row.promoted_count, row.due_time
+
+    async def fix(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        round_number: int,
+        after: tuple[datetime, str] | None,
+        until: datetime,
+        limit: int,
+    ) -> Sequence[FixedOrder]:
+        """Fixes the next orders of a round, in the order of the lane. Some are fixed already."""
+        after_time, after_reference = after or (_BEFORE_ALL, "")
+        rows = await tx.execute(
+            _FIX,
+            {
+                "merchant_id": merchant_id,
+                "round": round_number,
+                "after_time": after_time,
+                "after_reference": after_reference,
+                "until": until,
+                "batch_size": limit,
+            },
+        )
+        return [
+            FixedOrder(
+                order_reference=row.order_reference,
+                generation=row.generation,
+                order_time=row.order_time,
+            )
+            for row in rows
+        ]
+
+    async def has_ready(
+        self, tx: Transaction, merchant_id: MerchantId, *, round_number: int
+    ) -> bool:
+        """Whether a round has an order that was not let go of."""
+        found = await tx.execute(_HAS_READY, {"merchant_id": merchant_id, "round": round_number})
+        return bool(found.scalar_one())
+
+    async def list_fixed(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        order_references: Sequence[str],
+        *,
+        round_number: int,
+    ) -> Sequence[Purchase]:
+        """Those of these orders that are fixed in this round and still paid, in lane order."""
+        rows = await tx.execute(
+            _LIST_FIXED,
+            {
+                "merchant_id": merchant_id,
+                "order_references": order_references,
+                "round": round_number,
+            },
+        )
+        return [to_purchase(row) for row in rows]
+
+    async def let_go(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        orders: Sequence[LetGo],
+        *,
+        round_number: int,
+    ) -> None:
+        """Takes orders out of a round: decided, or to be looked at again."""
+        await tx.execute(
+            _LET_GO,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [each.order_reference for each in orders],
+                "generations": [each.generation for each in orders],
+                "due_times": [each.due_time for each in orders],
+                "needed_rates": [each.needed_rate for each in orders],
+                "is_decided": [each.is_decided for each in orders],
+                "round": round_number,
+            },
+        )
+
+    async def lift(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[tuple[str, int]]
+    ) -> None:
+        """Opens orders again whose lives ended before they were decided."""
+        await tx.execute(
+            _LIFT,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [order_reference for order_reference, _ in lives],
+                "generations": [generation for _, generation in lives],
+            },
+        )
+
+    async def requeue(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        lives: Sequence[tuple[str, int]],
+        *,
+        now: datetime,
+    ) -> Sequence[str]:
+        """Makes orders due now that had nothing to decide; returns which ones."""
+        rows = await tx.execute(
+            _REQUEUE,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [order_reference for order_reference, _ in lives],
+                "generations": [generation for _, generation in lives],
+                "now": now,
+            },
+        )
+        return [row.order_reference for row in rows]
+
+    async def release_for_rate(
+        self,
+        tx: Transaction,
+        *,
+        pair: str,
+        observe_time: datetime,
+        stale_time: datetime,
+        now: datetime,
+        limit: int,
+    ) -> int:
+        """Makes orders due now that waited for a rate as of their time; returns how many."""
+        released: int = (
+            await tx.execute(
+                _RELEASE_FOR_RATE,
+                {
+                    "pair": pair,
+                    "observe_time": observe_time,
+                    "stale_time": stale_time,
+                    "now": now,
+                    "batch_size": limit,
+                },
+            )
+        ).scalar_one()
+        return released

@@ -1,0 +1,124 @@
+"""The use cases of deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from domains.purchases.errors import (
+    DeliveryNotDeadError,
+    DeliveryNotFoundError,
+    MerchantUnknownError,
+)
+from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model.delivery import KEPT, TRIES_MAX, retry_pause
+from domains.purchases.ports import Merchants
+from domains.purchases.repository import DeliveryRepository
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import DeliveryId, MerchantId
+
+REVIVED_MAX = 1_000
+"""How many dead deliveries one call has tried again."""
+
+
+class DeliveriesService:
+    def __init__(self, *, deliveries: DeliveryRepository, merchants: Merchants) -> None:
+        self._deliveries = deliveries
+        self._merchants = merchants
+
+    async def list_deliveries(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        state: DeliveryState | None,
+        after: UUID | None,
+        limit: int,
+    ) -> Sequence[Delivery]:
+        """The deliveries of a merchant's shop, newest first.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        found = await self._deliveries.list_of_merchant(
+            tx, merchant_id, state=state, after=after, limit=limit
+        )
+        if not found and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return found
+
+    async def keep_dead(self, tx: Transaction, delivery: Delivery, *, failure: str) -> None:
+        """Keeps a delivery that can never be applied."""
+        dead = replace(delivery, state=DeliveryState.DEAD, failure=failure)
+        await self._deliveries.keep(tx, dead, retry_time=None)
+
+    async def keep_failed(self, tx: Transaction, delivery: Delivery, *, failure: str) -> DeliveryId:
+        """Keeps a delivery whose applying failed, to be tried again; returns its id."""
+        failed = replace(delivery, state=DeliveryState.FAILED, failure=failure)
+        return await self._deliveries.keep(
+            tx, failed, retry_time=delivery.receive_time + retry_pause(1)
+        )
+
+    async def claim_failed(self, tx: Transaction, *, now: datetime) -> Delivery | None:
+        """Locks the failed delivery whose retry is due the longest."""
+        return await self._deliveries.claim_failed(tx, now=now)
+
+    async def set_retried(
+        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+    ) -> None:
+        """Notes that a retry failed: it is tried again later, or is dead by now.
+
+        It costs a try only if other deliveries of the shop were applied since the last one, so
+        that a common fault kills none.
+        """
+        await self._deliveries.set_tried(
+            tx,
+            delivery,
+            failure=failure,
+            now=now,
+            pause=retry_pause(delivery.failure_count + 1),
+            tries_max=TRIES_MAX,
+        )
+
+    async def set_dead(
+        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+    ) -> None:
+        """Notes that a failed delivery can never be applied."""
+        await self._deliveries.set_dead(tx, delivery, failure=failure, now=now)
+
+    async def retry_dead(
+        self, tx: Transaction, merchant_id: MerchantId, delivery_id: DeliveryId, *, now: datetime
+    ) -> None:
+        """Has a dead delivery tried again, as often as a new one. Its failure is kept.
+
+        Raises:
+            DeliveryNotFoundError: the merchant has none with this id.
+            DeliveryNotDeadError: it is not dead.
+        """
+        revived = await self._deliveries.revive(tx, merchant_id, delivery_id, now=now, batch_size=1)
+        if not revived:
+            state = await self._deliveries.find_state(tx, merchant_id, delivery_id)
+            if state is None:
+                raise DeliveryNotFoundError(delivery_id)
+            raise DeliveryNotDeadError(delivery_id, state)
+
+    async def retry_all_dead(
+        self, tx: Transaction, merchant_id: MerchantId, *, now: datetime
+    ) -> int:
+        """Has up to 1,000 dead deliveries of a merchant tried again; returns how many.
+
+        Raises:
+            MerchantUnknownError: there is no such merchant.
+        """
+        revived = await self._deliveries.revive(
+            tx, merchant_id, None, now=now, batch_size=REVIVED_MAX
+        )
+        if not revived and not await self._merchants.exists(tx, merchant_id):
+            raise MerchantUnknownError(merchant_id)
+        return revived
+
+    async def forget_old(self, tx: Transaction, *, now: datetime, batch_size: int) -> int:
+        """Forgets deliveries after 90 days."""
+        return await self._deliveries.forget_old(tx, before=now - KEPT, batch_size=batch_size)

@@ -1,0 +1,61 @@
+"""The inbox: every signed message of a shop."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from domains.purchases.model import DeliveryState
+from infrastructure.database.metadata import metadata
+
+delivery = Table(
+    "delivery",
+    metadata,
+    # The ids grow with time, so the key lists a merchant's deliveries in their order.
+    Column("merchant_id", Uuid, primary_key=True),
+    Column("delivery_id", Uuid, primary_key=True),
+    Column("platform", Text, nullable=False),
+    Column("event_reference", Text, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("failure", Text, nullable=False, server_default=""),
+    # How often applying it failed although others of the shop were applied meanwhile; how often
+    # it failed at all; and when it was tried last.
+    Column("try_count", Integer, nullable=False, server_default="1"),
+    Column("failure_count", Integer, nullable=False, server_default="0"),
+    Column("try_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("receive_time", DateTime(timezone=True), nullable=False),
+    Column("retry_time", DateTime(timezone=True)),
+    # A delivery that repeats another changes nothing.
+    UniqueConstraint("merchant_id", "platform", "event_reference", name="uq_delivery_event"),
+    CheckConstraint(
+        "state IN ({})".format(", ".join(f"'{state}'" for state in DeliveryState)),
+        name="state_known",
+    ),
+    CheckConstraint("(state = 'failed') = (retry_time IS NOT NULL)", name="failed_are_retried"),
+    # Serves whoever looks for what failed.
+    Index(
+        "ix_delivery_unapplied",
+        "merchant_id",
+        "delivery_id",
+        postgresql_where=text("state IN ('failed', 'dead')"),
+    ),
+    # Serves claim_failed().
+    Index("ix_delivery_retry", "retry_time", postgresql_where=text("state = 'failed'")),
+    # Serves forget_old().
+    Index("ix_delivery_receive_time", "receive_time", postgresql_using="brin"),
+)
