@@ -11,10 +11,11 @@ from uuid import uuid4
 from google.api import httpbody_pb2
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
+from sqlalchemy import text
 
 from guerdon.attribution.v1 import attribution_pb2
 from guerdon.business.v1 import business_pb2
-from guerdon.campaign.v1 import campaign_pb2
+from guerdon.campaign.v1 import campaign_pb2, rate_pb2
 from guerdon.edge.v1 import edge_pb2
 from guerdon.identity.v1 import identity_pb2
 from guerdon.orchestration.v1 import (
@@ -188,6 +189,72 @@ async def _receive_order(busy: BusyShop) -> Message:
     )
 
 
+async def _set_rate(_: BusyShop) -> Message:
+    return rate_pb2.SetRateRequest(
+        exchange_rate=rate_pb2.ExchangeRate(
+            base_currency="USD", quote_currency="EUR", rate="0.925", observe_time=to_timestamp(PAST)
+        )
+    )
+
+
+async def _list_rates(busy: BusyShop) -> Message:
+    for _ in range(3):
+        await busy.shop.mesh.call("guerdon.campaign.v1.RateService/SetRate", await _set_rate(busy))
+    return rate_pb2.ListRatesRequest()
+
+
+async def _a_dead_interaction(busy: BusyShop) -> tuple[str, str]:
+    """A merchant, and an interaction of it that is dead."""
+    shop = await open_shop(busy.shop.mesh)
+    await shop.order("A-1", client_id=str(uuid4()))
+    async with busy.shop.mesh.application.database.transaction() as tx:
+        dead = await tx.execute(
+            text(
+                "UPDATE interaction SET state = 'dead' WHERE merchant_id = :merchant_id"
+                " RETURNING interaction_id"
+            ),
+            {"merchant_id": shop.merchant_id},
+        )
+        return shop.merchant_id, str(dead.scalar_one())
+
+
+async def _retry_interaction(busy: BusyShop) -> Message:
+    merchant_id, interaction_id = await _a_dead_interaction(busy)
+    return reward_pb2.RetryInteractionRequest(
+        merchant_id=merchant_id, interaction_id=interaction_id
+    )
+
+
+async def _retry_interactions(busy: BusyShop) -> Message:
+    merchant_id, _ = await _a_dead_interaction(busy)
+    return reward_pb2.RetryInteractionsRequest(merchant_id=merchant_id)
+
+
+async def _a_dead_delivery(busy: BusyShop) -> tuple[str, str]:
+    """A merchant, and a delivery of its shop that is dead."""
+    shop = await open_shop(busy.shop.mesh)
+    await shop.order("A-1")
+    async with busy.shop.mesh.application.database.transaction() as tx:
+        dead = await tx.execute(
+            text(
+                "UPDATE delivery SET state = 'dead' WHERE merchant_id = :merchant_id"
+                " RETURNING delivery_id"
+            ),
+            {"merchant_id": shop.merchant_id},
+        )
+        return shop.merchant_id, str(dead.scalar_one())
+
+
+async def _retry_delivery(busy: BusyShop) -> Message:
+    merchant_id, delivery_id = await _a_dead_delivery(busy)
+    return purchases_pb2.RetryDeliveryRequest(merchant_id=merchant_id, delivery_id=delivery_id)
+
+
+async def _retry_deliveries(busy: BusyShop) -> Message:
+    merchant_id, _ = await _a_dead_delivery(busy)
+    return purchases_pb2.RetryDeliveriesRequest(merchant_id=merchant_id)
+
+
 _MERCHANT = {"merchant_id": "merchant_id"}
 _REQUESTS: Mapping[str, Callable[[BusyShop], Awaitable[Message]]] = {
     "guerdon.edge.v1.EdgeService.GetHealth": _nothing_health,
@@ -248,6 +315,8 @@ _REQUESTS: Mapping[str, Callable[[BusyShop], Awaitable[Message]]] = {
     "guerdon.campaign.v1.CampaignService.ListBudgetWindows": _of(
         campaign_pb2.ListBudgetWindowsRequest, **_MERCHANT, campaign_id="campaign_id"
     ),
+    "guerdon.campaign.v1.RateService.SetRate": _set_rate,
+    "guerdon.campaign.v1.RateService.ListRates": _list_rates,
     "guerdon.rewards.v1.RewardsService.GetReward": _get_reward,
     "guerdon.rewards.v1.RewardsService.ListBalances": _of(
         rewards_pb2.ListBalancesRequest, identity_group_id="identity_group_id"
@@ -269,4 +338,8 @@ _REQUESTS: Mapping[str, Callable[[BusyShop], Awaitable[Message]]] = {
     "guerdon.orchestration.v1.RewardService.ReleaseLane": _of(
         reward_pb2.ReleaseLaneRequest, **_MERCHANT
     ),
+    "guerdon.orchestration.v1.RewardService.RetryInteraction": _retry_interaction,
+    "guerdon.orchestration.v1.RewardService.RetryInteractions": _retry_interactions,
+    "guerdon.purchases.v1.PurchasesService.RetryDelivery": _retry_delivery,
+    "guerdon.purchases.v1.PurchasesService.RetryDeliveries": _retry_deliveries,
 }

@@ -63,8 +63,10 @@ CORRUPTIONS = {
         """,
     ),
     "every reward of an order is of the order's time and window": (
-        "UPDATE shop_order SET order_time = order_time - interval '1 hour'"
-        " WHERE order_reference = 'kept'",
+        """
+        UPDATE shop_order SET order_time = order_time - interval '1 hour'
+        WHERE order_reference = 'kept'
+        """,
     ),
     "nobody has two referrers at one time": (
         """
