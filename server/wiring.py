@@ -87,6 +87,7 @@ from orchestration.reward.flow import (
     RewardOrchestrator,
 )
 from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.turns import LaneTurns
 from orchestration.reward.servicer import RewardServicer
 from server.probes.servicer import EdgeServicer
@@ -300,6 +301,15 @@ def build_flows(
         reward=RewardOrchestrator(
             database=database,
             turns=build_turns(database, domains, clock=clock),
+            reversals=LaneReversals(
+                database=database,
+                purchases=domains.purchases,
+                lanes=domains.lanes,
+                cancellation=CancellationOrchestrator(
+                    rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
+                ),
+                clock=clock,
+            ),
             clock=clock,
             batch_size=reward_batch_size,
         ),
@@ -336,9 +346,6 @@ def build_turns(
             attribution=domains.attribution,
             identity=domains.identity,
             rates=domains.rates,
-        ),
-        cancellation=CancellationOrchestrator(
-            rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
         ),
         clock=clock,
         new_id=new_id,

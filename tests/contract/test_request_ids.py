@@ -50,7 +50,11 @@ def with_another_body(request: Message) -> Message:
         value = getattr(leaf.owner(copy), leaf.field.name)
         if leaf.field.name == "request_id" or not isinstance(value, str):
             continue
-        changed = str(uuid4()) if leaf.field.name.endswith("_id") else f"other {value}"
+        changed = f"other {value}"
+        if leaf.field.name.endswith("_id"):
+            changed = str(uuid4())
+        if leaf.field.name.endswith("_currency"):
+            changed = "XXX"
         setattr(leaf.owner(copy), leaf.field.name, changed)
         return copy  # type: ignore[no-any-return]  # messages differ
     raise AssertionError

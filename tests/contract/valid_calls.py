@@ -198,9 +198,20 @@ async def _set_rate(_: BusyShop) -> Message:
 
 
 async def _list_rates(busy: BusyShop) -> Message:
-    for _ in range(3):
-        await busy.shop.mesh.call("guerdon.campaign.v1.RateService/SetRate", await _set_rate(busy))
-    return rate_pb2.ListRatesRequest()
+    """Of a pair that nobody else asks for."""
+    service, pair = "guerdon.campaign.v1.RateService", ("XTS", "XXX")
+    wanted = rate_pb2.ListRatesRequest(base_currency=pair[0], quote_currency=pair[1])
+    found = await busy.shop.mesh.call(f"{service}/ListRates", wanted)
+    for number in range(3 - len(found.exchange_rates)):
+        await busy.shop.mesh.call(
+            f"{service}/SetRate",
+            rate_pb2.SetRateRequest(
+                exchange_rate=rate_pb2.ExchangeRate(
+                    base_currency=pair[0], quote_currency=pair[1], rate=f"1.{number + 1}"
+                )
+            ),
+        )
+    return wanted
 
 
 async def _a_dead_interaction(busy: BusyShop) -> tuple[str, str]:

@@ -151,7 +151,9 @@ class RpcShop:
     async def work(self) -> None:
         """Decides what is due."""
         application = self.mesh.application
-        await RewardWork(flow=application.flows.reward, clock=application.clock).run()
+        work = RewardWork(flow=application.flows.reward, clock=application.clock)
+        await work.run()
+        await work.finish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,15 @@ from infrastructure.database.failures import is_away, is_timeout
 from infrastructure.database.transaction import Database
 from orchestration.queries.lanes import list_waiting_lanes
 from orchestration.reward.flow.event_facts import LaneEvent
-from orchestration.reward.flow.searching import StoppedError, search_failures
-from orchestration.reward.flow.turns import (
+from orchestration.reward.flow.prepared import (
     BatchFailedError,
     BatchOutcome,
     CampaignsUnreadableError,
-    LaneTurns,
     PreparedBatch,
 )
+from orchestration.reward.flow.reversing import LaneReversals
+from orchestration.reward.flow.searching import StoppedError, search_failures
+from orchestration.reward.flow.turns import LaneTurns
 from vocabulary.ids import InteractionId
 
 
@@ -65,11 +66,13 @@ class RewardOrchestrator:
         *,
         database: Database,
         turns: LaneTurns,
+        reversals: LaneReversals,
         clock: Callable[[], datetime],
         batch_size: int,
     ) -> None:
         self._database = database
         self._turns = turns
+        self._reversals = reversals
         self._clock = clock
         self._batch_size = batch_size
 
@@ -106,18 +109,18 @@ class RewardOrchestrator:
 
     async def _take_back(self, lane: WaitingLane) -> LaneOutcome:
         """Deals with a batch of reversals, before anything is decided that they would pay for."""
-        reversals = await self._turns.list_reversals(lane, limit=self._batch_size)
+        reversals = await self._reversals.list_open(lane, limit=self._batch_size)
         if not reversals:
             return LaneOutcome()
         reversed_count = 0
 
         async def drain(part: Sequence[Reversal]) -> None:
             nonlocal reversed_count
-            reversed_count += await self._turns.drain(lane.merchant_id, part)
+            reversed_count += await self._reversals.drain(lane.merchant_id, part)
 
         search = await search_failures(reversals, drain, clock=self._clock)
         for reversal, _ in search.failed:
-            await self._turns.set_reversal_aside(lane.merchant_id, reversal)
+            await self._reversals.set_aside(lane.merchant_id, reversal)
         return LaneOutcome(
             reversed_count=reversed_count,
             failed_reversals=search.failed,

@@ -3,118 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from domains.business.service import BusinessService
-from domains.campaign.model import Campaign, Pair
+from domains.campaign.model import Campaign
 from domains.campaign.service import CampaignService, RatesService
-from domains.purchases.model import Purchase
-from domains.purchases.model.lane_queue import FixedOrder, LetGo
+from domains.purchases.model.lane_queue import LetGo
 from domains.purchases.service import PurchasesService
 from domains.referral.service import ReferralService
 from domains.rewards.model import (
-    Interaction,
     InteractionState,
     LanePhase,
     LaneWork,
     Obstacle,
     OrderLife,
-    Place,
-    Reversal,
     WaitingLane,
 )
 from domains.rewards.service import LanesService, RewardsService
 from infrastructure.database.failures import is_away, is_timeout
 from infrastructure.database.transaction import Database, Transaction
-from orchestration.cancellation.flow import CancellationOrchestrator
-from orchestration.reward.flow.batch import BatchResult, decide_batch, windows_of
+from orchestration.reward.flow.batch import decide_batch, windows_of
 from orchestration.reward.flow.event_facts import EventFactsLoader, LaneEvent
-from vocabulary.ids import InteractionId, MerchantId
+from orchestration.reward.flow.prepared import (
+    BatchFailedError,
+    BatchOutcome,
+    CampaignsUnreadableError,
+    PreparedBatch,
+    let_go_of,
+    life_of,
+    note,
+    purchase_event,
+    stands_as,
+)
+from vocabulary.ids import MerchantId
 
 PROMOTED_MAX = 2_000
 """How much of what is due is taken into a round at once."""
 
 _END = datetime(9999, 12, 31, tzinfo=UTC)
-
-
-class CampaignsUnreadableError(Exception):
-    """A merchant's campaigns cannot be read, so nothing of its lane can be decided."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedBatch:
-    """What is decided next in a lane. Nothing changes its orders' buyers and times any more.
-
-    `lane` is the lane as it was then; `order_place` and `referral_place` are where it stands once
-    all of this is dealt with. `is_last`: nothing of the round comes after it.
-    """
-
-    lane: LaneWork
-    orders: Sequence[FixedOrder]
-    referrals: Sequence[Interaction]
-    is_last: bool
-
-    @property
-    def size(self) -> int:
-        return len(self.orders) + len(self.referrals)
-
-    @property
-    def order_place(self) -> Place | None:
-        if not self.orders:
-            return None
-        last = self.orders[-1]
-        return Place(time=last.order_time, reference=last.order_reference)
-
-    @property
-    def referral_place(self) -> Place | None:
-        if not self.referrals:
-            return None
-        last = self.referrals[-1]
-        assert last.event_time is not None, last
-        return Place(time=last.event_time, reference=last.event_reference)
-
-    def of(self, events: Sequence[LaneEvent]) -> PreparedBatch:
-        """A part of it."""
-        wanted = {each.interaction.interaction_id for each in events}
-        orders = {each.interaction.order_reference for each in events}
-        return replace(
-            self,
-            orders=[each for each in self.orders if each.order_reference in orders],
-            referrals=[each for each in self.referrals if each.interaction_id in wanted],
-        )
-
-
-@dataclass(slots=True)
-class BatchOutcome:
-    """What deciding a batch came to, and the orders that the lane has dealt with by it.
-
-    `events` are those that were there to be decided; `needed_rates` are what some wait for.
-    """
-
-    decided_count: int = 0
-    waiting_count: int = 0
-    reward_count: int = 0
-    events: list[LaneEvent] = field(default_factory=list)
-    let_go: list[LetGo] = field(default_factory=list)
-    needed_rates: list[tuple[Pair, datetime]] = field(default_factory=list)
-
-    def add(self, other: BatchOutcome) -> None:
-        self.decided_count += other.decided_count
-        self.waiting_count += other.waiting_count
-        self.reward_count += other.reward_count
-        self.events += other.events
-        self.let_go += other.let_go
-        self.needed_rates += other.needed_rates
-
-
-class BatchFailedError(Exception):
-    """Deciding a batch failed and was undone. `events` are those in it."""
-
-    def __init__(self, events: Sequence[LaneEvent]) -> None:
-        super().__init__(f"{len(events)} events")
-        self.events = events
 
 
 class LaneTurns:
@@ -140,7 +68,6 @@ class LaneTurns:
         lanes: LanesService,
         rewards: RewardsService,
         facts: EventFactsLoader,
-        cancellation: CancellationOrchestrator,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
@@ -153,7 +80,6 @@ class LaneTurns:
         self._lanes = lanes
         self._rewards = rewards
         self._facts = facts
-        self._cancellation = cancellation
         self._clock = clock
         self._new_id = new_id
 
@@ -161,49 +87,6 @@ class LaneTurns:
         """Makes a merchant's lane, unless another worker has made it."""
         async with self._database.single() as tx:
             await self._lanes.ensure(tx, merchant_id)
-
-    async def list_reversals(self, waiting: WaitingLane, *, limit: int) -> Sequence[Reversal]:
-        """Orders of the lane that were taken back and whose rewards were not yet."""
-        async with self._database.single() as tx:
-            return await self._lanes.list_open_reversals(
-                tx, waiting.merchant_id, after=None, now=self._clock(), limit=limit
-            )
-
-    async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int:
-        """Takes back what these orders earned; returns how many it were. All, or none."""
-        now = self._clock()
-        async with self._database.transaction() as tx:
-            lane = await self._lanes.take(tx, merchant_id)
-            if lane is None:
-                return 0
-            # Another worker may have dealt with some of them.
-            open_ones = await self._lanes.list_reversals(
-                tx, [each.reversal_id for each in reversals]
-            )
-            if not open_ones:
-                return 0
-            undecided = await self._cancellation.take_back_in(
-                tx, merchant_id, open_ones, first_sequence=lane.next_sequence, now=now
-            )
-            await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(open_ones))
-        await self._lift(merchant_id, undecided)
-        return len(open_ones)
-
-    async def _lift(self, merchant_id: MerchantId, lives: Sequence[OrderLife]) -> None:
-        """A transaction of its own, so that no webhook waits for the one before."""
-        if not lives:
-            return
-        async with self._database.transaction() as tx:
-            if await self._lanes.take(tx, merchant_id) is not None:
-                await self._purchases.lift(
-                    tx, merchant_id, [(each.order_reference, each.generation) for each in lives]
-                )
-
-    async def set_reversal_aside(self, merchant_id: MerchantId, reversal: Reversal) -> None:
-        """Lets a reversal wait that failed alone, so that the others go on."""
-        async with self._database.transaction() as tx:
-            if await self._lanes.take(tx, merchant_id) is not None:
-                await self._lanes.set_reversal_aside(tx, reversal, now=self._clock())
 
     async def prepare(self, waiting: WaitingLane, *, limit: int) -> PreparedBatch | None:
         """Fixes what is decided next. None: another worker is at it, or nothing is due."""
@@ -332,10 +215,10 @@ class LaneTurns:
             )
             interaction = interactions[life]
             if interaction.state is InteractionState.PENDING:
-                outcome.events.append(_purchase_event(interaction, purchase))
+                outcome.events.append(purchase_event(interaction, purchase))
             else:
                 decided = interaction.state is InteractionState.DECIDED
-                outcome.let_go.append(_let_go(life, is_decided=decided))
+                outcome.let_go.append(let_go_of(life, is_decided=decided))
         outcome.events += await self._load_referrals(tx, batch)
         outcome.events.sort(key=lambda each: each.lane_key)
         return outcome
@@ -406,7 +289,7 @@ class LaneTurns:
             now=now,
         )
         await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(result.decisions))
-        _note(outcome, result, until)
+        note(outcome, result, until)
 
     async def _read_campaigns(self, tx: Transaction, merchant_id: MerchantId) -> Sequence[Campaign]:
         try:
@@ -434,7 +317,7 @@ class LaneTurns:
                 await self._as_they_are(tx, lane.merchant_id, let_go),
                 round_number=lane.round_number,
             )
-            if not is_complete or not _stands_as(found, lane):
+            if not is_complete or not stands_as(found, lane):
                 return
             found = found.walked(batch.order_place, batch.referral_place, is_over=False)
             if batch.is_last:
@@ -453,7 +336,7 @@ class LaneTurns:
             if interaction.state is InteractionState.DECIDED
         }
         return [
-            _let_go(life, is_decided=True)
+            let_go_of(life, is_decided=True)
             if (life := OrderLife(order_reference=each.order_reference, generation=each.generation))
             in decided
             else each
@@ -499,8 +382,8 @@ class LaneTurns:
                 retry_time = await self._lanes.fail(
                     tx, each.interaction, obstacle=obstacle, now=now
                 )
-                if (life := _life(each)) is not None:
-                    let_go.append(_let_go(life, is_decided=False, due_time=retry_time))
+                if (life := life_of(each)) is not None:
+                    let_go.append(let_go_of(life, is_decided=False, due_time=retry_time))
         return let_go
 
     async def postpone(
@@ -513,8 +396,8 @@ class LaneTurns:
             (until,) = await self._lanes.postpone(
                 tx, [(event.interaction, None)], obstacle=obstacle, now=self._clock()
             )
-        life = _life(event)
-        return [] if life is None else [_let_go(life, is_decided=False, due_time=until)]
+        life = life_of(event)
+        return [] if life is None else [let_go_of(life, is_decided=False, due_time=until)]
 
     async def set_back(
         self, merchant_id: MerchantId, *, next_sequence: int, obstacle: Obstacle
@@ -524,69 +407,3 @@ class LaneTurns:
             lane = await self._lanes.take(tx, merchant_id)
             if lane is not None and lane.next_sequence == next_sequence:
                 await self._lanes.set_back(tx, lane, obstacle=obstacle, now=self._clock())
-
-
-def _purchase_event(interaction: Interaction, purchase: Purchase) -> LaneEvent:
-    assert purchase.identity_group_id is not None, purchase
-    return LaneEvent(
-        interaction=interaction,
-        person=purchase.identity_group_id,
-        event_time=purchase.order_time,
-        purchase=purchase,
-        referrer=None,
-    )
-
-
-def _life(event: LaneEvent) -> OrderLife | None:
-    purchase = event.purchase
-    if purchase is None:
-        return None
-    return OrderLife(order_reference=purchase.order_reference, generation=purchase.generation)
-
-
-def _let_go(
-    life: OrderLife,
-    *,
-    is_decided: bool,
-    due_time: datetime | None = None,
-    needed_rate: str | None = None,
-) -> LetGo:
-    return LetGo(
-        order_reference=life.order_reference,
-        generation=life.generation,
-        is_decided=is_decided,
-        due_time=due_time,
-        needed_rate=needed_rate,
-    )
-
-
-def _note(outcome: BatchOutcome, result: BatchResult, until: Sequence[datetime]) -> None:
-    """What became of the events of an outcome."""
-    waiting: dict[InteractionId, tuple[datetime, str]] = {
-        event.interaction.interaction_id: (due_time, str(pair))
-        for (event, pair), due_time in zip(result.waiting, until, strict=True)
-    }
-    for event in outcome.events:
-        life = _life(event)
-        if life is None:
-            continue
-        wait = waiting.get(event.interaction.interaction_id)
-        outcome.let_go.append(
-            _let_go(life, is_decided=True)
-            if wait is None
-            else _let_go(life, is_decided=False, due_time=wait[0], needed_rate=wait[1])
-        )
-    outcome.needed_rates = [(pair, each.event.event_time) for each, pair in result.waiting]
-    outcome.decided_count = len(result.facts)
-    outcome.waiting_count = len(result.waiting)
-    outcome.reward_count = len(result.rewards)
-
-
-def _stands_as(found: LaneWork, before: LaneWork) -> bool:
-    """Whether nobody has walked the round since."""
-    return (found.round_number, found.phase, found.order_place, found.referral_place) == (
-        before.round_number,
-        before.phase,
-        before.order_place,
-        before.referral_place,
-    )

@@ -373,11 +373,11 @@ class NeededRate(_message.Message):
     """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """The rate must have been observed after this time,"""
+        """The rate must have been observed after this time."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """and not after this one. Of several, the newest one counts."""
+        """The rate must have been observed at this time or before. Of several, the newest one counts."""
 
     def __init__(
         self,
