@@ -88,6 +88,7 @@ from orchestration.reward.flow import (
 )
 from orchestration.reward.flow.event_facts import EventFactsLoader
 from orchestration.reward.flow.reversing import LaneReversals
+from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from orchestration.reward.servicer import RewardServicer
 from server.probes.servicer import EdgeServicer
@@ -287,6 +288,7 @@ def build_flows(
     reward_batch_size: int,
 ) -> Flows:
     """Builds the flows on a database and a clock."""
+    turns = build_turns(database, domains, clock=clock)
     return Flows(
         arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=new_id),
         purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id),
@@ -300,7 +302,8 @@ def build_flows(
         ),
         reward=RewardOrchestrator(
             database=database,
-            turns=build_turns(database, domains, clock=clock),
+            turns=turns,
+            setbacks=LaneSetbacks(database=database, turns=turns, lanes=domains.lanes, clock=clock),
             reversals=LaneReversals(
                 database=database,
                 purchases=domains.purchases,

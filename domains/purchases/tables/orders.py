@@ -23,10 +23,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from domains.purchases.model import OrderState
 from infrastructure.database.metadata import metadata
 
+_REPORTED = text("purchase_id IS NOT NULL")
+_DUE = text("due_time IS NOT NULL AND ready_round IS NULL")
+
 # One row is the only truth about an order: what the shop reported, what is known about its
-# buyer and its time, and whether its rewards are decided. Webhook, claim and worker meet at it:
-# each writes it first and reads the others' part from the row that it wrote. (A look into a
-# second table would use the snapshot from before the wait for the row.)
+# buyer and its time, and whether its rewards are decided. Webhook, claim and worker each write it
+# first and read the others' part from the row that they wrote: a look into a second table would
+# use the snapshot from before the wait for the row.
 shop_order = Table(
     "shop_order",
     metadata,
@@ -55,8 +58,7 @@ shop_order = Table(
     # Evidence about the buyer; `domains.purchases.model.evidence` says who that makes it.
     # The SHA-256 of every token that reports have carried.
     Column("token_digests", ARRAY(LargeBinary), nullable=False, server_default="{}"),
-    # How often the order was claimed. A report that finds another number than it had seen
-    # before it waited for the row has not seen every claim.
+    # How often the order was claimed. A report that has seen fewer decides nothing.
     Column("claim_count", Integer, nullable=False, server_default="0"),
     # The earliest claim whose token a report has carried.
     Column("claim_group_id", Uuid),
@@ -121,21 +123,11 @@ shop_order = Table(
     CheckConstraint("ready_round IS NULL OR due_time IS NOT NULL", name="ready_once_due"),
     CheckConstraint("needed_rate IS NULL OR due_time IS NOT NULL", name="rates_for_what_waits"),
     # Serves list_purchases(): the ids grow with time.
-    Index(
-        "ix_shop_order_purchase",
-        "merchant_id",
-        "purchase_id",
-        postgresql_where=text("purchase_id IS NOT NULL"),
-    ),
+    Index("ix_shop_order_purchase", "merchant_id", "purchase_id", postgresql_where=_REPORTED),
     # Serves the cleaning of claims that no order ever met.
     Index("ix_shop_order_waiting", "create_time", postgresql_where=text("purchase_id IS NULL")),
     # Serves promote_due() and whoever asks when a lane has something to do.
-    Index(
-        "ix_shop_order_due",
-        "merchant_id",
-        "due_time",
-        postgresql_where=text("due_time IS NOT NULL AND ready_round IS NULL"),
-    ),
+    Index("ix_shop_order_due", "merchant_id", "due_time", postgresql_where=_DUE),
     # Serves fix_ready(): the order of a lane, a round at a time.
     Index(
         "ix_shop_order_ready",

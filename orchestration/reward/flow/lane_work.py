@@ -19,6 +19,7 @@ from orchestration.reward.flow.prepared import (
 )
 from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.searching import StoppedError, search_failures
+from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from vocabulary.ids import InteractionId
 
@@ -66,12 +67,14 @@ class RewardOrchestrator:
         *,
         database: Database,
         turns: LaneTurns,
+        setbacks: LaneSetbacks,
         reversals: LaneReversals,
         clock: Callable[[], datetime],
         batch_size: int,
     ) -> None:
         self._database = database
         self._turns = turns
+        self._setbacks = setbacks
         self._reversals = reversals
         self._clock = clock
         self._batch_size = batch_size
@@ -157,7 +160,7 @@ class RewardOrchestrator:
             if not search.success_count:
                 raise LaneFailedError(Obstacle.DECIDING_FAILED) from cause
             failed, is_complete = search.failed, search.is_complete
-            total.let_go += await self._turns.set_aside(
+            total.let_go += await self._setbacks.set_aside(
                 batch, [each for each, _ in failed], obstacle=Obstacle.DECIDING_FAILED
             )
         await self._turns.finish(batch, total.let_go, is_complete=is_complete)
@@ -173,7 +176,7 @@ class RewardOrchestrator:
 
     async def _let_wait(self, batch: PreparedBatch, event: LaneEvent) -> None:
         """One that takes too long by itself steps aside for the others behind it."""
-        let_go = await self._turns.postpone(batch, event, obstacle=Obstacle.TIMED_OUT)
+        let_go = await self._setbacks.postpone(batch, event, obstacle=Obstacle.TIMED_OUT)
         await self._turns.finish(batch, let_go, is_complete=False)
 
     async def _set_back(
@@ -194,8 +197,10 @@ class RewardOrchestrator:
                 obstacle = _obstacle_of(cause)
         try:
             if batch is not None:
-                await self._turns.open_again(batch)
-            await self._turns.set_back(lane.merchant_id, next_sequence=sequence, obstacle=obstacle)
+                await self._setbacks.open_again(batch)
+            await self._setbacks.set_back(
+                lane.merchant_id, next_sequence=sequence, obstacle=obstacle
+            )
         except Exception as second:
             # Whoever could not work on it may not be able to say so either.
             if not is_away(second) and not is_timeout(second):
