@@ -50,31 +50,28 @@ _PEOPLE = text(
         WHERE n >= 3 * :people / 4
     ), orders AS (
         INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
-                                event_time, body_hash, order_time, token_digest, total, currency,
-                                items, identity_group_id, link, link_time)
+                                event_time, body_hash, order_time, token_digests, total, currency,
+                                items, claim_count, claim_group_id, claim_time, claim_digest,
+                                interaction_generation, due_time)
         SELECT :merchant_id, :prefix || event.n, now(), uuidv7(), 'confirmed',
-               now() - interval '1 day', sha256('x'), now() - interval '1 day', sha256('x'),
-               20 + event.n % 80, 'USD',
+               now() - interval '1 day', sha256('x'), now() - interval '1 day',
+               ARRAY[sha256('x')], 20 + event.n % 80, 'USD',
                '[{"name": "mug", "price": "20", "title": "Mug", "quantity": 1, "image_url": "",
-                  "product_reference": "sku"}]', buyers.identity_group_id, 'claim', now()
+                  "product_reference": "sku"}]', 1, buyers.identity_group_id, now(), sha256('x'), 1, now()
         FROM generate_series(0, :events - 1) AS event (n)
         JOIN buyers ON buyers.n = event.n % (:people / 4)
-        RETURNING merchant_id, order_reference, purchase_id, identity_group_id, order_time
+        RETURNING merchant_id, order_reference
     )
-    INSERT INTO interaction (interaction_id, merchant_id, kind, event_reference,
-                             identity_group_id, purchase_id, event_time, due_time)
-    SELECT uuidv7(), merchant_id, 'purchase', 'purchase:' || order_reference, identity_group_id,
-           purchase_id, order_time, order_time
-    FROM orders
+    INSERT INTO interaction (interaction_id, merchant_id, kind, order_reference, generation,
+                             due_time)
+    SELECT uuidv7(), merchant_id, 'purchase', order_reference, 1, now() FROM orders
     """
 )
 _STORED = text(
     """
-    INSERT INTO interaction (interaction_id, merchant_id, kind, event_reference,
-                             identity_group_id, purchase_id, state, event_time, due_time,
-                             decide_time)
-    SELECT uuidv7(), :merchant_id, 'purchase', 'purchase:stored-' || n, uuidv7(), uuidv7(),
-           'decided', now() - interval '40 days', now(), now()
+    INSERT INTO interaction (interaction_id, merchant_id, kind, order_reference, generation,
+                             due_time, state, decide_time)
+    SELECT uuidv7(), :merchant_id, 'purchase', 'stored-' || n, 1, now(), 'decided', now()
     FROM generate_series(1, :stored) AS n
     """
 )
@@ -86,9 +83,9 @@ _FLOOR_TABLES = (
     "CREATE TABLE floor_entry (LIKE budget_entry INCLUDING ALL)",
     "CREATE TABLE floor_interaction (LIKE interaction INCLUDING ALL)",
     """
-    INSERT INTO floor_interaction (interaction_id, merchant_id, kind, event_reference,
-                                   identity_group_id, purchase_id, event_time, due_time)
-    SELECT uuidv7(), uuidv7(), 'purchase', n::text, uuidv7(), uuidv7(), now(), now()
+    INSERT INTO floor_interaction (interaction_id, merchant_id, kind, order_reference, generation,
+                             due_time)
+    SELECT uuidv7(), uuidv7(), 'purchase', n::text, 1, now()
     FROM generate_series(1, 200000) AS n
     """,
 )

@@ -4,8 +4,8 @@
 BEGIN;
 WITH made AS (INSERT INTO identity_group VALUES (uuidv7(), now()) RETURNING identity_group_id)
 INSERT INTO identity_node SELECT uuidv7(), identity_group_id, 'client', 'floor-' || CAST(:client AS text) || clock_timestamp(), :merchant_id, now() FROM made;
-UPDATE shop_order SET identity_group_id = uuidv7(), link = 'claim', link_time = now()
+UPDATE shop_order SET claim_group_id = uuidv7(), claim_time = now(), claim_digest = sha256('x'), claim_count = claim_count + 1, interaction_generation = 1, due_time = now() + interval '1 day'
 WHERE merchant_id = :merchant_id AND order_reference = 'floor-order-' || CAST(:number AS text);
-INSERT INTO interaction (interaction_id, merchant_id, kind, event_reference, identity_group_id, purchase_id, event_time, due_time)
-VALUES (uuidv7(), :merchant_id, 'purchase', 'purchase floor-claim-' || CAST(:client AS text) || clock_timestamp(), uuidv7(), uuidv7(), now(), now() + interval '1 day');
+INSERT INTO interaction (interaction_id, merchant_id, kind, order_reference, generation, due_time)
+VALUES (uuidv7(), :merchant_id, 'purchase', 'floor-claim-' || CAST(:client AS text) || clock_timestamp(), 1, now());
 COMMIT;

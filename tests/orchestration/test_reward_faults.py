@@ -207,7 +207,7 @@ async def test_a_worker_that_is_killed_leaves_nothing_behind(
     await assert_books_balance(real_database)
 
 
-@pytest.mark.parametrize("table", ["budget_window", "transfer", "decision", "interaction"])
+@pytest.mark.parametrize("table", ["budget_window", "transfer", "decision", "reward"])
 async def test_a_refund_during_the_work_waits_for_nothing_and_wins(
     engine: AsyncEngine, real_database: Database, table: str
 ) -> None:
