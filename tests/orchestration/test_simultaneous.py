@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -20,6 +21,7 @@ from tests.support.books import (
     deliveries_of,
     events_of,
     read,
+    rewards_of,
     states_of,
 )
 from tests.support.connections import at_once, holding
@@ -27,7 +29,7 @@ from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign
 from tests.support.shop import a_delivery, a_shop
 
-PAIRS = 1_000
+PAIRS = 2_000
 PAIRS_AT_ONCE = 10
 SECONDS_MAX = 60
 ROUNDS = 20
@@ -147,32 +149,53 @@ async def test_four_people_cannot_close_a_circle(real_database: Database) -> Non
     assert await count_of(shop, "referral_link") == ROUNDS * 3
 
 
-async def test_claim_and_order_always_meet(real_database: Database) -> None:
-    """Of a claim and an order that come at once, neither would see the other."""
-    shop = await a_shop(real_database, a_campaign(limits=(Limit(amount="2000"),)))
+@pytest.mark.parametrize("decided_meanwhile", [False, True])
+async def test_claim_and_order_of_a_known_customer_agree_on_the_buyer(
+    real_database: Database, decided_meanwhile: bool
+) -> None:
+    """The reward would go to whom the customer was taken for, the order to whoever claimed it."""
+    shop = await a_shop(real_database, a_campaign(limits=(Limit(amount="5000"),)))
+    await shop.report("first", customerId="c-1")
+    known = (await shop.claim("known", "first")).identity_group_id
     orders = [f"A-{number}" for number in range(PAIRS)]
     waiting = iter(orders)
+    told: dict[str, tuple[UUID, bool]] = {}
 
     async def claim(order: str) -> None:
         # A delivery reads its shop first. Reading something here makes the two writes meet.
         await read(real_database, "SELECT 1")
-        await shop.claim(f"buyer of {order}", order)
+        answer = await shop.claim(f"buyer of {order}", order)
+        told[order] = answer.identity_group_id, answer.purchase_id is not None
 
     async def pairs() -> None:
         for order in waiting:
-            await at_once(partial(shop.report, order, customerId=order), partial(claim, order))
+            await at_once(partial(shop.report, order, customerId="c-1"), partial(claim, order))
+
+    async def work() -> None:
+        while len(told) < PAIRS:
+            await shop.look()
 
     async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as group:
         for _ in range(PAIRS_AT_ONCE):
             group.create_task(pairs())
-
-    (unlinked,) = await read(
-        real_database, "SELECT count(*) FROM shop_order WHERE link IS DISTINCT FROM 'claim'"
-    )
-    assert unlinked.count == 0
-    assert set(await states_of(shop)) == {f"purchase:{order}" for order in orders}
+        if decided_meanwhile:
+            group.create_task(work())
     await shop.work()
-    assert len(await amounts_of(shop)) == PAIRS
+
+    rows = await read(real_database, "SELECT order_reference, identity_group_id FROM shop_order")
+    owners = {row.order_reference: row.identity_group_id for row in rows}
+    rewarded = {
+        each.event.removeprefix("purchase:"): each.person for each in await rewards_of(shop)
+    }
+    assert rewarded == owners
+    assert len(owners) == PAIRS + 1
+    claimed = {order for order, (person, _) in told.items() if owners[order] == person}
+    # What is decided stays with whom it was decided for; nothing else keeps a claim from counting.
+    assert all(owners[order] == known for order in orders if order not in claimed)
+    assert decided_meanwhile or len(claimed) == PAIRS
+    # Whoever is told that the order is theirs has it, and nobody else is.
+    for order, (person, is_theirs) in told.items():
+        assert not is_theirs or owners[order] == person
     await assert_books_balance(real_database)
 
 

@@ -1,0 +1,144 @@
+"""Two worker processes on one database, of which one is frozen or busy with a slow shop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.schema import migrate
+from server.embedded.postgres import Postgres
+from tests.support.books import amounts_of, assert_books_balance
+from tests.support.connections import holding
+from tests.support.files import ROOT
+from tests.support.flows import Clock, flows_on
+from tests.support.mesh import create_database, environment_for
+from tests.support.rules import Limit, a_campaign
+from tests.support.shop import Shop, a_shop
+
+GO_ON_SECONDS_MAX = 10
+SLOW_SHOP_DELAY_SECONDS_MAX = 2
+WAIT_SECONDS_MAX = 30
+POLL_SECONDS = 0.02
+# Every reward of one merchant takes longer than any statement may.
+_SLOW_SHOP = """
+    CREATE FUNCTION slow_shop() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.merchant_id = '{merchant_id}' THEN PERFORM pg_sleep(60); END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER slow_shop BEFORE INSERT ON reward FOR EACH ROW EXECUTE FUNCTION slow_shop();
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A database of a test's own, and where it is."""
+
+    engine: AsyncEngine
+    url: str
+
+
+@pytest.fixture
+async def site(postgres: Postgres) -> AsyncIterator[Site]:
+    url = await create_database(postgres, f"workers_{uuid4().hex}")
+    engine = create_engine(url, pool_size=8, application_name="tests")
+    await migrate(engine)
+    yield Site(engine=engine, url=url)
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def a_worker(site: Site) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker process, ended when the block ends whatever became of it."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server", "work"),
+        cwd=ROOT,
+        env=ours | environment_for(site.url),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def a_paying_shop(site: Site) -> Shop:
+    clock = Clock(datetime.now(UTC))
+    flows = flows_on(database_of(site.engine), clock=clock)
+    return await a_shop(flows, a_campaign(limits=(Limit(amount="1000"),)))
+
+
+async def until_paid(shop: Shop, count: int) -> float:
+    """How many seconds it takes until a shop has so many rewards."""
+    begin = time.monotonic()
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while len(await amounts_of(shop)) < count:  # noqa: ASYNC110 - another process does it
+            await asyncio.sleep(POLL_SECONDS)
+    return time.monotonic() - begin
+
+
+async def test_the_lane_of_a_frozen_worker_goes_on(site: Site) -> None:
+    """A machine that stands still with a lane in hand would stop its merchant's rewards."""
+    shop = await a_paying_shop(site)
+    async with a_worker(site) as frozen:
+        await shop.buy("buyer", "A-0")
+        await until_paid(shop, 1)
+        async with holding(site.engine, "LOCK TABLE transfer IN SHARE MODE") as holder:
+            for number in range(1, 6):
+                await shop.buy("buyer", f"A-{number}")
+            # It is within its batch: the orders are fixed, the rewards are being written.
+            await holder.until_awaited()
+            frozen.send_signal(signal.SIGSTOP)
+        async with a_worker(site) as other:
+            seconds = await until_paid(shop, 6)
+            amounts = await amounts_of(shop)
+            frozen.send_signal(signal.SIGCONT)
+            await shop.buy("buyer", "A-6")
+            await until_paid(shop, 7)
+            assert other.returncode is None
+        # Thawed, it works on, and what it had begun has changed nothing.
+        await shop.buy("buyer", "A-7")
+        await until_paid(shop, 8)
+        assert frozen.returncode is None
+    assert seconds < GO_ON_SECONDS_MAX
+    assert amounts == [(f"purchase:A-{number}", 1_000_000) for number in range(6)]
+    assert (await amounts_of(shop))[:6] == amounts
+    await assert_books_balance(shop.database)
+
+
+async def test_a_shop_whose_statements_all_time_out_delays_no_other(site: Site) -> None:
+    """One shop with damaged or enormous books would take all the time that there is."""
+    slow, quick = await a_paying_shop(site), await a_paying_shop(site)
+    async with site.engine.begin() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await driver.execute(_SLOW_SHOP.format(merchant_id=slow.merchant_id))
+    async with a_worker(site):
+        await quick.buy("buyer", "first")
+        await until_paid(quick, 1)
+        for number in range(10):
+            await slow.buy("buyer", f"A-{number}")
+        for number in range(5):
+            await quick.buy("buyer", f"B-{number}")
+            assert await until_paid(quick, 2 + number) < SLOW_SHOP_DELAY_SECONDS_MAX
+        async with site.engine.begin() as connection:
+            busy = await connection.execute(
+                text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            )
+            assert busy.scalar_one() == 1
