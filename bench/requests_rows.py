@@ -27,7 +27,8 @@ FLOOR_ORDERS = 20_000
 _ORDERS = text(
     """
     INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
-                            event_time, body_hash, order_time, token_digests, total, currency, items)
+                            event_time, body_hash, order_time, token_digests, total, currency,
+                            items)
     SELECT :merchant_id, 'floor-order-' || n, now(), uuidv7(), 'confirmed', now(), sha256('x'),
            now(), ARRAY[sha256('x')], 59.80, 'USD', '[]'
     FROM generate_series(1, :order_count) AS n

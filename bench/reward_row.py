@@ -57,7 +57,8 @@ _PEOPLE = text(
                now() - interval '1 day', sha256('x'), now() - interval '1 day',
                ARRAY[sha256('x')], 20 + event.n % 80, 'USD',
                '[{"name": "mug", "price": "20", "title": "Mug", "quantity": 1, "image_url": "",
-                  "product_reference": "sku"}]', 1, buyers.identity_group_id, now(), sha256('x'), 1, now()
+                  "product_reference": "sku"}]',
+               1, buyers.identity_group_id, now(), sha256('x'), 1, now()
         FROM generate_series(0, :events - 1) AS event (n)
         JOIN buyers ON buyers.n = event.n % (:people / 4)
         RETURNING merchant_id, order_reference

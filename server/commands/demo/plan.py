@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from uuid import UUID, uuid5
+
+from vocabulary.exact import scale
 
 _NAMES = UUID("2f3c2a52-6f0e-4d0b-9a53-9b6f0c9a1d77")
 _MINUTES_OF_TRADE = 18 * 60
@@ -211,4 +214,5 @@ def token_of(order: PlannedOrder) -> str:
 
 
 def _price(order: PlannedOrder) -> Decimal:
-    return (order.total / order.quantity).quantize(Decimal("0.01"))
+    cents = round(Fraction(order.total) * 100 / order.quantity)
+    return scale(Decimal(cents), -2)

@@ -36,6 +36,7 @@ from server.commands.demo.plan import (
     request_id_of,
     token_of,
 )
+from vocabulary.exact import plain, scale
 
 TOKEN_ADDRESS = "0x" + "c0ffee" * 6 + "cafe"
 SIGNING_KEY = "demo-signing-key-of-one-shop"
@@ -248,7 +249,7 @@ class Teller:
             "status": "confirmed",
             "token": token,
             "currency": "USD",
-            "totalPrice": format(Decimal(10) + Decimal(number) / 4, "f"),
+            "totalPrice": plain(scale(Decimal(1_000 + 25 * number), -2)),
         }
         if number % 3 == 0:
             await self._mesh.json("/user/track/purchase", claim, headers)

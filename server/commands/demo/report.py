@@ -21,6 +21,7 @@ from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2
 from server.commands.demo.client import MeshClient
 from server.commands.demo.replay import Story
+from vocabulary.exact import total
 
 PAGE_SIZE = 500
 TOP_REFERRERS = 5
@@ -207,7 +208,7 @@ def _rewards_table(report: Report) -> Table:
         kinds[report.campaign_names[each.campaign_id], role, each.depth, unit].append(each)
     for (campaign, role, depth, unit), rewards in sorted(kinds.items()):
         taken_back = sum(each.state == rewards_pb2.Reward.STATE_CANCELLED for each in rewards)
-        left = sum((Decimal(each.amount.amount) for each in rewards), Decimal(0))
+        left = total(Decimal(each.amount.amount) for each in rewards)
         table.add_row(
             f"{campaign} ({unit})",
             f"{role} {depth or ''}".strip(),
@@ -244,15 +245,16 @@ def _budget_table(report: Report) -> Table:
 
 def _referrers_table(report: Report) -> Table:
     table = _table("Top referrers", "person", "orders brought", "earned")
-    earned: dict[str, Decimal] = defaultdict(Decimal)
+    earned: dict[str, list[Decimal]] = defaultdict(list)
     brought: Counter[str] = Counter()
     for each in report.rewards:
         if each.role == rewards_pb2.Reward.ROLE_REFERRER:
-            earned[each.identity_group_id] += Decimal(each.amount.amount)
+            earned[each.identity_group_id].append(Decimal(each.amount.amount))
             brought[each.identity_group_id] += each.depth == 1
-    best = sorted(earned, key=lambda person: (-earned[person], -brought[person], person))
+    sums = {person: total(amounts) for person, amounts in earned.items()}
+    best = sorted(sorted(sums), key=lambda person: (sums[person], brought[person]), reverse=True)
     for person in best[:TOP_REFERRERS]:
-        table.add_row(person, f"{brought[person]:,}", f"{earned[person]:,.6f}")
+        table.add_row(person, f"{brought[person]:,}", f"{sums[person]:,.6f}")
     return table
 
 
@@ -275,12 +277,12 @@ def draw(report: Report, target: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after its backend is chosen
 
-    months: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    months: dict[str, dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(list))
     for each in report.rewards:
         if ":" in each.granted.unit:
             month = _month_told(each.event_time.ToDatetime())
             role = "buyers" if each.depth == 0 else f"referrers, depth {each.depth}"
-            months[month][role] += Decimal(each.amount.amount)
+            months[month][role].append(Decimal(each.amount.amount))
     windows = {_month_told(window.start_time.ToDatetime()): window for window in report.windows}
     # A gap before today, which is not the month that follows the history.
     history = sorted(name for name in {*months, *windows} if name != TODAY)
@@ -300,7 +302,7 @@ def draw(report: Report, target: Path) -> None:
             tops[name] += height
 
     for role in sorted({role for each in months.values() for role in each}):
-        add_bars(role, {name: float(each[role]) for name, each in months.items()})
+        add_bars(role, {name: float(total(each[role])) for name, each in months.items()})
     refused = {name: float(window.refused.amount) for name, window in windows.items()}
     add_bars("refused by the budget", refused, color="none", edgecolor="gray", hatch="//")
     limit = max((float(window.limit.amount) for window in windows.values()), default=0.0)
