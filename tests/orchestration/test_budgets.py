@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from domains.campaign.model import (
     CalendarMonths,
     Decision,
     EventFacts,
+    Operator,
     Outcome,
     Tiles,
     Trigger,
@@ -25,8 +27,9 @@ from infrastructure.database.transaction import Database
 from tests.support.books import amounts_of, assert_books_balance, explain, windows_of
 from tests.support.connections import at_once
 from tests.support.flows import NOON, flows_on
-from tests.support.rules import Limit, a_campaign
+from tests.support.rules import Limit, a_campaign, a_condition, percent
 from tests.support.shop import Shop, a_shop
+from vocabulary.amounts import BASE_UNITS_MAX
 from vocabulary.ids import IdentityGroupId, RewardId
 
 TAKERS = 50
@@ -120,3 +123,41 @@ async def test_fifty_orders_at_once_earn_exactly_the_limit(real_database: Databa
         "window_start": window.start_time.isoformat(),
     }
     await assert_books_balance(real_database)
+
+
+async def test_a_budget_that_nothing_is_charged_to_has_no_windows(database: Database) -> None:
+    """A shop's tables would grow by windows for every order that earns nothing."""
+    small = a_condition("purchase.amount", Operator.LT, Decimal(1))
+    limits = (Limit(amount="20", window=A_MONTH), Limit(amount="9", label="b", window=TEN_DAYS))
+    shop = await a_shop(
+        database,
+        a_campaign("never", when=small, limits=limits),
+        a_campaign("brought", trigger=Trigger.REFERRAL_PURCHASE, limits=limits),
+        a_campaign("paid", limits=(Limit(amount="20", window=A_MONTH),)),
+    )
+    for number in range(10):
+        await shop.buy("buyer", f"A-{number}", ordered=NOON - timedelta(days=number))
+
+    await shop.work()
+
+    assert await windows_of(shop, "never") == await windows_of(shop, "brought") == []
+    assert [window.used for window in await windows_of(shop, "paid")] == [9 * ONE, ONE]
+
+
+async def test_refusals_beyond_every_number_stop_nobody(database: Database) -> None:
+    """One campaign's refused sum would outgrow its column, and every other reward would be lost."""
+    shop = await a_shop(
+        database,
+        a_campaign("refused", amount=percent("100"), limits=(Limit(amount="1"),)),
+        a_campaign("paid"),
+        decimals=58,
+    )
+    for number in range(3):
+        await shop.buy("buyer", f"A-{number}", totalPrice="90000000000000000000")
+
+    await shop.work()
+
+    assert [units for _, units in await amounts_of(shop)] == [10**58] * 3
+    (window,) = await windows_of(shop, "refused")
+    assert (window.used, window.refused_count, window.refused) == (0, 3, BASE_UNITS_MAX)
+    await assert_books_balance(database)

@@ -145,3 +145,27 @@ async def test_events_that_wait_cost_one_statement_together(
         counts.append(len(sent))
 
     assert counts == [26, 26]
+
+
+async def test_no_transaction_of_a_turn_is_empty(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """A shop with an order a minute would pay for commits in which nothing happens."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.buy("before", "A-0")
+    await shop.work()
+    await shop.buy("buyer", "A-1")
+
+    # It is fixed, decided, and let go of.
+    commits: list[object] = []
+    note = commits.append
+    event.listen(engine.sync_engine, "commit", note)
+    try:
+        await shop.look()
+        assert len(commits) == 3
+        # A look that finds nothing asks once, outside of transactions.
+        with counting(engine) as sent:
+            await shop.look()
+        assert (len(sent), len(commits)) == (1, 3)
+    finally:
+        event.remove(engine.sync_engine, "commit", note)
