@@ -1,0 +1,140 @@
+"""Statements that may wait for a row, and what they read beside it.
+
+A statement that has waited goes on with the snapshot from before the wait: of the row that it
+waited for it sees what the other one wrote, of every other table it does not. So whatever such a
+statement reads elsewhere stands here, with the reason why nothing can have changed there meanwhile.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.elements import TextClause
+
+import domains
+import infrastructure
+import orchestration
+import server
+from infrastructure.database.metadata import metadata
+
+FIXED = "rules, items and units are never changed once they are there"
+NO_LANE_BUT_OURS = "only whoever holds the lane writes them, and the lane is held"
+
+# What each reads beside the rows that it may wait for, and why that may be older than the wait.
+READS = {
+    "domains.campaign.repository.budgets._MOVE": ({"budget_item"}, FIXED),
+    "domains.campaign.repository.budgets._RELEASE": (
+        {"budget_entry", "budget_window"},
+        NO_LANE_BUT_OURS,
+    ),
+    "domains.campaign.repository.campaigns._FIND_FOR_UPDATE": (
+        {"budget_item", "campaign_rule_version"},
+        FIXED,
+    ),
+    "domains.campaign.repository.campaigns._LIST_PAYING": (
+        {"budget_item", "campaign_rule_version"},
+        FIXED,
+    ),
+    "domains.identity.repository._ADD_WALLET": (
+        {"identity_group"},
+        "people are never deleted, and nobody else makes this one",
+    ),
+    "domains.purchases.repository.orders._FORGET_UNREPORTED": (
+        {"order_claim"},
+        "the orders are locked by a statement before it, and claims are only added under that",
+    ),
+    "domains.rewards.repository.rewards._CANCEL": (
+        {"interaction", "ledger_unit"},
+        NO_LANE_BUT_OURS,
+    ),
+    "orchestration.arrival.statements._ARRIVE": (
+        {"identity_node", "merchant", "referral_link", "touchpoint"},
+        (
+            "links of a merchant are only added under a lock that a statement before it takes; the"
+            " same for people whom it makes; touches are read to leave out a repetition, no more"
+        ),
+    ),
+    "orchestration.purchase_linking.statements._CLAIM": (
+        {"identity_node", "merchant"},
+        "read before the order is waited for: who somebody is does not depend on the order",
+    ),
+    "orchestration.purchase_webhook.statements._APPLY": (
+        {"delivery", "identity_node", "merchant", "order_claim", "shop_order"},
+        (
+            "claims are counted in the order's row: who has seen another number decides nothing,"
+            " and does it again under a lock of its own statement"
+        ),
+    ),
+}
+
+_WAITS = re.compile(
+    r"""\bFOR\ (NO\ KEY\ UPDATE|UPDATE|KEY\ SHARE|SHARE)\b(?!\s+(OF\ \w+\ )?SKIP\ LOCKED)
+      | \bON\ CONFLICT\b | \bUPDATE\ [a-z] | \bDELETE\ FROM\b""",
+    re.VERBOSE,
+)
+_WRITES = re.compile(r"\b(?:UPDATE|INSERT INTO|DELETE FROM)\s+([a-z_]+)")
+_DELETES = re.compile(r"\bDELETE FROM\s+\w+")
+_READS = re.compile(r"(?:\b(?:FROM|JOIN|USING)\s+|,\s*\n?\s+)(?:ONLY\s+|LATERAL\s+)?(\w+)\b(?!\.)")
+_LOCKS = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b(?: OF (\w+))?")
+
+
+def modules() -> Iterator[ModuleType]:
+    for room in (domains, orchestration, infrastructure, server):
+        for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            if not found.name.endswith("__main__"):
+                yield importlib.import_module(found.name)
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Every statement that is written down in the code, by its name."""
+    for module in modules():
+        for name, value in vars(module).items():
+            if isinstance(value, TextClause):
+                yield f"{module.__name__}.{name}", value.text
+            elif isinstance(value, ClauseElement) and (
+                getattr(value, "is_dml", False) or getattr(value, "is_select", False)
+            ):
+                compiled = value.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+                yield f"{module.__name__}.{name}", str(compiled)
+
+
+def reads_beside(statement: str) -> set[str]:
+    """The tables that a statement reads and does not wait at."""
+    statement = re.sub(r"--.*", "", statement)
+    tables = set(metadata.tables)
+    written = set(_WRITES.findall(statement))
+    found = set(_READS.findall(_DELETES.sub("", statement))) & tables
+    locked = set(_LOCKS.findall(statement))
+    if not written:
+        # `OF` names what is locked; without it, everything that is read is.
+        written = found if "" in locked else locked
+    # A statement about one table alone waits where it reads.
+    return set() if found <= written and len(written) == 1 else found - (locked & written)
+
+
+WAITING = {name: text for name, text in statements() if _WAITS.search(re.sub(r"--.*", "", text))}
+
+
+def test_statements_are_found() -> None:
+    """A test that finds no statement would be content with every one."""
+    assert len(WAITING) > 30
+    assert "orchestration.purchase_webhook.statements._APPLY" in WAITING
+
+
+@pytest.mark.parametrize("name", sorted(WAITING))
+def test_what_is_read_beside_the_row_that_is_waited_for_has_a_reason(name: str) -> None:
+    """What another one wrote meanwhile would be missed: the reward goes to somebody else."""
+    expected, _ = READS.get(name, (set(), ""))
+    assert reads_beside(WAITING[name]) == expected
+
+
+def test_every_reason_is_about_a_statement_that_is_there() -> None:
+    """The list would tell of statements that are long gone."""
+    assert set(READS) <= set(WAITING)
