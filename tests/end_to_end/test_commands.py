@@ -149,6 +149,62 @@ async def test_a_broken_campaign_file_is_explained(
     assert "Traceback" not in refused.complaint
 
 
+async def test_a_rate_is_added_once_and_listed(stack: Stack) -> None:
+    """Orders in another currency would wait for a rate that nobody can enter."""
+    folder, request_id = stack.folder.parent, str(uuid4())
+    when = "2026-01-08T10:15:31+01:00"
+    rate = ("rate", "set", "CHF", "SEK", "11.0832", "--at", when, "--request-id", request_id)
+
+    first, again = await guerdon(folder, *rate), await guerdon(folder, *rate)
+    listed = await guerdon(folder, "rate", "list", "--base", "CHF", "--quote", "SEK")
+
+    assert (first.code, again.code) == (0, 0), (first, again)
+    assert first.document == again.document
+    assert first.document["observeTime"] == "2026-01-08T09:15:31Z"
+    assert listed.output == "CHF SEK 11.0832 2026-01-08T09:15:31Z manual\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("CHF", "CHF", "1"), "another one than the base"),
+        (("chf", "SEK", "1"), "three capital letters"),
+        (("CHF", "SEK", "0"), "above 0"),
+        (("CHF", "SEK", "1,5"), "decimal number"),
+        (("CHF", "SEK", "1", "--at", "2026-01-08"), "no time with its zone"),
+        (("CHF", "SEK", "1", "--at", "2999-01-01T00:00:00Z"), "future"),
+    ],
+)
+async def test_a_wrong_rate_is_explained(
+    stack: Stack, arguments: tuple[str, ...], says: str
+) -> None:
+    """Orders would be paid by a rate that was typed wrong, or nobody would know what is wrong."""
+    refused = await guerdon(stack.folder.parent, "rate", "set", *arguments)
+
+    assert refused.code == 1
+    assert says in refused.complaint
+    assert "Traceback" not in refused.complaint
+
+
+async def test_what_is_dead_is_tried_again_from_the_command_line(stack: Stack) -> None:
+    """An operator would need a program to bring back what died of a fault that is mended."""
+    folder = stack.folder.parent
+    merchant = (await create_merchant(folder, str(uuid4()))).document["merchantId"]
+    retry = ("work", "retry", "--merchant", merchant)
+
+    nothing = await guerdon(folder, *retry)
+    unknown = await guerdon(folder, *retry, "--interaction", str(uuid4()))
+    nobody = await guerdon(folder, "work", "retry", "--merchant", str(uuid4()))
+
+    assert nothing.code == 0, nothing
+    assert "0 interactions are decided again" in nothing.output
+    assert "0 deliveries are applied again" in nothing.output
+    for refused in (unknown, nobody):
+        assert refused.code == 1
+        assert "Traceback" not in refused.complaint
+        assert refused.complaint.strip(), refused
+
+
 async def test_without_a_mesh_a_command_says_how_to_get_one(tmp_path: Path) -> None:
     """A stranger would read a stack of calls."""
     for arguments in (

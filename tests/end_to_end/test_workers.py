@@ -1,4 +1,4 @@
-"""Two worker processes on one database, of which one is frozen or busy with a slow shop."""
+"""Worker processes on a database: frozen, busy with a slow shop, waiting for a rate."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domains.campaign.model import ExchangeRate, Pair, PercentageAmount
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.schema import migrate
 from server.embedded.postgres import Postgres
-from tests.support.books import amounts_of, assert_books_balance
+from tests.support.books import amounts_of, assert_books_balance, events_of
 from tests.support.connections import holding
 from tests.support.files import ROOT
 from tests.support.flows import Clock, flows_on
 from tests.support.mesh import create_database, environment_for
-from tests.support.rules import Limit, a_campaign
+from tests.support.rules import Limit, a_campaign, percent
 from tests.support.shop import Shop, a_shop
+from vocabulary.ids import ExchangeRateId
 
 GO_ON_SECONDS_MAX = 10
 SLOW_SHOP_DELAY_SECONDS_MAX = 2
+RATE_SECONDS_MAX = 2
 WAIT_SECONDS_MAX = 30
 POLL_SECONDS = 0.02
 # Every reward of one merchant takes longer than any statement may.
@@ -78,10 +82,10 @@ async def a_worker(site: Site) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def a_paying_shop(site: Site) -> Shop:
+async def a_paying_shop(site: Site, amount: PercentageAmount | None = None) -> Shop:
     clock = Clock(datetime.now(UTC))
     flows = flows_on(database_of(site.engine), clock=clock)
-    return await a_shop(flows, a_campaign(limits=(Limit(amount="1000"),)))
+    return await a_shop(flows, a_campaign(amount=amount, limits=(Limit(amount="1000"),)))
 
 
 async def until_paid(shop: Shop, count: int) -> float:
@@ -142,3 +146,31 @@ async def test_a_shop_whose_statements_all_time_out_delays_no_other(site: Site) 
                 text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
             )
             assert busy.scalar_one() == 1
+
+
+async def test_a_rate_that_comes_late_is_heard_of_in_two_seconds(site: Site) -> None:
+    """An order would wait for up to an hour for a rate that is there."""
+    shop = await a_paying_shop(site, percent("10"))
+    async with a_worker(site):
+        await shop.buy("buyer", "euros")
+        await until_paid(shop, 1)
+        await shop.buy("buyer", "dollars", currency="USD")
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while not any(each.needed_rate for each in await events_of(shop)):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(POLL_SECONDS)
+
+        async with shop.database.transaction() as tx:
+            await shop.flows.rates.add(
+                tx,
+                ExchangeRate(
+                    exchange_rate_id=ExchangeRateId(uuid4()),
+                    pair=Pair(base="USD", quote="EUR"),
+                    rate=Decimal("0.9"),
+                    observe_time=shop.flows.clock.now - timedelta(minutes=1),
+                    source="test",
+                    create_time=shop.flows.clock.now,
+                ),
+            )
+
+        assert await until_paid(shop, 2) < RATE_SECONDS_MAX
+    assert dict(await amounts_of(shop))["purchase:dollars"] == 9_000_000

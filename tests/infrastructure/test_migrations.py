@@ -1,0 +1,209 @@
+"""Data that an older version wrote, after it was brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.schema import MIGRATIONS, migrate
+from server.embedded.postgres import Postgres
+from tests.support.books import amounts_of, assert_books_balance, read
+from tests.support.flows import NOON, flows_on
+from tests.support.mesh import create_database
+from tests.support.shop import Shop
+
+_MERCHANT = """
+    INSERT INTO merchant (merchant_id, product_id, name, domain, token_chain_id, token_address,
+                          token_decimals, peg_currency, look_back, reward_delay,
+                          attribution_model, create_time)
+    VALUES (:merchant_id, sha256('p'), 'Old', 'old.example', 1, '0x', 6, 'EUR', interval '30 days',
+            interval '0', 'last_touch', :now)
+"""
+_ORDER = """
+    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+                            event_time, body_hash, order_time, content_key, customer_reference,
+                            total, currency, items, generation, token_digest, identity_group_id,
+                            link, link_time, claim_digests, claim_groups, claim_times)
+    VALUES (:merchant_id, :order, :now, :purchase_id, 'confirmed', :now, sha256('b'), :now, 'k',
+            'c-1', 100, 'EUR', '[]', :generation, sha256('t'), :person, :link, :now,
+            ARRAY[sha256('other')], ARRAY[CAST(:stranger AS uuid)],
+            ARRAY[CAST(:now AS timestamptz)])
+"""
+_WAITING = """
+    INSERT INTO shop_order (merchant_id, order_reference, create_time, claim_digests,
+                            claim_groups, claim_times)
+    VALUES (:merchant_id, 'waiting', :now, ARRAY[sha256('x'), sha256('y')],
+            ARRAY[CAST(:one AS uuid), CAST(:other AS uuid)],
+            ARRAY[CAST(:now AS timestamptz), CAST(:now AS timestamptz) + interval '1 second'])
+"""
+_INTERACTION = """
+    INSERT INTO interaction (interaction_id, merchant_id, kind, event_reference,
+                             identity_group_id, purchase_id, state, event_time, due_time,
+                             decide_time)
+    VALUES (:interaction_id, :merchant_id, :kind, :reference, :person, :purchase_id,
+            CAST(:state AS text), :now, :now,
+            CASE WHEN CAST(:state AS text) = 'decided' THEN CAST(:now AS timestamptz) END)
+"""
+_LINK = """
+    INSERT INTO referral_link (merchant_id, referral_link_id, referrer_group_id, referee_group_id,
+                               start_time, create_time, end_time, end_reason)
+    VALUES (:merchant_id, :link_id, :referrer, :person, :now, :now, :now, 'replaced')
+"""
+_ORDERS = """
+    SELECT order_reference, link, identity_group_id, claim_count, interaction_generation,
+           decided_generation, due_time
+    FROM shop_order ORDER BY order_reference
+"""
+_INTERACTIONS = """
+    SELECT kind, event_reference, order_reference, generation, identity_group_id,
+           referral_link_id, state
+    FROM interaction ORDER BY interaction_id
+"""
+
+
+class Old:
+    """A database of 0.1.0, and what it holds."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.merchant_id = uuid4()
+        self.known = {"merchant_id": self.merchant_id, "now": NOON}
+
+    async def write(self, statement: str, **parameters: Any) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(text(statement), {**self.known, **parameters})
+
+    async def order(self, name: str, link: str, person: UUID, *, generation: int = 1) -> UUID:
+        purchase_id = uuid4()
+        await self.write(
+            _ORDER,
+            order=name,
+            link=link,
+            person=person,
+            purchase_id=purchase_id,
+            generation=generation,
+            stranger=uuid4(),
+        )
+        return purchase_id
+
+    async def event(
+        self, number: int, reference: str, person: UUID, purchase_id: UUID | None, state: str
+    ) -> None:
+        await self.write(
+            _INTERACTION,
+            interaction_id=UUID(int=number),
+            kind="referral" if purchase_id is None else "purchase",
+            reference=reference,
+            person=person,
+            purchase_id=purchase_id,
+            state=state,
+        )
+
+    async def bring_up_to_date(self) -> None:
+        await migrate(self.engine)
+
+    async def read(self, statement: str) -> list[Any]:
+        return [tuple(row) for row in await read(database_of(self.engine), statement)]
+
+
+@pytest.fixture
+async def old(postgres: Postgres) -> AsyncIterator[Old]:
+    url = await create_database(postgres, f"old_{uuid4().hex}")
+    engine = create_engine(url, pool_size=4, application_name="tests")
+
+    def upgrade(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    found = Old(engine)
+    await found.write(_MERCHANT)
+    yield found
+    await engine.dispose()
+
+
+async def test_orders_keep_their_buyers_and_what_is_decided(old: Old) -> None:
+    """After an update, decided orders would be decided again, or belong to nobody."""
+    claimer, hinted, guessed, twice = (uuid4() for _ in range(4))
+    orders = {
+        "claimed": await old.order("claimed", "claim", claimer),
+        "guessed": await old.order("guessed", "customer", guessed),
+        "hinted": await old.order("hinted", "client", hinted),
+        "x#twice": await old.order("x#twice", "claim", twice, generation=2),
+    }
+    await old.write(_WAITING, one=claimer, other=hinted)
+    await old.event(1, "purchase:claimed", claimer, orders["claimed"], "decided")
+    await old.event(2, "purchase:guessed", guessed, orders["guessed"], "pending")
+    await old.event(3, "purchase:hinted", hinted, orders["hinted"], "pending")
+    await old.event(4, "purchase:x##twice", twice, orders["x#twice"], "cancelled")
+    await old.event(5, "purchase:x##twice#2", twice, orders["x#twice"], "pending")
+
+    await old.bring_up_to_date()
+
+    assert await old.read(_ORDERS) == [
+        ("claimed", "claim", claimer, 1, 1, 1, None),
+        ("guessed", "customer", guessed, 1, 1, 0, NOON),
+        ("hinted", "client", hinted, 1, 1, 0, NOON),
+        ("waiting", None, None, 2, 0, 0, None),
+        ("x#twice", "claim", twice, 1, 2, 0, NOON),
+    ]
+    assert await old.read(_INTERACTIONS) == [
+        ("purchase", "purchase:claimed", "claimed", 1, None, None, "decided"),
+        ("purchase", "purchase:guessed", "guessed", 1, None, None, "pending"),
+        ("purchase", "purchase:hinted", "hinted", 1, None, None, "pending"),
+        ("purchase", "purchase:x##twice", "x#twice", 1, None, None, "cancelled"),
+        ("purchase", "purchase:x##twice#2", "x#twice", 2, None, None, "pending"),
+    ]
+    waiting = await old.read(
+        "SELECT identity_group_id FROM order_claim WHERE order_reference = 'waiting'"
+    )
+    assert {person for (person,) in waiting} == {claimer, hinted}
+
+
+async def test_a_person_who_was_brought_twice_earns_nothing_more(old: Old) -> None:
+    """An update would pay once more what was paid too often before."""
+    person, one, other, third = (uuid4() for _ in range(4))
+    for link_id in (one, other, third):
+        await old.write(_LINK, link_id=link_id, referrer=uuid4(), person=person)
+    reference = "referral:2025-03-01T12:00:00+00:00:visitor"
+    await old.event(1, f"{reference}:{one}", person, None, "decided")
+    await old.event(2, f"{reference}:{other}", person, None, "decided")
+    await old.event(3, f"{reference}:{third}", person, None, "pending")
+
+    await old.bring_up_to_date()
+
+    assert await old.read(_INTERACTIONS) == [
+        ("referral", reference, None, None, person, one, "decided"),
+        ("referral", reference, None, None, other, other, "decided"),
+    ]
+    await assert_books_balance(database_of(old.engine))
+
+
+async def test_work_goes_on_with_what_was_due(old: Old) -> None:
+    """What waited when the update came would wait for ever."""
+    person = uuid4()
+    await old.event(1, "purchase:A-1", person, await old.order("A-1", "claim", person), "pending")
+
+    await old.bring_up_to_date()
+
+    flows = flows_on(database_of(old.engine))
+    async with flows.database.single() as tx:
+        merchant = await flows.business.get(tx, old.merchant_id)  # type: ignore[arg-type]  # ours
+    shop = Shop(flows=flows, merchant=merchant, campaign_ids={})
+    flows.clock.advance(timedelta(seconds=1))
+    await shop.work()
+    assert await old.read("SELECT state FROM interaction") == [("decided",)]
+    assert await amounts_of(shop) == []
+    await assert_books_balance(flows.database)
