@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Double, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, DateTime, Double, Text, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.attribution.model import (
@@ -41,12 +41,15 @@ _TOUCHES_AS_OF = (
         """
         SELECT
             EXISTS (
-                SELECT FROM touchpoint
-                WHERE touchpoint.merchant_id = asked.merchant_id
-                    AND touchpoint.identity_group_id = asked.identity_group_id
-                    AND touchpoint.arrival_time > asked.as_of - look_back.duration
-                    AND touchpoint.arrival_time <= asked.as_of
-                    AND touchpoint.referrer_group_id = asked.referrer_group_id
+                SELECT FROM (
+                    SELECT FROM touchpoint
+                    WHERE touchpoint.merchant_id = asked.merchant_id
+                        AND touchpoint.identity_group_id = asked.identity_group_id
+                        AND touchpoint.referrer_group_id = asked.referrer_group_id
+                        AND touchpoint.arrival_time > asked.as_of - look_back.duration
+                        AND touchpoint.arrival_time <= asked.as_of
+                    ORDER BY touchpoint.arrival_time DESC LIMIT 1
+                ) AS touch
             ) AS touched_by_referrer,
             newest.touchpoint_id, newest.source, newest.utm
         FROM make_interval(secs => :look_back_seconds) AS look_back (duration)
@@ -54,12 +57,18 @@ _TOUCHES_AS_OF = (
             WITH ORDINALITY
             AS asked (merchant_id, identity_group_id, referrer_group_id, as_of, ordinal)
         LEFT JOIN LATERAL (
-            SELECT touchpoint_id, source, utm FROM touchpoint
-            WHERE touchpoint.merchant_id = asked.merchant_id
-                AND touchpoint.identity_group_id = asked.identity_group_id
-                AND touchpoint.arrival_time > asked.as_of - look_back.duration
-                AND touchpoint.arrival_time <= asked.as_of
-            ORDER BY (source = 'referral_link') DESC, arrival_time DESC, touchpoint_id DESC
+            -- The newest of each door: one step into the index however often somebody came.
+            SELECT touch.* FROM unnest(CAST(:sources AS text[])) AS door (source), LATERAL (
+                SELECT touchpoint_id, source, utm, arrival_time FROM touchpoint
+                WHERE touchpoint.merchant_id = asked.merchant_id
+                    AND touchpoint.identity_group_id = asked.identity_group_id
+                    AND touchpoint.source = door.source
+                    AND touchpoint.arrival_time > asked.as_of - look_back.duration
+                    AND touchpoint.arrival_time <= asked.as_of
+                ORDER BY arrival_time DESC, touchpoint_id DESC LIMIT 1
+            ) AS touch
+            ORDER BY (touch.source = 'referral_link') DESC, touch.arrival_time DESC,
+                touch.touchpoint_id DESC
             LIMIT 1
         ) AS newest ON true
         ORDER BY asked.ordinal
@@ -71,6 +80,7 @@ _TOUCHES_AS_OF = (
         bindparam("referrer_group_ids", type_=ARRAY(Uuid)),
         bindparam("times", type_=ARRAY(DateTime(timezone=True))),
         bindparam("look_back_seconds", type_=Double),
+        bindparam("sources", [str(source) for source in Source], type_=ARRAY(Text)),
     )
     .columns(utm=JSONB)
 )

@@ -34,8 +34,15 @@ referral_link = Table(
         unique=True,
         postgresql_where=text("end_time IS NULL"),
     ),
-    # Serves the chain as of a time.
-    Index("ix_referral_link_referee", "merchant_id", "referee_group_id", "start_time"),
+    # Serves the chain as of a time. The key alone begins with the merchant: else PostgreSQL may
+    # take either index for a way to all of a merchant's links.
+    Index(
+        "ix_referral_link_referee",
+        "referee_group_id",
+        "merchant_id",
+        "start_time",
+        "referral_link_id",
+    ),
     # Serves list_of_referrer().
-    Index("ix_referral_link_referrer", "merchant_id", "referrer_group_id", "referral_link_id"),
+    Index("ix_referral_link_referrer", "referrer_group_id", "merchant_id", "referral_link_id"),
 )

@@ -148,7 +148,7 @@ ALTER TABLE interaction
              || CASE WHEN generation > 1 THEN '#' || generation::text ELSE '' END
              ELSE referral_reference END) STORED,
     ADD CONSTRAINT uq_interaction_purchase UNIQUE (merchant_id, order_reference, generation),
-    ADD CONSTRAINT uq_interaction_referral UNIQUE (merchant_id, identity_group_id),
+    ADD CONSTRAINT uq_interaction_referral UNIQUE (identity_group_id, merchant_id),
     ADD CONSTRAINT ck_interaction_purchases_name_their_order CHECK (
         num_nulls(order_reference, generation) = CASE kind WHEN 'purchase' THEN 0 ELSE 2 END),
     ADD CONSTRAINT ck_interaction_referrals_name_their_link CHECK (
@@ -229,6 +229,11 @@ CREATE TABLE exchange_rate (
     CONSTRAINT ck_exchange_rate_rate_positive CHECK (rate > 0),
     CONSTRAINT ck_exchange_rate_two_currencies CHECK (base_currency <> quote_currency)
 );
+DROP INDEX ix_referral_link_referee, ix_referral_link_referrer;
+CREATE INDEX ix_referral_link_referee ON referral_link
+    (referee_group_id, merchant_id, start_time, referral_link_id);
+CREATE INDEX ix_referral_link_referrer ON referral_link
+    (referrer_group_id, merchant_id, referral_link_id);
 DROP INDEX ix_touchpoint_person;
 CREATE INDEX ix_touchpoint_source ON touchpoint
     (merchant_id, identity_group_id, source, arrival_time, touchpoint_id);

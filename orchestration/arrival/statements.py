@@ -144,17 +144,22 @@ _ARRIVE = text(
         SELECT link.referral_link_id, link.start_time,
                link.referrer_group_id = candidate.referrer_group_id AS is_same,
                shop.attribution_model = 'last_touch' OR NOT EXISTS (
-                   SELECT FROM touchpoint
-                   WHERE touchpoint.merchant_id = :merchant_id
-                     AND touchpoint.identity_group_id = link.referee_group_id
-                     AND touchpoint.referrer_group_id = link.referrer_group_id
-                     AND touchpoint.arrival_time > :event_time - shop.look_back
-                     AND touchpoint.arrival_time <= :event_time
+                   SELECT FROM (
+                       SELECT FROM touchpoint
+                       WHERE touchpoint.merchant_id = :merchant_id
+                         AND touchpoint.identity_group_id = candidate.referee_group_id
+                         AND touchpoint.referrer_group_id = link.referrer_group_id
+                         AND touchpoint.arrival_time > :event_time - shop.look_back
+                         AND touchpoint.arrival_time <= :event_time
+                       ORDER BY touchpoint.arrival_time DESC LIMIT 1
+                   ) AS touch
                ) AS is_over
-        FROM candidate JOIN referral_link AS link
-          ON link.merchant_id = :merchant_id
-         AND link.referee_group_id = candidate.referee_group_id AND link.end_time IS NULL,
-        shop
+        FROM candidate, LATERAL (
+            SELECT referral_link_id, referrer_group_id, start_time FROM referral_link
+            WHERE merchant_id = :merchant_id
+              AND referee_group_id = candidate.referee_group_id AND end_time IS NULL
+            ORDER BY start_time DESC, referral_link_id DESC LIMIT 1
+        ) AS link, shop
     ), ancestor (identity_group_id, depth) AS (
         -- Somebody who is seen for the first time is above nobody. A circle that is longer than
         -- any rule looks does no harm, so the walk ends there.
@@ -164,13 +169,14 @@ _ARRIVE = text(
         FROM ancestor, LATERAL (
             (SELECT referrer_group_id FROM referral_link
              WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
-               AND end_time IS NULL)
+               AND end_time IS NULL
+             ORDER BY start_time DESC, referral_link_id DESC LIMIT 1)
             UNION ALL
             -- For arrivals of the past: links of the time from which the new one holds.
             (SELECT referrer_group_id FROM referral_link
              WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
                AND :event_time < :now AND end_time > :event_time
-             ORDER BY start_time DESC LIMIT {PAST_LINKS_MAX})
+             ORDER BY start_time DESC, referral_link_id DESC LIMIT {PAST_LINKS_MAX})
         ) AS link
         WHERE ancestor.depth < {DEPTH_MAX}
     ), accepted AS (
@@ -179,14 +185,16 @@ _ARRIVE = text(
                                                OR active.start_time > :event_time)
           AND candidate.referee_group_id NOT IN (SELECT identity_group_id FROM ancestor)
     ), brought_before AS (
-        SELECT FROM candidate JOIN referral_link AS link
-          ON link.merchant_id = :merchant_id
-         AND link.referee_group_id = candidate.referee_group_id
-        LIMIT 1
+        SELECT FROM candidate, LATERAL (
+            SELECT FROM referral_link
+            WHERE merchant_id = :merchant_id
+              AND referee_group_id = candidate.referee_group_id
+            ORDER BY start_time DESC, referral_link_id DESC LIMIT 1
+        ) AS link
     ), ended AS (
         UPDATE referral_link AS link SET end_time = :event_time, end_reason = 'replaced'
-        FROM active, accepted
-        WHERE link.merchant_id = :merchant_id AND link.referral_link_id = active.referral_link_id
+        WHERE link.merchant_id = :merchant_id
+          AND link.referral_link_id = (SELECT active.referral_link_id FROM active, accepted)
         RETURNING link.referral_link_id
     ), linked AS (
         INSERT INTO referral_link

@@ -30,11 +30,15 @@ from vocabulary.ids import BudgetItemId, CampaignId, RewardId
 # Locks: windows, in the order of their keys.
 _LOCK = text(
     """
-    SELECT budget_item_id, start_time, used_base_units FROM budget_window
-    WHERE budget_item_id = ANY(:items) AND (budget_item_id, start_time) IN (
-        SELECT asked.item, asked.start FROM unnest(:items, :starts) AS asked (item, start))
-    ORDER BY budget_item_id, start_time
-    FOR NO KEY UPDATE
+    SELECT budget_item_id, start_time, used_base_units
+    FROM (
+        SELECT * FROM unnest(:items, :starts) AS listed (item, start)
+        ORDER BY item, start OFFSET 0
+    ) AS asked CROSS JOIN LATERAL (
+        SELECT budget_item_id, start_time, used_base_units FROM budget_window
+        WHERE budget_item_id = asked.item AND start_time = asked.start
+        FOR NO KEY UPDATE
+    ) AS known
     """
 ).bindparams(
     bindparam("items", type_=ARRAY(Uuid)),
@@ -49,8 +53,11 @@ _MOVE = text(
            LEAST(moved.refused, {BASE_UNITS_MAX})
     FROM unnest(:items, :starts, :ends, :used, :refusals, :refused)
              AS moved (item, start, end_time, used, refusals, refused)
-    JOIN budget_item ON budget_item.budget_item_id = moved.item
-                    AND moved.used <= budget_item.limit_base_units
+    CROSS JOIN LATERAL (
+        SELECT limit_base_units FROM budget_item
+        WHERE budget_item.budget_item_id = moved.item OFFSET 0
+    ) AS item
+    WHERE moved.used <= item.limit_base_units
     ORDER BY moved.item, moved.start
     ON CONFLICT (budget_item_id, start_time) DO UPDATE
     SET used_base_units = known.used_base_units + excluded.used_base_units,
@@ -78,24 +85,37 @@ _RELEASE = text(
         INSERT INTO budget_entry (reward_id, budget_item_id, kind, cause_id, start_time, base_units)
         SELECT entry.reward_id, entry.budget_item_id, 'release', freed.cause_id,
                entry.start_time, entry.base_units
-        FROM unnest(:rewards, :causes) AS freed (reward_id, cause_id)
-        JOIN budget_entry AS entry ON entry.reward_id = freed.reward_id AND entry.kind = 'consume'
+        FROM unnest(:rewards, :causes) AS freed (reward_id, cause_id) CROSS JOIN LATERAL (
+            SELECT * FROM budget_entry
+            WHERE reward_id = freed.reward_id AND kind = 'consume' OFFSET 0
+        ) AS entry
         RETURNING budget_item_id, start_time, base_units
     ), freed AS (
         SELECT budget_item_id, start_time, sum(base_units) AS base_units
         FROM released GROUP BY budget_item_id, start_time
-    ), locked AS MATERIALIZED (
-        SELECT budget_item_id, start_time FROM budget_window
-        WHERE (budget_item_id, start_time) IN (
-            SELECT entry.budget_item_id, entry.start_time FROM budget_entry AS entry
-            WHERE entry.reward_id = ANY(:rewards))
+    ), charged AS MATERIALIZED (
+        SELECT DISTINCT entry.budget_item_id, entry.start_time
+        FROM unnest(:rewards) AS freed (reward_id) CROSS JOIN LATERAL (
+            SELECT budget_item_id, start_time FROM budget_entry
+            WHERE reward_id = freed.reward_id OFFSET 0
+        ) AS entry
         ORDER BY budget_item_id, start_time
-        FOR NO KEY UPDATE
+    ), locked AS MATERIALIZED (
+        SELECT known.budget_item_id, known.start_time FROM charged CROSS JOIN LATERAL (
+            SELECT budget_item_id, start_time FROM budget_window
+            WHERE budget_item_id = charged.budget_item_id AND start_time = charged.start_time
+            FOR NO KEY UPDATE
+        ) AS known
     )
     UPDATE budget_window AS known
-    SET used_base_units = known.used_base_units - freed.base_units
-    FROM locked JOIN freed USING (budget_item_id, start_time)
-    WHERE known.budget_item_id = locked.budget_item_id AND known.start_time = locked.start_time
+    SET used_base_units = known.used_base_units - given.base_units
+    FROM (
+        SELECT budget_item_id, start_time, base_units
+        FROM locked JOIN freed USING (budget_item_id, start_time)
+        -- No limit: it keeps PostgreSQL from taking these for a large part of the table.
+        LIMIT (SELECT count(*) FROM locked)
+    ) AS given
+    WHERE known.budget_item_id = given.budget_item_id AND known.start_time = given.start_time
     """
 ).bindparams(bindparam("rewards", type_=ARRAY(Uuid)), bindparam("causes", type_=ARRAY(Uuid)))
 _LIST = text(

@@ -60,16 +60,21 @@ _FIX = text(
 )
 _HAS_READY = text(
     """
-    SELECT EXISTS (
-        SELECT FROM shop_order WHERE merchant_id = :merchant_id AND ready_round = :round)
+    SELECT count(*) > 0 FROM (
+        SELECT FROM shop_order WHERE merchant_id = :merchant_id AND ready_round = :round
+        ORDER BY order_time, order_reference LIMIT 1
+    ) AS first
     """
 )
 _LIST_FIXED = (
     text(
         f"""
-        SELECT {PURCHASE_COLUMNS} FROM shop_order
-        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
-          AND ready_round = :round AND decided_generation = generation AND state = 'confirmed'
+        SELECT {PURCHASE_COLUMNS}
+        FROM unnest(:order_references) AS asked (asked_reference) CROSS JOIN LATERAL (
+            SELECT * FROM shop_order
+            WHERE merchant_id = :merchant_id AND order_reference = asked_reference OFFSET 0
+        ) AS known
+        WHERE ready_round = :round AND decided_generation = generation AND state = 'confirmed'
         ORDER BY order_time, order_reference
         """
     )
@@ -95,7 +100,9 @@ _LET_GO = text(
         AS gone (order_reference, generation, due_time, needed_rate, is_decided)
         USING (order_reference)
     WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
-      AND known.ready_round = :round AND known.generation = gone.generation
+      AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
+      -- Not by `=`, which would have it found by the index of the round.
+      AND known.ready_round IS NOT DISTINCT FROM :round AND known.generation = gone.generation
       AND known.decided_generation = gone.generation
     """
 ).bindparams(
@@ -119,6 +126,7 @@ _LIFT = text(
     FROM locked JOIN unnest(:order_references, :generations)
         AS lifted (order_reference, generation) USING (order_reference)
     WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
+      AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
       AND known.decided_generation = lifted.generation
     """
 ).bindparams(
@@ -138,6 +146,7 @@ _REQUEUE = text(
     FROM locked JOIN unnest(:order_references, :generations)
         AS revived (order_reference, generation) USING (order_reference)
     WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
+      AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
       AND known.interaction_generation = revived.generation AND known.state = 'confirmed'
       AND known.generation = revived.generation AND known.due_time IS NULL
     RETURNING known.order_reference
@@ -154,16 +163,22 @@ _RELEASE_FOR_RATE = text(
         SELECT merchant_id, order_reference FROM shop_order
         WHERE needed_rate = :pair AND order_time >= :observe_time AND order_time < :stale_time
         ORDER BY order_time LIMIT :batch_size
+    ), listed AS MATERIALIZED (
+        SELECT merchant_id, order_reference FROM waiting ORDER BY merchant_id, order_reference
     ), locked AS MATERIALIZED (
-        SELECT known.merchant_id, known.order_reference
-        FROM waiting JOIN shop_order AS known USING (merchant_id, order_reference)
-        ORDER BY known.merchant_id, known.order_reference
-        FOR NO KEY UPDATE OF known
+        SELECT known.merchant_id, known.order_reference FROM listed CROSS JOIN LATERAL (
+            SELECT merchant_id, order_reference FROM shop_order
+            WHERE merchant_id = listed.merchant_id AND order_reference = listed.order_reference
+              -- Not by `=`, which would have it found by the index of the rate.
+              AND needed_rate IS NOT DISTINCT FROM :pair
+            FOR NO KEY UPDATE
+        ) AS known
     ), released AS (
         UPDATE shop_order AS known SET due_time = :now, needed_rate = NULL
-        FROM locked
-        WHERE known.merchant_id = locked.merchant_id
-          AND known.order_reference = locked.order_reference AND known.needed_rate = :pair
+        -- No limit: it keeps PostgreSQL from taking these for a large part of the table.
+        FROM (SELECT * FROM locked LIMIT (SELECT count(*) FROM locked)) AS freed
+        WHERE known.merchant_id = freed.merchant_id
+          AND known.order_reference = freed.order_reference
     )
     SELECT count(*) FROM waiting
     """

@@ -29,8 +29,11 @@ _LIST_READY = text(
 )
 _LIST_SOME_READY = text(
     f"""
-    SELECT {INTERACTION_COLUMNS} FROM interaction
-    WHERE interaction_id = ANY(:interaction_ids) AND ready_round = :round
+    SELECT {INTERACTION_COLUMNS}
+    FROM unnest(:interaction_ids) AS asked (asked_id) CROSS JOIN LATERAL (
+        SELECT * FROM interaction WHERE interaction_id = asked_id OFFSET 0
+    ) AS known
+    WHERE ready_round = :round
     ORDER BY event_time, referral_reference
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
@@ -42,18 +45,27 @@ _PROMOTE = text(
           AND ready_round IS NULL AND due_time >= :after AND due_time <= :until
         ORDER BY due_time LIMIT :batch_size
     ), promoted AS (
+        -- Found again in that part of the index where they were found first.
         UPDATE interaction SET ready_round = :round
-        WHERE interaction_id = ANY(ARRAY(SELECT interaction_id FROM due))
+        WHERE merchant_id = :merchant_id AND kind = 'referral' AND state = 'pending'
+          AND ready_round IS NULL AND due_time >= (SELECT min(due_time) FROM due)
+          AND due_time <= (SELECT max(due_time) FROM due)
+          AND interaction_id = ANY(ARRAY(SELECT interaction_id FROM due))
     )
     SELECT count(*) AS promoted_count, max(due_time) AS due_time FROM due
     """
 )
+# The limits below are no limits. They keep PostgreSQL from taking a list for a large part of a
+# table that was small, or unknown, when the statement was planned.
 _MARK_DECIDED = text(
     """
     UPDATE interaction
     SET state = 'decided', decide_time = :now, obstacle = '', needed_rate = NULL,
         ready_round = NULL, facts = CAST(decided.facts AS jsonb)
-    FROM unnest(:interaction_ids, :facts) AS decided (interaction_id, facts)
+    FROM (
+        SELECT * FROM unnest(:interaction_ids, :facts) AS listed (interaction_id, facts)
+        LIMIT (SELECT cardinality(:interaction_ids))
+    ) AS decided
     WHERE interaction.interaction_id = decided.interaction_id
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)), bindparam("facts", type_=ARRAY(Text)))
@@ -62,9 +74,16 @@ _POSTPONE = text(
     UPDATE interaction
     SET due_time = waiting.due_time, obstacle = :obstacle, needed_rate = waiting.needed_rate,
         wait_count = wait_count + 1, ready_round = NULL
-    FROM unnest(:interaction_ids, :due_times, :needed_rates)
-        AS waiting (interaction_id, due_time, needed_rate)
-    WHERE interaction.interaction_id = waiting.interaction_id AND state = 'pending'
+    FROM (
+        SELECT listed.* FROM unnest(:interaction_ids, :due_times, :needed_rates)
+            AS listed (interaction_id, due_time, needed_rate)
+        CROSS JOIN LATERAL (
+            SELECT FROM interaction AS open
+            WHERE open.interaction_id = listed.interaction_id AND open.state = 'pending' OFFSET 0
+        ) AS known
+        LIMIT (SELECT cardinality(:interaction_ids))
+    ) AS waiting
+    WHERE interaction.interaction_id = waiting.interaction_id
     """
 ).bindparams(
     bindparam("interaction_ids", type_=ARRAY(Uuid)),

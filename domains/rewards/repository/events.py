@@ -29,8 +29,12 @@ INTERACTION_COLUMNS = """interaction_id, merchant_id, kind, event_reference, ord
 # Whoever changes an interaction holds its lane, so these lock nothing.
 _LIST_OF_ORDERS = text(
     f"""
-    SELECT {INTERACTION_COLUMNS} FROM interaction
-    WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
+    SELECT {INTERACTION_COLUMNS}
+    FROM unnest(:order_references) AS asked (asked_reference) CROSS JOIN LATERAL (
+        SELECT * FROM interaction
+        WHERE merchant_id = :merchant_id AND order_reference = asked_reference
+        ORDER BY generation OFFSET 0
+    ) AS known
     """
 ).bindparams(bindparam("order_references", type_=ARRAY(Text)))
 _CANCEL = text(
@@ -38,6 +42,7 @@ _CANCEL = text(
     UPDATE interaction SET state = 'cancelled', obstacle = '', needed_rate = NULL
     FROM unnest(:order_references, :generations) AS life (order_reference, generation)
     WHERE interaction.merchant_id = :merchant_id
+      AND interaction.order_reference = ANY(:order_references)
       AND interaction.order_reference = life.order_reference
       AND interaction.generation = life.generation
       AND interaction.state IN ('pending', 'dead')

@@ -26,17 +26,24 @@ _LIST_OPEN = text(
 )
 _LIST_SOME = text(
     """
-    SELECT reversal_id, order_reference, generation, try_count FROM reversal
-    WHERE reversal_id = ANY(:reversal_ids) AND drain_time IS NULL
+    SELECT reversal_id, order_reference, generation, try_count
+    FROM unnest(:reversal_ids) AS asked (asked_id) CROSS JOIN LATERAL (
+        SELECT * FROM reversal WHERE reversal_id = asked_id OFFSET 0
+    ) AS known
+    WHERE drain_time IS NULL
     ORDER BY create_time, reversal_id
     """
 ).bindparams(bindparam("reversal_ids", type_=ARRAY(Uuid)))
 _MARK_DRAINED = text(
     """
     UPDATE reversal SET drain_time = :now, sequence = drained.sequence
-    FROM unnest(:reversal_ids) WITH ORDINALITY AS listed (reversal_id, position),
-         LATERAL (SELECT :first_sequence + listed.position - 1 AS sequence) AS drained
-    WHERE reversal.reversal_id = listed.reversal_id
+    FROM (
+        SELECT reversal_id, :first_sequence + position - 1 AS sequence
+        FROM unnest(:reversal_ids) WITH ORDINALITY AS listed (reversal_id, position)
+        -- No limit: it keeps PostgreSQL from taking the list for a large part of the table.
+        LIMIT (SELECT cardinality(:reversal_ids))
+    ) AS drained
+    WHERE reversal.reversal_id = drained.reversal_id
     """
 ).bindparams(bindparam("reversal_ids", type_=ARRAY(Uuid)))
 _SET_ASIDE = text(

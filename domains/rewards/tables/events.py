@@ -64,7 +64,9 @@ interaction = Table(
     UniqueConstraint(
         "merchant_id", "order_reference", "generation", name="uq_interaction_purchase"
     ),
-    UniqueConstraint("merchant_id", "identity_group_id", name="uq_interaction_referral"),
+    # One of the two alone begins with the merchant: else PostgreSQL may take this one for a way
+    # to all of a merchant's interactions.
+    UniqueConstraint("identity_group_id", "merchant_id", name="uq_interaction_referral"),
     CheckConstraint(
         "kind IN ({})".format(", ".join(f"'{kind}'" for kind in InteractionKind)), name="kind_known"
     ),

@@ -1,0 +1,155 @@
+"""The statements that requests send all the time, each as a call, with its scans."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import uuid4
+
+from domains.purchases.model import Delivery, DeliveryState, OrderEvent, OrderState
+from infrastructure.database.transaction import Transaction
+from orchestration.arrival.statements import ArrivalRow, arrive, lock_referrals
+from orchestration.arrival.statements import NewIds as ArrivalIds
+from orchestration.purchase_linking.statements import ClaimRow, claim
+from orchestration.purchase_webhook.statements import NewIds as WebhookIds
+from orchestration.purchase_webhook.statements import apply, find_shop, lock_order
+from tests.support.hot_statements import NOW, SHOP, HotStatement
+from vocabulary.ids import (
+    DeliveryId,
+    IdentityGroupId,
+    PurchaseId,
+    ReferralLinkId,
+    TouchpointId,
+)
+
+
+async def _arrive(
+    tx: Transaction, client: str, referrer: str | None = None, wallet: str | None = None
+) -> None:
+    locked = False
+    if referrer or wallet:
+        locked = await lock_referrals(tx, merchant_id=SHOP, client_id=client)
+    row = ArrivalRow(
+        merchant_id=SHOP,
+        client_id=client,
+        referrer_wallet=wallet,
+        referrer_client_id=referrer,
+        referrer_merchant_id=SHOP,
+        source="referral_link" if referrer or wallet else "direct",
+        landing_url="https://shop.example/",
+        utm=None,
+        event_time=NOW,
+        now=NOW,
+        ids=ArrivalIds(
+            node_id=uuid4(),
+            group_id=IdentityGroupId(uuid4()),
+            referrer_node_id=uuid4(),
+            referrer_group_id=IdentityGroupId(uuid4()),
+            touchpoint_id=TouchpointId(uuid4()),
+            link_id=ReferralLinkId(uuid4()),
+            interaction_id=uuid4(),
+        ),
+    )
+    await arrive(tx, row, locked=locked)
+
+
+async def _apply(tx: Transaction, order: str, state: OrderState = OrderState.CONFIRMED) -> None:
+    event = OrderEvent(
+        order_reference=order,
+        state=state,
+        token="token 77",
+        customer_reference="customer-5",
+        client_id="client-3",
+        total=Decimal(100),
+        currency="EUR",
+        items=(),
+        order_time=NOW,
+        order_time_stated=True,
+        event_time=NOW,
+        body_hash=b"body",
+    )
+    delivery = Delivery(
+        delivery_id=DeliveryId(uuid4()),
+        merchant_id=SHOP,
+        platform="custom",
+        event_reference="new event",
+        headers={},
+        body=b"",
+        state=DeliveryState.APPLIED,
+        failure="",
+        try_count=1,
+        failure_count=0,
+        receive_time=NOW,
+    )
+    ids = WebhookIds(
+        node_id=uuid4(),
+        group_id=IdentityGroupId(uuid4()),
+        purchase_id=PurchaseId(uuid4()),
+        interaction_id=uuid4(),
+        customer_node_id=uuid4(),
+        reversal_id=uuid4(),
+    )
+    await apply(tx, delivery, event, ids, now=NOW)
+
+
+async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"digest") -> None:
+    row = ClaimRow(
+        merchant_id=SHOP,
+        client_id=client,
+        order_reference=order,
+        token_digest=digest,
+        event_time=NOW,
+        now=NOW,
+        new_node_id=uuid4(),
+        new_group_id=IdentityGroupId(uuid4()),
+        new_interaction_id=uuid4(),
+        new_customer_node_id=uuid4(),
+    )
+    await claim(tx, row)
+
+
+_NODE = {"identity_node": "uq_identity_node_identifier"}
+_ARRIVAL = {
+    **_NODE,
+    "merchant": "pk_merchant",
+    "touchpoint": "ix_touchpoint_source, ix_touchpoint_referrer",
+    "referral_link": "uq_referral_link_active, ix_referral_link_referee, pk_referral_link",
+}
+_REPORT = {
+    **_NODE,
+    "merchant": "pk_merchant",
+    "delivery": "uq_delivery_event",
+    "shop_order": "pk_shop_order",
+    "order_claim": "pk_order_claim",
+}
+_CLAIM = {**_NODE, "merchant": "pk_merchant"}
+
+REQUESTS: dict[str, HotStatement] = {
+    "arrival": HotStatement(call=lambda tx: _arrive(tx, "client-1"), indexes=_ARRIVAL),
+    "first arrival": HotStatement(call=lambda tx: _arrive(tx, "new"), indexes=_ARRIVAL),
+    "arrival by a link": HotStatement(
+        call=lambda tx: _arrive(tx, "client-1", referrer="client-9"), indexes=_ARRIVAL, rows_max=45
+    ),
+    "first arrival by a wallet's link": HotStatement(
+        call=lambda tx: _arrive(tx, "new", wallet="wallet-9"), indexes=_ARRIVAL
+    ),
+    "shop by merchant": HotStatement(
+        call=lambda tx: find_shop(tx, merchant_id=SHOP, product_id=None),
+        indexes={"merchant": "pk_merchant", "merchant_webhook": "pk_merchant_webhook"},
+    ),
+    "shop by product": HotStatement(
+        call=lambda tx: find_shop(tx, merchant_id=None, product_id=b"\x00" * 32),
+        indexes={"merchant": "uq_merchant_product_id", "merchant_webhook": "pk_merchant_webhook"},
+    ),
+    "first report": HotStatement(call=lambda tx: _apply(tx, "new order"), indexes=_REPORT),
+    "another report": HotStatement(call=lambda tx: _apply(tx, "order-1"), indexes=_REPORT),
+    "refund": HotStatement(
+        call=lambda tx: _apply(tx, "order-3", OrderState.REFUNDED), indexes=_REPORT
+    ),
+    "lock of an order": HotStatement(
+        call=lambda tx: lock_order(tx, SHOP, "order-1"), indexes={"shop_order": "pk_shop_order"}
+    ),
+    "claim": HotStatement(call=lambda tx: _claim(tx, "client-2", "order-1"), indexes=_CLAIM),
+    "claim of an unknown order": HotStatement(
+        call=lambda tx: _claim(tx, "new", "unknown"), indexes=_CLAIM
+    ),
+}
