@@ -45,6 +45,9 @@ check: setup ## everything that is checked without running it
 test: setup ## every test, or those in T=tests/…
 	$(BIN)/python -m pytest $(T)
 
+mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
+	@$(BIN)/python tools/mutants.py "$(ONLY)"
+
 up: setup ## the whole mesh on this host, until Ctrl-C
 	@$(BIN)/guerdon up
 
@@ -61,4 +64,4 @@ lock: ## pin all dependencies with their hashes (needs uv)
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test up demo bench lock release
+.PHONY: help setup gen format check test mutants up demo bench lock release
