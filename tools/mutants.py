@@ -37,9 +37,10 @@ _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "
 class Mutant:
     """One change of one line, and the tests that ought to notice it.
 
-    `occurrence` says which of several equal texts is changed, the first one being 1.
+    `area` is the list that names it. `occurrence` says which of several equal texts is changed, the first one being 1.
     """
 
+    area: str
     name: str
     file: str
     old: str
@@ -81,7 +82,7 @@ def read_mutants() -> list[Mutant]:
         document = tomllib.loads(path.read_text())
         for entry in document["mutant"]:
             tests = tuple(entry.pop("tests", document["tests"]))
-            mutants.append(Mutant(**entry, tests=tests))
+            mutants.append(Mutant(**entry, area=path.stem, tests=tests))
     twice = [name for name, count in Counter(each.name for each in mutants).items() if count > 1]
     if twice:
         sys.exit(f"named twice: {', '.join(twice)}")
@@ -160,16 +161,16 @@ def _failure_in(said: str) -> str:
 
 
 def main() -> int:
-    """Tries the mutants whose names contain the argument; all without one."""
+    """Tries the mutants whose name, file or list the argument is a part of; all without one."""
     only = sys.argv[1] if len(sys.argv) > 1 else ""
     everything = read_mutants()
     surviving = read_surviving()
     unknown = surviving - {each.name for each in everything}
     if unknown:
         sys.exit(f"{SURVIVING.name} names what is not listed: {', '.join(sorted(unknown))}")
-    mutants = [each for each in everything if only in each.name or only in each.file]
+    mutants = [each for each in everything if only in f"{each.area} {each.file} {each.name}"]
     if not mutants:
-        sys.exit(f"no mutant's name or file contains: {only}")
+        sys.exit(f"no mutant's list, file or name contains: {only}")
     with copies(AT_ONCE) as free, ThreadPoolExecutor(AT_ONCE) as pool:
         tests = sorted({test for each in mutants for test in each.tests})
         tree = free.get()
