@@ -37,7 +37,8 @@ _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "
 class Mutant:
     """One change of one line, and the tests that ought to notice it.
 
-    `area` is the list that names it. `occurrence` says which of several equal texts is changed, the first one being 1.
+    `area` is the list that names it. `occurrence` says which of several equal texts is changed,
+    the first one being 1.
     """
 
     area: str
@@ -111,9 +112,9 @@ def copies(count: int) -> Iterator[SimpleQueue[Path]]:
 
 def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int | None, str]:
     """Runs tests in a copy: pytest's exit code, None if it took too long, and what it said."""
+    options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS_MAX}"]
     with subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        + [f"--timeout={TEST_SECONDS_MAX}", *tests],
+        [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree,
         # The copy comes before whatever is installed.
         env={**os.environ, "PYTHONPATH": f"{tree}:{tree / 'gen'}", "PYTHONDONTWRITEBYTECODE": "1"},
