@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import uuid4
@@ -12,6 +13,7 @@ from domains.purchases.model.lane_queue import LetGo
 from domains.purchases.repository import LaneQueueRepository
 from infrastructure.database.transaction import Database, Transaction
 from tests.support.orders import ORDERED, add_order, read_order
+from tests.support.races import beside
 from vocabulary.ids import MerchantId
 
 ROUND = 3
@@ -80,9 +82,7 @@ async def test_what_is_in_a_round_is_not_taken_into_the_next(tx: Transaction) ->
     """A part that is full would be taken in again and again, and nothing after it."""
     await add_order(tx, SHOP, "A-1", ready_round=ROUND - 1)
 
-    taken = await queue.promote(
-        tx, SHOP, after=None, until=ORDERED, round_number=ROUND, limit=200
-    )
+    taken = await queue.promote(tx, SHOP, after=None, until=ORDERED, round_number=ROUND, limit=200)
 
     assert taken == (0, None)
 
@@ -250,6 +250,18 @@ async def test_orders_hear_of_a_rate_from_its_instant_until_it_is_too_old(
     assert (await read_order(tx, SHOP, "other")).due_time == now + timedelta(hours=1)
 
 
+async def a_round(database: Database) -> None:
+    """All that a lane does with orders, in one transaction."""
+    async with database.transaction() as tx:
+        taken = await queue.promote(
+            tx, SHOP, after=None, until=ORDERED, round_number=ROUND, limit=200
+        )
+        assert taken == (0, None)
+        assert await fixed(tx) == []
+        await let_go(tx, gone("fixed", is_decided=True))
+        await queue.lift(tx, SHOP, [("fixed", 1)])
+
+
 async def test_rows_that_are_written_now_hold_up_no_round(real_database: Database) -> None:
     """One slow report of an order would stop its merchant's lane, and everybody behind it."""
     orders: Sequence[tuple[str, dict[str, object]]] = (
@@ -262,9 +274,11 @@ async def test_rows_that_are_written_now_hold_up_no_round(real_database: Databas
             await add_order(tx, SHOP, order, **columns)
 
     async with real_database.transaction() as writer:
-        for order, _ in orders:
-            await queue.requeue(writer, SHOP, [(order, 1)], now=ORDERED)
-        await beside_a_writer(real_database)
+        # Locks what it does not change.
+        lives = [(order, 1) for order, _ in orders]
+        assert await queue.requeue(writer, SHOP, lives, now=ORDERED) == []
+        async with asyncio.timeout(5):
+            await beside(a_round(real_database))
 
     async with real_database.transaction() as tx:
         assert (await read_order(tx, SHOP, "due")).ready_round is None

@@ -60,9 +60,7 @@ def test_what_waits_for_a_rate_is_looked_at_every_hour(waits: int, pause: timede
         (10_000, timedelta(minutes=5)),
     ],
 )
-def test_a_lane_that_fails_is_looked_at_every_five_minutes(
-    failures: int, pause: timedelta
-) -> None:
+def test_a_lane_that_fails_is_looked_at_every_five_minutes(failures: int, pause: timedelta) -> None:
     """After an hour of a fault a merchant's rewards would stop for days."""
     assert set_back_pause(failures) == pause
 
