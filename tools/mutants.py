@@ -162,14 +162,16 @@ def _failure_in(said: str) -> str:
 
 
 def main() -> int:
-    """Tries the mutants whose name, file or list the argument is a part of; all without one."""
+    """Tries a list's mutants, or those whose file or name contain the argument; else all."""
     only = sys.argv[1] if len(sys.argv) > 1 else ""
     everything = read_mutants()
     surviving = read_surviving()
     unknown = surviving - {each.name for each in everything}
     if unknown:
         sys.exit(f"{SURVIVING.name} names what is not listed: {', '.join(sorted(unknown))}")
-    mutants = [each for each in everything if only in f"{each.area} {each.file} {each.name}"]
+    mutants = [each for each in everything if each.area == only] or [
+        each for each in everything if only in f"{each.file} {each.name}"
+    ]
     if not mutants:
         sys.exit(f"no mutant's list, file or name contains: {only}")
     with copies(AT_ONCE) as free, ThreadPoolExecutor(AT_ONCE) as pool:

@@ -1,0 +1,138 @@
+"""How a worker divides its places among lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import cast
+from uuid import uuid4
+
+import pytest
+
+from domains.rewards.model import WaitingLane
+from orchestration.reward.flow import LaneOutcome, RewardOrchestrator
+from server.jobs.reward_work import SET_BACK_LANES_MAX, THOROUGH_EVERY, TURNS_MAX, RewardWork
+from tests.support.flows import NOON, Clock
+from vocabulary.ids import MerchantId
+
+
+class StandInFlow:
+    """Lanes that wait, and turns that end when a test lets them."""
+
+    def __init__(self, *lanes: WaitingLane) -> None:
+        self.lanes = list(lanes)
+        self.looks: list[bool] = []
+        self.turns: list[MerchantId] = []
+        self.may_end = asyncio.Event()
+        self.is_over = True
+
+    async def list_waiting_lanes(self, *, is_thorough: bool) -> Sequence[WaitingLane]:
+        self.looks.append(is_thorough)
+        return self.lanes
+
+    async def work(self, lane: WaitingLane) -> LaneOutcome:
+        self.turns.append(lane.merchant_id)
+        await self.may_end.wait()
+        return LaneOutcome(is_over=self.is_over)
+
+
+def a_lane(*, due: timedelta = timedelta(), failures: int = 0) -> WaitingLane:
+    return WaitingLane(
+        merchant_id=MerchantId(uuid4()),
+        due_time=NOON + due,
+        exists=True,
+        failure_count=failures,
+    )
+
+
+def a_worker(flow: StandInFlow, *, lanes_max: int = 8, clock: Clock | None = None) -> RewardWork:
+    return RewardWork(
+        flow=cast("RewardOrchestrator", flow), clock=clock or Clock(), lanes_max=lanes_max
+    )
+
+
+async def begun(worker: RewardWork, flow: StandInFlow) -> list[MerchantId]:
+    """The lanes that are begun by a look, and by a second one while they are worked on."""
+    for _ in range(2):
+        await worker.run()
+        # Tasks that were made begin when this one rests.
+        await asyncio.sleep(0)
+    turns = list(flow.turns)
+    flow.may_end.set()
+    await worker.finish()
+    return turns
+
+
+async def test_a_worker_has_so_many_places_and_a_lane_takes_one() -> None:
+    """A worker would take more connections than its pool has, or work on one lane twice."""
+    flow = StandInFlow(*(a_lane() for _ in range(5)))
+
+    assert await begun(a_worker(flow, lanes_max=3), flow) == [
+        each.merchant_id for each in flow.lanes[:3]
+    ]
+
+
+async def test_a_place_is_free_again_once_its_lane_is_done() -> None:
+    """A worker would stand still after its first lanes."""
+    flow = StandInFlow(a_lane())
+    worker = a_worker(flow, lanes_max=1)
+    flow.may_end.set()
+    for _ in range(3):
+        await worker.run()
+        await worker.finish()
+
+    assert len(flow.turns) == 3
+
+
+async def test_only_what_is_due_is_begun_and_the_next_time_is_told() -> None:
+    """Rewards would be decided before a buyer's grace is over, or a second look never come."""
+    due, later, latest = a_lane(), a_lane(due=timedelta(seconds=1)), a_lane(due=timedelta(hours=1))
+    flow = StandInFlow(due, latest, later)
+    worker = a_worker(flow)
+
+    assert await worker.run() == later.due_time
+    assert await begun(worker, flow) == [due.merchant_id]
+
+
+@pytest.mark.parametrize(("lanes_max", "places"), [(8, SET_BACK_LANES_MAX), (4, 2), (1, 1)])
+async def test_lanes_that_failed_never_take_all_places(lanes_max: int, places: int) -> None:
+    """Shops whose lanes hang would keep all others from being paid."""
+    failing = [a_lane(failures=1) for _ in range(20)]
+    flow = StandInFlow(*failing)
+
+    assert await begun(a_worker(flow, lanes_max=lanes_max), flow) == [
+        each.merchant_id for each in failing[:places]
+    ]
+
+
+async def test_a_lane_that_goes_on_makes_room_for_others_after_some_turns() -> None:
+    """One shop's import of a million orders would come before everything else."""
+    flow = StandInFlow(a_lane())
+    flow.is_over = False
+    flow.may_end.set()
+    worker = a_worker(flow)
+
+    await worker.run()
+    await worker.finish()
+    assert len(flow.turns) == TURNS_MAX
+
+    flow.is_over = True
+    await worker.run()
+    await worker.finish()
+    assert len(flow.turns) == TURNS_MAX + 1
+
+
+async def test_a_look_is_thorough_at_first_and_every_minute() -> None:
+    """What was written late would wait for ever, or every look cost as much as the first."""
+    clock = Clock()
+    flow = StandInFlow()
+    worker = a_worker(flow, clock=clock)
+    for wait in (timedelta(), THOROUGH_EVERY - timedelta(seconds=1), timedelta(seconds=1)):
+        clock.advance(wait)
+        await worker.run()
+    # A clock that is set back is no reason to wait.
+    clock.advance(-timedelta(days=1))
+    await worker.run()
+
+    assert flow.looks == [True, False, True, True]
