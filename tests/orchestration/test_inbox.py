@@ -143,6 +143,49 @@ async def test_a_fault_that_all_deliveries_meet_kills_none(database: Database) -
     assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
 
 
+async def test_failures_of_others_are_no_reason_to_charge_a_try(database: Database) -> None:
+    """Two orders that a fault of ours meets would kill each other's deliveries."""
+    shop = await a_failed_delivery(database)
+    await change_schema(database, REPAIR, mistake("A-1", "A-2"))
+    shop.flows.clock.advance(timedelta(seconds=1))
+    with pytest.raises(DeliveryPostponedError):
+        await shop.report("A-2", event_id="event-2")
+
+    for _ in range(TRIES_MAX):
+        shop.flows.clock.advance(timedelta(hours=1))
+        await shop.flows.delivery_retries.run()
+
+    assert await inbox(shop) == [("event-1", "failed", 1), ("event-2", "failed", 1)]
+
+
+async def test_one_success_of_others_costs_one_try(database: Database) -> None:
+    """What was applied once would be held against a delivery at each of its failures."""
+    shop = await a_failed_delivery(database)
+    shop.flows.clock.advance(timedelta(seconds=1))
+    await shop.report("A-2", event_id="event-2")
+
+    for _ in range(TRIES_MAX):
+        shop.flows.clock.advance(timedelta(hours=1))
+        await shop.flows.delivery_retries.run()
+
+    assert await inbox(shop) == [("event-1", "failed", 2), ("event-2", "applied", 1)]
+
+
+async def test_the_delivery_that_waits_the_longest_is_tried_first(database: Database) -> None:
+    """While new ones fail, an old one would never have its turn."""
+    shop = await a_failed_delivery(database)
+    await change_schema(database, REPAIR, mistake("A-1", "A-2"))
+    shop.flows.clock.advance(timedelta(seconds=1))
+    with pytest.raises(DeliveryPostponedError):
+        await shop.report("A-2", event_id="event-2")
+    await change_schema(database, REPAIR)
+    shop.flows.clock.advance(timedelta(minutes=1))
+
+    assert await shop.flows.purchase_webhook.retry_failed() is True
+
+    assert await inbox(shop) == [("event-1", "applied", 2), ("event-2", "failed", 1)]
+
+
 async def test_a_dead_delivery_is_tried_again_on_demand(database: Database) -> None:
     """A delivery that died of what was mended since would be lost for good."""
     shop = await a_failed_delivery(database)
