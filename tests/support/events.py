@@ -58,13 +58,13 @@ async def read_event(tx: Transaction, interaction_id: InteractionId) -> Any:
 
 
 async def add_reversal(
-    tx: Transaction, merchant_id: MerchantId, order_reference: str = "A-1", **columns: object
+    tx: Transaction, merchant_id: MerchantId, *, order: str = "A-1", **columns: object
 ) -> ReversalId:
     """Stores that an order was taken back in its first life."""
     row: dict[str, object] = {
         "reversal_id": uuid4(),
         "merchant_id": merchant_id,
-        "order_reference": order_reference,
+        "order_reference": order,
         "generation": 1,
         "create_time": HAPPENED,
     }
