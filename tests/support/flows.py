@@ -20,9 +20,11 @@ from orchestration.reward.flow import (
     RateAnnouncementOrchestrator,
     RewardOrchestrator,
 )
+from orchestration.reward.flow.setbacks import LaneSetbacks
+from orchestration.reward.flow.turns import LaneTurns
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
-from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows
+from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows, build_turns
 
 RATE_AGE_MAX = timedelta(days=7)
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -44,7 +46,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flows:
-    """What a process runs, as `server.wiring` builds it."""
+    """What a process runs, as `server.wiring` builds it.
+
+    `turns` and `setbacks` are the steps that `reward` takes, for tests that stop in between.
+    """
 
     database: Database
     clock: Clock
@@ -57,6 +62,8 @@ class Flows:
     purchase_linking: PurchaseLinkingOrchestrator
     purchase_webhook: PurchaseWebhookOrchestrator
     reward: RewardOrchestrator
+    turns: LaneTurns
+    setbacks: LaneSetbacks
     lane_reading: LaneReadingOrchestrator
     rate_announcement: RateAnnouncementOrchestrator
     reward_work: RewardWork
@@ -88,6 +95,7 @@ def flows_on(
         accepts_tests=accepts_tests,
         reward_batch_size=batch_size,
     )
+    turns = build_turns(database, domains, clock=clock)
     return Flows(
         database=database,
         clock=clock,
@@ -100,6 +108,8 @@ def flows_on(
         purchase_linking=flows.purchase_linking,
         purchase_webhook=flows.purchase_webhook,
         reward=flows.reward,
+        turns=turns,
+        setbacks=LaneSetbacks(database=database, turns=turns, lanes=domains.lanes, clock=clock),
         lane_reading=flows.lane_reading,
         rate_announcement=flows.rate_announcement,
         reward_work=RewardWork(
