@@ -39,6 +39,7 @@ from domains.purchases.repository import (
     DeliveryRepository,
     LaneQueueRepository,
     PurchaseRepository,
+    ReopeningRepository,
 )
 from domains.purchases.service import DeliveriesService, PurchasesService
 from domains.purchases.servicer import PurchasesServicer
@@ -255,7 +256,10 @@ def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
         attribution=AttributionService(touchpoints=TouchpointRepository(), merchants=business),
         referral=ReferralService(referrals=ReferralRepository(), merchants=business),
         purchases=PurchasesService(
-            purchases=PurchaseRepository(), queue=LaneQueueRepository(), merchants=business
+            purchases=PurchaseRepository(),
+            queue=LaneQueueRepository(),
+            reopening=ReopeningRepository(),
+            merchants=business,
         ),
         deliveries=DeliveriesService(deliveries=DeliveryRepository(), merchants=business),
         campaigns=CampaignService(

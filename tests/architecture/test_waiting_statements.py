@@ -51,7 +51,7 @@ READS = {
         "the orders are locked by a statement before it, and claims are only added under that",
     ),
     "domains.rewards.repository.rewards._CANCEL": (
-        {"interaction", "ledger_unit"},
+        {"interaction", "ledger_unit", "reward"},
         NO_LANE_BUT_OURS,
     ),
     "orchestration.arrival.statements._ARRIVE": (

@@ -16,7 +16,7 @@ from domains.campaign.model import Charge, Pair, WindowKey
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.identity.repository import IdentityRepository
 from domains.purchases.model.lane_queue import LetGo
-from domains.purchases.repository import LaneQueueRepository
+from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from domains.referral.repository import ReferralRepository
 from domains.rewards.model import Obstacle, OrderLife, Place, Reversal
 from domains.rewards.repository import (
@@ -65,7 +65,8 @@ def _let_go(order: str) -> LetGo:
     return LetGo(order_reference=order, generation=1, is_decided=True)
 
 
-_QUEUE, _DUE, _EVENTS = LaneQueueRepository(), DueEventRepository(), EventRepository()
+_QUEUE, _REOPENING = LaneQueueRepository(), ReopeningRepository()
+_DUE, _EVENTS = DueEventRepository(), EventRepository()
 _LANES, _REVERSALS, _BUDGETS = LaneRepository(), ReversalRepository(), BudgetRepository()
 
 _LOOK = {
@@ -152,15 +153,15 @@ LANES: dict[str, HotStatement] = {
         indexes={"shop_order": "pk_shop_order"},
     ),
     "lift": HotStatement(
-        call=lambda tx: _QUEUE.lift(tx, SHOP, [(order, 1) for order in ORDERS]),
+        call=lambda tx: _REOPENING.lift(tx, SHOP, [(order, 1) for order in ORDERS]),
         indexes={"shop_order": "pk_shop_order"},
     ),
     "requeue": HotStatement(
-        call=lambda tx: _QUEUE.requeue(tx, SHOP, [(order, 1) for order in ORDERS], now=NOW),
+        call=lambda tx: _REOPENING.requeue(tx, SHOP, [(order, 1) for order in ORDERS], now=NOW),
         indexes={"shop_order": "pk_shop_order"},
     ),
     "release for a rate": HotStatement(
-        call=lambda tx: _QUEUE.release_for_rate(
+        call=lambda tx: _REOPENING.release_for_rate(
             tx,
             pair="USD/EUR",
             observe_time=BEGIN + timedelta(minutes=5),

@@ -10,7 +10,11 @@ from domains.purchases.errors import MerchantUnknownError, PurchaseNotFoundError
 from domains.purchases.model import Purchase
 from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.ports import Merchants
-from domains.purchases.repository import LaneQueueRepository, PurchaseRepository
+from domains.purchases.repository import (
+    LaneQueueRepository,
+    PurchaseRepository,
+    ReopeningRepository,
+)
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId, PurchaseId
 
@@ -23,10 +27,12 @@ class PurchasesService:
         *,
         purchases: PurchaseRepository,
         queue: LaneQueueRepository,
+        reopening: ReopeningRepository,
         merchants: Merchants,
     ) -> None:
         self._purchases = purchases
         self._queue = queue
+        self._reopening = reopening
         self._merchants = merchants
 
     async def get(
@@ -152,7 +158,7 @@ class PurchasesService:
     ) -> None:
         """Opens orders again whose lives ended before they were decided."""
         if lives:
-            await self._queue.lift(tx, merchant_id, lives)
+            await self._reopening.lift(tx, merchant_id, lives)
 
     async def requeue(
         self,
@@ -163,7 +169,7 @@ class PurchasesService:
         now: datetime,
     ) -> Sequence[str]:
         """Makes orders due now that had nothing to decide; returns which ones."""
-        return await self._queue.requeue(tx, merchant_id, lives, now=now)
+        return await self._reopening.requeue(tx, merchant_id, lives, now=now)
 
     async def release_for_rate(
         self,
@@ -176,7 +182,7 @@ class PurchasesService:
         limit: int,
     ) -> int:
         """Makes up to `limit` orders due now that waited for this rate; returns how many."""
-        return await self._queue.release_for_rate(
+        return await self._reopening.release_for_rate(
             tx,
             pair=pair,
             observe_time=observe_time,

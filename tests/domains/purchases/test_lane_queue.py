@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from domains.purchases.model.lane_queue import LetGo
-from domains.purchases.repository import LaneQueueRepository
+from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from infrastructure.database.transaction import Database, Transaction
 from tests.support.orders import ORDERED, add_order, read_order
 from tests.support.races import beside
@@ -21,7 +21,7 @@ SHOP = MerchantId(uuid4())
 MOMENT = timedelta(microseconds=1)
 SECOND_LIFE = {"generation": 2, "interaction_generation": 2}
 
-queue = LaneQueueRepository()
+queue, reopening = LaneQueueRepository(), ReopeningRepository()
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_a_life_that_ended_undecided_is_opened_and_no_other(
     """The next life of a refunded order would belong to the buyer of the last one."""
     await add_order(tx, SHOP, "A-1", decided_before=1, decided_generation=2, **SECOND_LIFE)
 
-    await queue.lift(tx, SHOP, [("A-1", life)])
+    await reopening.lift(tx, SHOP, [("A-1", life)])
 
     assert (await read_order(tx, SHOP, "A-1")).decided_generation == left
 
@@ -210,7 +210,7 @@ async def test_a_dead_order_is_due_again_in_the_life_that_died(
     await add_order(tx, SHOP, "A-1", **{"due_time": None} | changed)
     now = ORDERED + timedelta(days=1)
 
-    due = await queue.requeue(tx, SHOP, [("A-1", 1)], now=now)
+    due = await reopening.requeue(tx, SHOP, [("A-1", 1)], now=now)
 
     assert due == (["A-1"] if is_due else [])
     assert ((await read_order(tx, SHOP, "A-1")).due_time == now) is is_due
@@ -235,7 +235,7 @@ async def test_orders_hear_of_a_rate_from_its_instant_until_it_is_too_old(
     await add_order(tx, SHOP, "other", needed_rate="GBP/EUR", **waiting)
 
     async def told() -> int:
-        return await queue.release_for_rate(
+        return await reopening.release_for_rate(
             tx,
             pair="USD/EUR",
             observe_time=ORDERED,
@@ -259,7 +259,7 @@ async def a_round(database: Database) -> None:
         assert taken == (0, None)
         assert await fixed(tx) == []
         await let_go(tx, gone("fixed", is_decided=True))
-        await queue.lift(tx, SHOP, [("fixed", 1)])
+        await reopening.lift(tx, SHOP, [("fixed", 1)])
 
 
 async def test_rows_that_are_written_now_hold_up_no_round(real_database: Database) -> None:
@@ -276,7 +276,7 @@ async def test_rows_that_are_written_now_hold_up_no_round(real_database: Databas
     async with real_database.transaction() as writer:
         # Locks what it does not change.
         lives = [(order, 1) for order, _ in orders]
-        assert await queue.requeue(writer, SHOP, lives, now=ORDERED) == []
+        assert await reopening.requeue(writer, SHOP, lives, now=ORDERED) == []
         async with asyncio.timeout(5):
             await beside(a_round(real_database))
 
