@@ -50,5 +50,9 @@ def is_away(failure: BaseException) -> bool:
         return True
     if isinstance(failure, DBAPIError) and failure.connection_invalidated:
         return True
+    # What the driver says when a connection is cut while it is being opened.
+    said = failure.orig.__cause__ if isinstance(failure, DBAPIError) and failure.orig else failure
+    if isinstance(said, asyncpg.InternalClientError):
+        return True
     state = sqlstate(failure)
     return state is not None and state[:2] in _AWAY

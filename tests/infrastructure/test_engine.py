@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -58,6 +59,15 @@ async def test_a_statement_that_takes_too_long_is_not_a_database_that_is_away(
 
     assert sqlstate(raised.value) == "57014"
     assert not is_away(raised.value)
+
+
+def test_a_connection_that_is_cut_while_it_opens_is_a_database_that_is_away() -> None:
+    """An event would be charged a try, and a report kept for later, for somebody's restart."""
+    cut = Exception("cannot switch to state 11; another operation (2) is in progress")
+    cut.__cause__ = asyncpg.InternalClientError(*cut.args)
+
+    assert is_away(DBAPIError("show transaction isolation level", {}, cut))
+    assert not is_away(DBAPIError("SELECT 1 / 0", {}, Exception("division by zero")))
 
 
 async def test_an_error_does_not_repeat_what_was_sent(engine: AsyncEngine) -> None:
