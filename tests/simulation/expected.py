@@ -1,0 +1,231 @@
+"""What the pure model says of an order, version by version of its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from domains.purchases.model import OrderStanding, token_digest
+from domains.purchases.model import evidence as model
+from domains.purchases.model.custom_order import parse_custom_order
+from tests.simulation.history import Claim, Report, time_of
+from vocabulary.ids import IdentityGroupId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who is who at one merchant. `guesses` are the customers whom first orders made known."""
+
+    clients: Mapping[str, IdentityGroupId]
+    guesses: Mapping[str, IdentityGroupId]
+    received: Mapping[str, datetime]
+
+    def named(self, group: object) -> str | None:
+        """The client of a group; the group itself if it has none."""
+        if group is None:
+            return None
+        names = sorted(name for name, each in self.clients.items() if each == group)
+        return names[0] if names else str(group)
+
+
+@dataclass(slots=True, kw_only=True)
+class ExpectedOrder:
+    """An order as the model knows it after some of its messages.
+
+    While a batch holds the order, what comes changes neither buyer nor time. If the batch does not
+    decide it after all, that counts no more, unless `is_strict`: then it counts from then on.
+    """
+
+    people: People
+    is_strict: bool = False
+    evidence: model.Evidence = field(default_factory=model.Evidence)
+    standing: OrderStanding | None = None
+    order_time: datetime | None = None
+    order_time_stated: bool = False
+    missed: list[Claim | Report] = field(default_factory=list)
+    has_lost: bool = False
+    is_forgetful: bool = False
+
+    def hear(self, message: Claim | Report) -> None:
+        """Takes a message in."""
+        if isinstance(message, Report):
+            self._stand(message)
+        if self.evidence.is_decided:
+            self.missed.append(message)
+        else:
+            self._learn(message)
+
+    def fix(self) -> None:
+        """A worker is about to decide the order."""
+        self.evidence = self.evidence.decided()
+
+    def lift(self) -> None:
+        """It was not decided after all: what comes from now on counts again."""
+        self.evidence = replace(self.evidence, is_decided=False)
+        missed, self.missed = self.missed, []
+        self.has_lost = self.has_lost or bool(missed and not self.is_strict)
+        for message in missed:
+            if self.is_strict:
+                self._learn(message)
+            elif isinstance(message, Report):
+                self._note_token(message)
+
+    def forget_claim(self, digest: bytes, group: object) -> None:
+        """A claim is gone that no report had carried the token of; any other one stands."""
+        self.is_forgetful = True
+        if digest not in self.evidence.tokens:
+            claims = self.evidence.claims
+            self.evidence = replace(
+                self.evidence,
+                claims=frozenset(
+                    each
+                    for each in claims
+                    if (each.token_digest, each.identity_group_id) != (digest, group)
+                ),
+            )
+
+    def _note_token(self, report: Report) -> None:
+        """The token is known from now on, but claims that had waited for it are forgotten."""
+        digest = token_digest(report.token)
+        self.order_time_stated = self.order_time_stated or report.ordered is not None
+        if digest not in self.evidence.tokens:
+            claims = {each for each in self.evidence.claims if each.token_digest != digest}
+            self.evidence = replace(
+                self.evidence,
+                claims=frozenset(claims),
+                tokens=self.evidence.tokens | {digest},
+            )
+
+    @property
+    def buyer(self) -> tuple[str | None, str | None]:
+        """The buyer's name, and what told us."""
+        buyer = self.evidence.buyer
+        if buyer is None:
+            return None, None
+        return self.people.named(buyer.identity_group_id), buyer.link.value
+
+    def _stand(self, report: Report) -> None:
+        event = self._event(report)
+        if self.standing is None:
+            self.standing = OrderStanding.first(event)
+        else:
+            self.standing = self.standing.after(event)
+
+    def _event(self, report: Report) -> Any:
+        received = self.people.received[report.event]
+        return parse_custom_order(report.body, receive_time=received)
+
+    def _learn(self, message: Claim | Report) -> None:
+        clients = self.people.clients
+        if isinstance(message, Claim):
+            self.evidence = self.evidence.claimed(
+                model.Claim(
+                    time=time_of(message.minute),
+                    token_digest=token_digest(message.token),
+                    identity_group_id=clients[message.client],
+                )
+            )
+            return
+        event = self._event(message)
+        self._date(event.order_time, is_stated=event.order_time_stated)
+        self.evidence = self.evidence.reported(
+            model.ReportedEvidence(
+                token_digest=token_digest(message.token),
+                guard_key=event.guard_key,
+                hint=None if message.client is None else clients[message.client],
+                names_customer=message.customer is not None,
+                guess=self.people.guesses.get(message.customer or ""),
+            )
+        )
+
+    def _date(self, order_time: datetime, *, is_stated: bool) -> None:
+        """A time that the shop named, else that of the first report; the earlier of two."""
+        if self.order_time is None or (is_stated and not self.order_time_stated):
+            self.order_time = order_time
+        elif is_stated == self.order_time_stated:
+            self.order_time = min(self.order_time, order_time)
+        self.order_time_stated = self.order_time_stated or is_stated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of an order's row, and what made it. No message: a worker did."""
+
+    row: Any
+    message: Claim | Report | None
+
+    def __str__(self) -> str:
+        row = self.row
+        if row.what != "written":
+            return f"{row.writer}: {row.what}"
+        stands = f"{row.state}, life {row.generation}, decided {row.decided_generation}"
+        if row.ready_round is not None:
+            stands += ", ready"
+        return f"{row.writer}: {self.message or 'works'} → {stands}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """An order's versions held against the model: what differs first, and the model at the end."""
+
+    difference: str | None
+    expected: ExpectedOrder
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything counted: nothing came after a batch had begun to hold the order."""
+        expected = self.expected
+        return not (expected.missed or expected.has_lost or expected.is_forgetful)
+
+
+def walk(versions: Sequence[Version], people: People, *, is_strict: bool = False) -> Walked:
+    """Follows an order's row through its versions, as far as it is as the model says."""
+    expected = ExpectedOrder(people=people, is_strict=is_strict)
+    decided = 0
+    for version in versions:
+        row = version.row
+        if row.what == "deleted":
+            expected = ExpectedOrder(people=people, is_strict=is_strict, is_forgetful=True)
+            decided = 0
+            continue
+        if row.what == "claim deleted":
+            expected.forget_claim(row.token_digest, row.identity_group_id)
+            continue
+        if version.message is not None:
+            expected.hear(version.message)
+        elif row.decided_generation > decided:
+            expected.fix()
+        elif row.decided_generation < decided and row.decided_generation == 0:
+            expected.lift()
+        decided = row.decided_generation
+        found = _found(row, people)
+        wanted = _wanted(expected)
+        if found != wanted:
+            difference = f"after {version}: the row says {found}, the model {wanted}"
+            return Walked(difference=difference, expected=expected)
+    return Walked(difference=None, expected=expected)
+
+
+def _found(row: Any, people: People) -> tuple[object, ...]:
+    reported = row.state is not None
+    return (
+        people.named(row.identity_group_id),
+        row.link,
+        row.state,
+        row.generation if reported else None,
+        row.voided if reported else None,
+        row.order_time,
+    )
+
+
+def _wanted(expected: ExpectedOrder) -> tuple[object, ...]:
+    standing = expected.standing
+    return (
+        *expected.buyer,
+        None if standing is None else standing.state.value,
+        None if standing is None else standing.generation,
+        None if standing is None else standing.voided,
+        expected.order_time,
+    )

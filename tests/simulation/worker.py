@@ -1,0 +1,85 @@
+"""The worker of a simulation: reward work, announcements of rates and retries, without end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from infrastructure.database.engine import Limits, create_engine, database_of
+from infrastructure.database.failures import is_away, is_timeout
+from server.jobs.rate_announcements import RateAnnouncements
+from server.logs import fault_of
+from tests.simulation.clock import SharedClock
+from tests.support.flows import flows_on
+
+LANES_MAX = 4
+PAUSE_SECONDS = 0.03
+RARE_PAUSE_SECONDS = 0.1
+LIMITS = Limits(
+    statement=timedelta(milliseconds=700),
+    idle_in_transaction=timedelta(milliseconds=700),
+    transaction=timedelta(seconds=3),
+)
+THOROUGH_EVERY = timedelta(minutes=1)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOrder:
+    """What a worker is told: where everything is, and how much it decides at once."""
+
+    name: str
+    url: str
+    clock: Path
+    log: Path
+    batch_size: int
+
+
+def run(order: WorkerOrder) -> None:
+    """Works until it is killed, or until whoever started it is gone."""
+    with order.log.open("a", buffering=1, encoding="utf-8") as log:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(log),
+        )
+        asyncio.run(_work(order))
+
+
+async def _work(order: WorkerOrder) -> None:
+    engine = create_engine(
+        order.url, pool_size=LANES_MAX + 2, application_name=order.name, limits=LIMITS
+    )
+    flows = flows_on(
+        database_of(engine),
+        clock=SharedClock(order.clock),
+        batch_size=order.batch_size,
+        lanes_max=LANES_MAX,
+        thorough_every=THOROUGH_EVERY,
+    )
+    parent = os.getppid()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_again(flows.reward_work.run, PAUSE_SECONDS, parent))
+        group.create_task(
+            _again(RateAnnouncements(flow=flows.rate_announcement).run, RARE_PAUSE_SECONDS, parent)
+        )
+        group.create_task(_again(flows.delivery_retries.run, RARE_PAUSE_SECONDS, parent))
+
+
+async def _again(job: Callable[[], Awaitable[object]], pause: float, parent: int) -> None:
+    while os.getppid() == parent:
+        try:
+            await job()
+        except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no process
+            if not is_away(raised) and not is_timeout(raised):
+                _log.error("job failed", said=str(raised), **fault_of(raised))
+        await asyncio.sleep(pause)
