@@ -8,6 +8,9 @@ BIN := .venv/bin
 PYTHONS := python3.11 python3.12 python3.13 python3
 BUF := $(BIN)/buf
 DESCRIPTORS := envoy/descriptors.binpb
+# The first seed of `make simulate`, and how many.
+FIRST := 1
+SEEDS := 200
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +51,9 @@ test: setup ## every test, or those in T=tests/…
 mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
 
+simulate: setup ## SEEDS=200 rounds of the money path with faults, from seed FIRST=1 on
+	@$(BIN)/python -W error -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(if $(STRICT),--strict)
+
 up: setup ## the whole mesh on this host, until Ctrl-C
 	@$(BIN)/guerdon up
 
@@ -64,4 +70,4 @@ lock: ## pin all dependencies with their hashes (needs uv)
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test mutants up demo bench lock release
+.PHONY: help setup gen format check test mutants up demo bench lock release simulate
