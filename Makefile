@@ -63,6 +63,9 @@ demo: setup ## the main job, told as a story, on the running mesh or one of its 
 bench: setup ## figures of ours beside their floors, in one run
 	@$(BIN)/python -m bench
 
+scale: setup ## whether large situations cost more than small ones; takes minutes
+	@$(BIN)/python -m bench.scale
+
 lock: ## pin all dependencies with their hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock
@@ -70,4 +73,4 @@ lock: ## pin all dependencies with their hashes (needs uv)
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test mutants up demo bench lock release simulate
+.PHONY: help setup gen format check test mutants up demo bench lock release simulate scale

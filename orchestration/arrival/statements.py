@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.attribution.model import Source
@@ -66,12 +66,14 @@ _LOCK = text(
     """
 )
 
-_ARRIVE = text(
-    f"""
+_VISITOR = f"""
     WITH RECURSIVE shop AS (
         SELECT merchant_id, look_back, attribution_model FROM merchant
         WHERE merchant_id = :merchant_id
-    ), {RESOLVE_CLIENT}, known_referrer AS (
+    ), {RESOLVE_CLIENT}"""
+
+_REFERRER = """
+    known_referrer AS (
         SELECT identity_group_id FROM (
             SELECT identity_group_id, 1 AS preference FROM identity_node
             WHERE kind = 'wallet' AND value = :referrer_wallet AND merchant_id IS NULL
@@ -103,7 +105,10 @@ _ARRIVE = text(
         SELECT identity_group_id FROM known_referrer WHERE EXISTS (SELECT FROM shop)
         UNION ALL
         SELECT identity_group_id FROM made_referrer
-    ), newest AS (
+    )"""
+
+_TOUCH = f"""
+    newest AS (
         -- The visitor's last arrival: the newest of each door, then the newest of those.
         SELECT touch.* FROM visitor, unnest(ARRAY[{_DOORS}]) AS door (source),
         LATERAL (
@@ -135,7 +140,18 @@ _ARRIVE = text(
                :landing_url, CAST(:utm AS jsonb), :event_time
         FROM visitor LEFT JOIN referrer ON true
         WHERE NOT EXISTS (SELECT FROM repeated)
-    ), candidate AS (
+    )"""
+
+_PAST_LINKS = f"""            UNION ALL
+            -- For arrivals of the past: links of the time from which the new one holds.
+            (SELECT referrer_group_id FROM referral_link
+             WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
+               AND end_time > :event_time
+             ORDER BY start_time DESC, referral_link_id DESC LIMIT {PAST_LINKS_MAX})
+"""
+
+_LINK = f"""
+    candidate AS (
         SELECT referrer.identity_group_id AS referrer_group_id,
                visitor.identity_group_id AS referee_group_id
         FROM visitor JOIN referrer ON referrer.identity_group_id <> visitor.identity_group_id
@@ -171,13 +187,7 @@ _ARRIVE = text(
              WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
                AND end_time IS NULL
              ORDER BY start_time DESC, referral_link_id DESC LIMIT 1)
-            UNION ALL
-            -- For arrivals of the past: links of the time from which the new one holds.
-            (SELECT referrer_group_id FROM referral_link
-             WHERE merchant_id = :merchant_id AND referee_group_id = ancestor.identity_group_id
-               AND :event_time < :now AND end_time > :event_time
-             ORDER BY start_time DESC, referral_link_id DESC LIMIT {PAST_LINKS_MAX})
-        ) AS link
+{{past_links}}        ) AS link
         WHERE ancestor.depth < {DEPTH_MAX}
     ), accepted AS (
         SELECT candidate.* FROM candidate
@@ -213,13 +223,36 @@ _ARRIVE = text(
         SELECT :new_interaction_id, :merchant_id, 'referral', referee_group_id, referral_link_id,
                :event_time, :referral_reference, GREATEST(:event_time, :now)
         FROM linked WHERE NOT EXISTS (SELECT FROM brought_before)
-    )
+    )"""
+
+_LINKED = """
     SELECT visitor.identity_group_id, linked.referral_link_id,
            COALESCE((SELECT touchpoint_id FROM repeated), :touchpoint_id) AS touchpoint_id,
            NOT visitor.is_new AND NOT :locked AND EXISTS (SELECT FROM referrer) AS is_undecided
     FROM visitor LEFT JOIN linked ON true
-    """
-).bindparams(bindparam("utm", type_=JSONB(none_as_null=True)))
+"""
+# What a statement does not need costs time all the same: PostgreSQL would plan it, and the parts
+# that depend on a parameter keep it from ever keeping a plan. So there are three.
+_NO_REFERRER = """
+    referrer AS (SELECT CAST(NULL AS uuid) AS identity_group_id WHERE false)"""
+_NO_LINK = """
+    SELECT visitor.identity_group_id, CAST(NULL AS uuid) AS referral_link_id,
+           COALESCE((SELECT touchpoint_id FROM repeated), :touchpoint_id) AS touchpoint_id,
+           false AS is_undecided
+    FROM visitor
+"""
+
+
+def _statement(*parts: str, end: str) -> TextClause:
+    joined = ",".join(parts) + end
+    return text(joined).bindparams(bindparam("utm", type_=JSONB(none_as_null=True)))
+
+
+_ARRIVE_ALONE = _statement(_VISITOR, _NO_REFERRER, _TOUCH, end=_NO_LINK)
+_ARRIVE_BY_LINK = _statement(_VISITOR, _REFERRER, _TOUCH, _LINK.format(past_links=""), end=_LINKED)
+_ARRIVE_BY_LINK_BEFORE = _statement(
+    _VISITOR, _REFERRER, _TOUCH, _LINK.format(past_links=_PAST_LINKS), end=_LINKED
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +328,11 @@ async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived |
         "new_interaction_id": row.ids.interaction_id,
         "referral_reference": referral_reference(row.client_id),
     }
-    found = (await tx.execute(_ARRIVE, parameters)).one_or_none()
+    if row.referrer_wallet is None and row.referrer_client_id is None:
+        statement = _ARRIVE_ALONE
+    else:
+        statement = _ARRIVE_BY_LINK_BEFORE if row.event_time < row.now else _ARRIVE_BY_LINK
+    found = (await tx.execute(statement, parameters)).one_or_none()
     if found is None:
         return None
     return Arrived(

@@ -29,6 +29,11 @@ STATEMENTS = REQUESTS | LANES | DECIDING
 BLOCKS_MAX = 10
 """How many pages a scan may look at for each row that it may meet: a descent, and the row."""
 
+CALLS = 8
+"""More than those after which PostgreSQL considers to keep a plan."""
+
+GROWN = "plans_grown"
+
 # As ANALYZE leaves it behind when there are no rows.
 _KNOWN_TO_BE_EMPTY = text(
     """
@@ -49,7 +54,7 @@ async def scans(postgres: Postgres) -> Scans:
     Nothing is analyzed but where a situation says so, and a plan that is kept is kept until then.
     """
     found: Scans = defaultdict(dict)
-    url = await create_database(postgres, "plans_grown")
+    url = await create_database(postgres, GROWN)
     pool = await _open(url)
     async with (
         pool.execution_options(isolation_level="AUTOCOMMIT").connect() as connection,
@@ -107,6 +112,17 @@ async def _watch(found: Scans, situation: str, url: str, mode: PlanMode) -> None
 async def _note(found: Scans, situation: str, connection: WatchedConnection) -> None:
     for name, statement in STATEMENTS.items():
         found[name][situation] = await connection.scans_of(statement.call)
+
+
+@pytest.mark.timeout(300)
+async def test_the_plans_of_requests_are_kept(postgres: Postgres, scans: Scans) -> None:
+    """Planning takes several times as long as running, so every request would cost that."""
+    assert scans, "the tables are full and analyzed"
+    async with watched_connection(postgres.url_of(GROWN), PlanMode.AUTO) as connection:
+        for statement in REQUESTS.values():
+            for _ in range(CALLS):
+                await connection.scans_of(statement.call)
+        assert await connection.planned_anew() == []
 
 
 @pytest.mark.timeout(300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -23,7 +24,12 @@ from vocabulary.ids import (
 
 
 async def _arrive(
-    tx: Transaction, client: str, referrer: str | None = None, wallet: str | None = None
+    tx: Transaction,
+    client: str,
+    *,
+    referrer: str | None = None,
+    wallet: str | None = None,
+    event_time: datetime = NOW,
 ) -> None:
     locked = False
     if referrer or wallet:
@@ -37,7 +43,7 @@ async def _arrive(
         source="referral_link" if referrer or wallet else "direct",
         landing_url="https://shop.example/",
         utm=None,
-        event_time=NOW,
+        event_time=event_time,
         now=NOW,
         ids=ArrivalIds(
             node_id=uuid4(),
@@ -108,9 +114,9 @@ async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"dig
 
 
 _NODE = {"identity_node": "uq_identity_node_identifier"}
-_ARRIVAL = {
-    **_NODE,
-    "merchant": "pk_merchant",
+_ARRIVAL = {**_NODE, "merchant": "pk_merchant", "touchpoint": "ix_touchpoint_source"}
+_BROUGHT = {
+    **_ARRIVAL,
     "touchpoint": "ix_touchpoint_source, ix_touchpoint_referrer",
     "referral_link": "uq_referral_link_active, ix_referral_link_referee, pk_referral_link",
 }
@@ -127,10 +133,17 @@ REQUESTS: dict[str, HotStatement] = {
     "arrival": HotStatement(call=lambda tx: _arrive(tx, "client-1"), indexes=_ARRIVAL),
     "first arrival": HotStatement(call=lambda tx: _arrive(tx, "new"), indexes=_ARRIVAL),
     "arrival by a link": HotStatement(
-        call=lambda tx: _arrive(tx, "client-1", referrer="client-9"), indexes=_ARRIVAL, rows_max=45
+        call=lambda tx: _arrive(tx, "client-1", referrer="client-9"), indexes=_BROUGHT
     ),
     "first arrival by a wallet's link": HotStatement(
-        call=lambda tx: _arrive(tx, "new", wallet="wallet-9"), indexes=_ARRIVAL
+        call=lambda tx: _arrive(tx, "new", wallet="wallet-9"), indexes=_BROUGHT
+    ),
+    "arrival of the past by a link": HotStatement(
+        call=lambda tx: _arrive(
+            tx, "client-1", referrer="client-9", event_time=NOW - timedelta(days=4)
+        ),
+        indexes=_BROUGHT,
+        rows_max=100,
     ),
     "shop by merchant": HotStatement(
         call=lambda tx: find_shop(tx, merchant_id=SHOP, product_id=None),

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,6 +29,12 @@ _INTO_NOTICES = (
     "SET auto_explain.log_format = json",
     "SET auto_explain.log_level = notice",
 )
+_PLANNED_ANEW = text(
+    """
+    SELECT statement FROM pg_prepared_statements
+    WHERE generic_plans = 0 AND custom_plans > 5 AND statement NOT LIKE '%pg_catalog%'
+    """
+)
 _SCANS = ("Seq Scan", "Sample Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
 
 
@@ -36,6 +43,7 @@ class PlanMode(StrEnum):
 
     CUSTOM = "force_custom_plan"
     GENERIC = "force_generic_plan"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,12 @@ class WatchedConnection:
             for scan in _scans(plan)
             if not scan.table.startswith("pg_")
         ]
+
+    async def planned_anew(self) -> list[str]:
+        """The statements that were planned for their values whenever they were sent."""
+        async with self.connection.begin():
+            found = await self.connection.execute(_PLANNED_ANEW)
+            return list(found.scalars())
 
     def note(self, _: Any, message: Any) -> None:
         """Takes a notice of the server."""
