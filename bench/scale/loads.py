@@ -14,7 +14,7 @@ _ORDERS = f"""
             items, token_digests, claim_count, claim_group_id, claim_time, claim_digest,
             interaction_generation, due_time)
         SELECT :merchant_id, CAST(:prefix AS text) || n, now(), uuidv7(), 'confirmed', now(),
-               sha256(n::text::bytea), now() - interval '1 hour' + n * interval '1 millisecond',
+               sha256(n::text::bytea), now() - interval '1 second' + n * interval '1 microsecond',
                true, '1', 100, 'EUR', '[]', ARRAY[sha256('token')], 1, buyer.person, now(),
                sha256('token'), 1, {{due_time}}
         FROM generate_series(1, CAST(:orders AS int)) AS n, buyer

@@ -72,7 +72,9 @@ async def due(small: Shop, large: Shop) -> list[Figure]:
     # All that is due is taken into the round before the first batch: each has its part of that.
     begin = time.perf_counter()
     batch = await large.prepare(waits)
-    share = (time.perf_counter() - begin) * REWARD_BATCH_SIZE / DUE
+    seconds = time.perf_counter() - begin
+    print(f"{DUE:,} due orders were taken into a round in {seconds:.1f} s")
+    share = seconds * REWARD_BATCH_SIZE / DUE
     for _ in range(BATCHES):
         await lane(small, quick)
         assert batch is not None, "something is due"
