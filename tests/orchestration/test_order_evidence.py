@@ -181,3 +181,13 @@ async def test_a_refund_of_what_never_earned_leaves_nothing_to_take_back(
     await shop.report("A-1", "refunded", ordered=NOON, updated=NOON + HOUR)
 
     assert await count_of(shop, "reversal") == 0
+
+
+async def test_a_claim_of_this_moment_is_none_of_the_future(database: Database) -> None:
+    """A shop that hands on its buyers' claims at once would be refused."""
+    shop = await a_shop(database)
+    await shop.report("A-1")
+
+    buyer = await claim_past(shop, "buyer", "A-1", minutes_ago=0)
+
+    assert (await order_of(shop, "A-1")).identity_group_id == buyer

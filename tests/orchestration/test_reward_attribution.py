@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -253,3 +254,60 @@ async def test_bringing_somebody_is_an_event_of_its_own(database: Database) -> N
     explanation = await explain(shop, event)
     assert {each.outcome for each in explanation.decisions} == {Outcome.GRANTED}
     assert len(explanation.decisions) == 2
+
+
+async def test_everybody_above_shares_in_bringing_somebody(database: Database) -> None:
+    """The friend would be paid twice, and whoever brought the friend nothing."""
+    shop = await a_shop(
+        database,
+        a_campaign(
+            amount=fixed("10"),
+            to=Recipient.REFERRER,
+            trigger=Trigger.REFERRAL,
+            chaining=chained("20", "50"),
+        ),
+    )
+    above = (await shop.arrive("above")).identity_group_id
+    friend = (await shop.arrive("friend", referrer="above")).identity_group_id
+    newcomer = (await shop.arrive("newcomer", referrer="friend")).identity_group_id
+
+    await shop.work()
+
+    event = referral_reference("newcomer")
+    assert [
+        (each.depth, each.person, each.base_units)
+        for each in await rewards_of(shop)
+        if each.event == event
+    ] == [(0, newcomer, 2_000_000), (1, friend, 4_000_000), (2, above, 4_000_000)]
+
+
+async def test_a_link_earns_although_its_visit_was_noted_a_moment_before(
+    database: Database,
+) -> None:
+    """With a short look-back, a friend would bring somebody and not be paid for it."""
+    shop = await a_shop(
+        database,
+        a_campaign(to=Recipient.REFERRER, trigger=Trigger.REFERRAL),
+        look_back=timedelta(seconds=30),
+    )
+    seconds = 0
+
+    async def arrive(client: str, *, at: int, by: str = "") -> UUID:
+        nonlocal seconds
+        shop.flows.clock.advance(timedelta(seconds=at - seconds))
+        seconds = at
+        return (await shop.arrive(client, referrer=by)).identity_group_id
+
+    for client in ("newcomer", "third"):
+        await arrive(client, at=0)
+    friend = await arrive("friend", at=0, by="newcomer")
+    # Whom the newcomer has brought cannot bring them, until somebody else has brought the friend.
+    await arrive("newcomer", at=20, by="friend")
+    await arrive("friend", at=31, by="third")
+    # The same page again within a minute is the same visit, which the look-back has left behind.
+    await arrive("newcomer", at=61, by="friend")
+
+    await shop.work()
+
+    event = referral_reference("newcomer")
+    assert [each.person for each in await rewards_of(shop) if each.event == event] == [friend]
