@@ -51,8 +51,10 @@ async def test_a_claim_that_no_report_met_waits_for_thirty_days(database: Databa
     """A shop that is late would find its buyers' claims gone, or invented ones stay for ever."""
     shop = await a_shop(database)
     await shop.claim("buyer", "never reported")
-    # Claims of a known order that show another token.
-    await shop.report("reported")
+    # Claims of known orders that show another token.
+    for order in ("reported", "reported as well"):
+        await shop.report(order)
+    await shop.claim("buyer", "reported as well", token="another")
     await shop.claim("buyer", "reported", token="another")
     shop.flows.clock.advance(timedelta(days=1))
     await shop.claim("other", "reported", token="another")
@@ -69,7 +71,11 @@ async def test_a_claim_that_no_report_met_waits_for_thirty_days(database: Databa
     assert await waiting(shop, "claimed again") == 1
     assert (await order_of(shop, "reported")).state == "confirmed"
     orders = await read(database, "SELECT order_reference FROM shop_order ORDER BY 1")
-    assert [each.order_reference for each in orders] == ["claimed again", "reported"]
+    assert [each.order_reference for each in orders] == [
+        "claimed again",
+        "reported",
+        "reported as well",
+    ]
 
 
 async def test_an_order_is_kept_as_long_as_one_of_its_claims_waits(database: Database) -> None:
