@@ -41,7 +41,8 @@ from orchestration.arrival.flow import Arrival
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
-from orchestration.reward.flow.turns import LaneTurns, PreparedBatch
+from orchestration.reward.flow.prepared import PreparedBatch
+from orchestration.reward.flow.turns import LaneTurns
 from server.wiring import REWARD_BATCH_SIZE, Flows, build_domains, build_flows, build_turns
 from vocabulary.ids import CampaignId, MerchantId
 
