@@ -25,6 +25,10 @@ import server
 from infrastructure.database.metadata import metadata
 
 FIXED = "rules, items and units are never changed once they are there"
+ARRIVALS = (
+    "links of a merchant are only added under a lock that a statement before it takes; the same"
+    " for people whom it makes; touches are read to leave out a repetition, no more"
+)
 NO_LANE_BUT_OURS = "only whoever holds the lane writes them, and the lane is held"
 
 # What each reads beside the rows that it may wait for, and why that may be older than the wait.
@@ -54,12 +58,17 @@ READS = {
         {"interaction", "ledger_unit", "reward"},
         NO_LANE_BUT_OURS,
     ),
-    "orchestration.arrival.statements._ARRIVE": (
+    "orchestration.arrival.statements._ARRIVE_ALONE": (
+        {"identity_node", "merchant", "touchpoint"},
+        ARRIVALS,
+    ),
+    "orchestration.arrival.statements._ARRIVE_BY_LINK": (
         {"identity_node", "merchant", "referral_link", "touchpoint"},
-        (
-            "links of a merchant are only added under a lock that a statement before it takes; the"
-            " same for people whom it makes; touches are read to leave out a repetition, no more"
-        ),
+        ARRIVALS,
+    ),
+    "orchestration.arrival.statements._ARRIVE_BY_LINK_BEFORE": (
+        {"identity_node", "merchant", "referral_link", "touchpoint"},
+        ARRIVALS,
     ),
     "orchestration.purchase_linking.statements._CLAIM": (
         {"identity_node", "merchant"},
