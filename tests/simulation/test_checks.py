@@ -30,8 +30,7 @@ CORRUPTIONS = {
     " cancellation_reason = 'refund' WHERE state = 'pending'",
     "a balance": "UPDATE account SET balance = balance + 1",
     "a decision": "DELETE FROM decision",
-    "a referral": "UPDATE interaction SET referral_link_id = gen_random_uuid()"
-    " WHERE kind = 'referral'",
+    "a referral": "DELETE FROM interaction WHERE kind = 'referral'",
     "the lane": "UPDATE reward_lane SET next_sequence = next_sequence + 1",
     "what is left to do": "UPDATE interaction SET state = 'pending', decide_time = NULL"
     " WHERE state = 'decided'",

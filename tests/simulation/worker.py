@@ -21,11 +21,13 @@ from tests.support.flows import flows_on
 LANES_MAX = 4
 PAUSE_SECONDS = 0.03
 RARE_PAUSE_SECONDS = 0.1
-LIMITS = Limits(
+HASTY = Limits(
     statement=timedelta(milliseconds=700),
     idle_in_transaction=timedelta(milliseconds=700),
     transaction=timedelta(seconds=3),
 )
+"""While things break. Nobody waits for long for a worker that was stopped."""
+
 THOROUGH_EVERY = timedelta(minutes=1)
 
 _log = structlog.get_logger()
@@ -33,13 +35,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOrder:
-    """What a worker is told: where everything is, and how much it decides at once."""
+    """What a worker is told: where everything is, and how much it decides at once.
+
+    One that `is_hasty` gives up soon on what takes long.
+    """
 
     name: str
     url: str
     clock: Path
     log: Path
     batch_size: int
+    is_hasty: bool
 
 
 def run(order: WorkerOrder) -> None:
@@ -57,7 +63,10 @@ def run(order: WorkerOrder) -> None:
 
 async def _work(order: WorkerOrder) -> None:
     engine = create_engine(
-        order.url, pool_size=LANES_MAX + 2, application_name=order.name, limits=LIMITS
+        order.url,
+        pool_size=LANES_MAX + 2,
+        application_name=order.name,
+        limits=HASTY if order.is_hasty else Limits(),
     )
     flows = flows_on(
         database_of(engine),

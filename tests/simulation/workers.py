@@ -35,9 +35,11 @@ class Workers:
         self._running: list[ForkServerProcess] = []
         self._frozen: set[int] = set()
         self._started = 0
+        self._is_hasty = False
 
-    def start(self) -> None:
+    def start(self, *, is_hasty: bool) -> None:
         """Has as many running as there are to be."""
+        self._is_hasty = is_hasty
         self._log.touch()
         while len(self._running) < COUNT:
             self._started += 1
@@ -47,6 +49,7 @@ class Workers:
                 clock=self._clock,
                 log=self._log,
                 batch_size=self._random.choice(BATCH_SIZES),
+                is_hasty=is_hasty,
             )
             process = self._context.Process(target=worker.run, args=(order,), daemon=True)
             process.start()
@@ -55,7 +58,7 @@ class Workers:
     def kill(self) -> None:
         """Kills one where it stands, and starts another."""
         self._end(self._random.choice(self._running))
-        self.start()
+        self.start(is_hasty=self._is_hasty)
 
     def freeze(self) -> int | None:
         """Stops one in the middle of what it does; which one, unless one is stopped already."""
