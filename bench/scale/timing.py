@@ -72,7 +72,7 @@ async def lane(shop: Shop, times: Times) -> None:
     batch = await shop.prepare(found)
     prepared = time.perf_counter()
     assert batch is not None, "something is due"
-    assert batch.size == REWARD_BATCH_SIZE, batch.size
+    assert len(batch.orders) == REWARD_BATCH_SIZE, batch
     await shop.decide(batch)
     decided = time.perf_counter()
     times.setdefault("look", []).append(looked - begin)
