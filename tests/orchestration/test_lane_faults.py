@@ -24,7 +24,7 @@ from tests.support.books import (
     used_of,
 )
 from tests.support.connections import holding
-from tests.support.flows import flows_on
+from tests.support.flows import NOON, flows_on
 from tests.support.rules import Limit, a_campaign
 from tests.support.shop import Shop, a_shop
 
@@ -48,6 +48,25 @@ async def test_refunded_orders_use_up_no_budget_however_many_there_are(
 
     assert await amounts_of(shop) == [("purchase:b kept", 1_000_000)]
     assert await used_of(shop, "welcome") == [1_000_000]
+    await assert_books_balance(database)
+
+
+async def test_what_refunds_free_is_there_for_the_next_order(database: Database) -> None:
+    """After a mass refund an order would be refused for want of what is about to be free."""
+    shop = await a_shop(flows_on(database, batch_size=2), CAMPAIGN)
+    returned = ("b", "c", "a paid")
+    for order in returned:
+        await shop.buy("buyer", order)
+    await shop.work()
+    assert await amounts_of(shop) == [("purchase:a paid", 1_000_000)]
+
+    for order in returned:
+        shop.flows.clock.advance(timedelta(seconds=1))
+        await shop.report(order, "refunded", ordered=NOON)
+    await shop.buy("buyer", "kept")
+    await shop.work()
+
+    assert dict(await amounts_of(shop)) == {"purchase:a paid": 0, "purchase:kept": 1_000_000}
     await assert_books_balance(database)
 
 

@@ -166,6 +166,21 @@ async def test_what_fails_for_all_costs_nobody_a_try(database: Database) -> None
     assert (lane.obstacle, lane.retry_time) == (Obstacle.DECIDING_FAILED, NOON + SET_BACK_PAUSE)
 
 
+async def test_while_a_lane_rests_its_orders_are_open(database: Database) -> None:
+    """A mistake in a campaign would have buyers' proof refused for as long as it lasts."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="hinted")
+    async with database.transaction() as tx:
+        await tx.execute(text("UPDATE campaign_rule_version SET rule = rule - 'rewards'"))
+
+    await shop.look()
+
+    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    assert lane.obstacle is Obstacle.CAMPAIGNS_UNREADABLE
+    assert (await order_of(shop, "A-1")).decided_generation == 0
+    assert (await shop.claim("buyer", "A-1")).purchase_id is not None
+
+
 async def test_one_that_takes_too_long_steps_aside_for_those_behind_it(
     engine: AsyncEngine, real_database: Database, postgres: Postgres
 ) -> None:
