@@ -184,28 +184,57 @@ def walk(versions: Sequence[Version], people: People, *, is_strict: bool = False
     """Follows an order's row through its versions, as far as it is as the model says."""
     expected = ExpectedOrder(people=people, is_strict=is_strict)
     decided = 0
+    forgotten: list[Any] = []
     for version in versions:
         row = version.row
         if row.what == "deleted":
-            expected = ExpectedOrder(people=people, is_strict=is_strict, is_forgetful=True)
+            # Its claims went before it; whether a report still counts them is seen below.
+            claims = model.Evidence(claims=expected.evidence.claims)
+            expected = ExpectedOrder(people=people, is_strict=is_strict, evidence=claims)
             decided = 0
             continue
         if row.what == "claim deleted":
-            expected.forget_claim(row.token_digest, row.identity_group_id)
+            forgotten.append(row)
             continue
-        if version.message is not None:
+        found = _found(row, people)
+        if isinstance(version.message, Report):
+            expected = _heard(expected, version.message, forgotten, found)
+            forgotten = []
+        elif version.message is not None:
             expected.hear(version.message)
         elif row.decided_generation > decided:
             expected.fix()
         elif row.decided_generation < decided and row.decided_generation == 0:
             expected.lift()
         decided = row.decided_generation
-        found = _found(row, people)
         wanted = _wanted(expected)
         if found != wanted:
             difference = f"after {version}: the row says {found}, the model {wanted}"
             return Walked(difference=difference, expected=expected)
     return Walked(difference=None, expected=expected)
+
+
+def _heard(
+    expected: ExpectedOrder,
+    message: Report,
+    forgotten: Sequence[Any],
+    found: tuple[object, ...],
+) -> ExpectedOrder:
+    """The order after a report.
+
+    One that came while claims were forgotten may still count those that went last.
+    """
+    before = expected
+    for gone in range(len(forgotten) + 1):
+        after = replace(before, missed=[*before.missed])
+        for row in forgotten[:gone]:
+            after.forget_claim(row.token_digest, row.identity_group_id)
+        after.hear(message)
+        if _wanted(after) == found:
+            break
+    for row in forgotten:
+        after.forget_claim(row.token_digest, row.identity_group_id)
+    return after
 
 
 def _found(row: Any, people: People) -> tuple[object, ...]:

@@ -32,7 +32,7 @@ from tests.simulation.history import FaultPlan, RoundPlan
 from tests.simulation.playing import PATIENCE, Scene, open_scene, play
 from tests.simulation.tables import Tables, read_tables
 from tests.simulation.workers import Workers
-from tests.support.flows import NOON, Flows, flows_on
+from tests.support.flows import Flows, flows_on
 
 RECORDING = Path(__file__).with_name("recording.sql")
 REST_SECONDS_MAX = 30.0
@@ -41,6 +41,9 @@ JUMPS_MAX = 20
 TRIES = 8
 """How often what cannot be decided is tried, so that it is dead if it dies at all."""
 
+LONGEST_PAUSE = timedelta(minutes=6)
+"""Longer than a lane or an interaction that failed waits until it is tried again."""
+
 BREATH = timedelta(seconds=1)
 HURRIED = 20
 """How many times as fast as the host's the clock runs while workers are harmed: lanes that were
@@ -48,13 +51,12 @@ set back go on soon. Else it runs as the host's does, so that nothing is due by 
 
 _LATEST = text(
     """
-    SELECT max(due_time) FROM (
+    SELECT GREATEST(max(due_time), (SELECT max(retry_time) FROM reward_lane)) FROM (
         SELECT due_time FROM shop_order WHERE needed_rate IS NULL
         UNION ALL SELECT due_time FROM interaction WHERE kind = 'referral' AND state = 'pending'
         UNION ALL SELECT retry_time FROM reversal WHERE drain_time IS NULL
-        UNION ALL SELECT retry_time FROM reward_lane
         UNION ALL SELECT retry_time FROM delivery WHERE state = 'failed'
-    ) AS waiting
+    ) AS waiting HAVING max(due_time) IS NOT NULL
     """
 )
 _BUSY = text(
@@ -211,29 +213,21 @@ class Simulation:
 
     async def _until_decided(self, scenes: Sequence[Scene], breaches: list[Breach]) -> None:
         """Jumps ahead until nothing waits any more, except for rates that never come."""
-        for _ in range(TRIES if any(scene.plan.poisoned for scene in scenes) else 0):
-            await self._jump()
+        for _ in range(TRIES if any(scene.plan.poisoned for scene in scenes) else 1):
+            self._clock.now += LONGEST_PAUSE
+            await self._until_at_rest()
         tables = await read_tables(self._flows.database)
         breaches += breaches_of_tries(scenes, tables)
         await self._mend(scenes)
         self._clock.now += PATIENCE
         await self._until_at_rest()
         for _ in range(JUMPS_MAX):
-            if not await self._jump():
+            latest: datetime | None = await self._scalar(_LATEST)
+            if latest is None:
                 return
+            self._clock.now = max(latest, self._clock.now) + BREATH
+            await self._until_at_rest()
         raise RestlessError("is put off again and again")
-
-    async def _jump(self) -> bool:
-        """To when everything is due that waits for its time; whether anything does."""
-        latest: datetime | None = await self._scalar(_LATEST)
-        if latest is None:
-            return False
-        if latest > NOON + PATIENCE:
-            latest = latest if self._clock.now > NOON + PATIENCE - BREATH else None
-        target = latest or self._clock.now + timedelta(minutes=10)
-        self._clock.now = max(target + BREATH, self._clock.now + BREATH)
-        await self._until_at_rest()
-        return True
 
     async def _mend(self, scenes: Sequence[Scene]) -> None:
         async with self._engine.begin() as connection:
@@ -269,7 +263,7 @@ class Simulation:
 
     async def _scalar(self, statement: Any, **parameters: object) -> Any:
         async with self._engine.connect() as connection:
-            return (await connection.execute(statement, parameters)).scalar_one()
+            return (await connection.execute(statement, parameters)).scalar_one_or_none()
 
 
 @asynccontextmanager
