@@ -71,6 +71,23 @@ async def test_a_buyer_who_is_known_at_once_has_the_grace_from_the_report_on(
     assert (await order_of(shop, "ahead")).due_time == NOON + GRACE
 
 
+@pytest.mark.parametrize("decided", [True, False])
+async def test_a_report_that_says_nothing_new_does_not_begin_the_grace_anew(
+    database: Database, decided: bool
+) -> None:
+    """A shop that reports an order again and again would never have it decided, or twice."""
+    shop = await a_shop(database, a_campaign(), reward_delay=GRACE)
+    await shop.report("A-1", clientId="buyer")
+    if decided:
+        shop.flows.clock.advance(GRACE)
+        await shop.work()
+
+    shop.flows.clock.advance(GRACE / 2)
+    await shop.report("A-1", ordered=NOON, clientId="buyer")
+
+    assert (await order_of(shop, "A-1")).due_time == (None if decided else NOON + GRACE)
+
+
 async def test_of_claims_that_wait_the_earliest_wins_however_often_they_are_told(
     database: Database,
 ) -> None:
