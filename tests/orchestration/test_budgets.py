@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -10,11 +11,14 @@ from uuid import uuid4
 import pytest
 
 from domains.campaign.model import (
+    Asset,
     CalendarMonths,
     Decision,
     EventFacts,
     Operator,
     Outcome,
+    Recipient,
+    RewardDefinition,
     Tiles,
     Trigger,
     WindowKey,
@@ -27,7 +31,7 @@ from infrastructure.database.transaction import Database
 from tests.support.books import amounts_of, assert_books_balance, explain, windows_of
 from tests.support.connections import at_once
 from tests.support.flows import NOON, flows_on
-from tests.support.rules import Limit, a_campaign, a_condition, percent
+from tests.support.rules import Limit, a_campaign, a_condition, fixed, percent
 from tests.support.shop import Shop, a_shop
 from vocabulary.amounts import BASE_UNITS_MAX
 from vocabulary.ids import IdentityGroupId, RewardId
@@ -160,4 +164,30 @@ async def test_refusals_beyond_every_number_stop_nobody(database: Database) -> N
     assert [units for _, units in await amounts_of(shop)] == [10**58] * 3
     (window,) = await windows_of(shop, "refused")
     assert (window.used, window.refused_count, window.refused) == (0, 3, BASE_UNITS_MAX)
+    await assert_books_balance(database)
+
+
+async def test_each_unit_is_charged_to_its_own_items(database: Database) -> None:
+    """Points would use up the budget of the token, or be given back to it."""
+    plan = a_campaign(
+        limits=(Limit(amount="20"), Limit(amount="90", label="points", asset=Asset.POINTS))
+    )
+    points = RewardDefinition(
+        recipient=Recipient.USER, asset=Asset.POINTS, amount=fixed("7"), chaining=None
+    )
+    plan = replace(plan, rule=replace(plan.rule, rewards=(*plan.rule.rewards, points)))
+    shop = await a_shop(database, plan)
+    await shop.buy("buyer", "A-1")
+
+    await shop.work()
+
+    windows = await windows_of(shop, "welcome")
+    assert {each.item.asset: each.used for each in windows} == {
+        Asset.TOKEN: ONE,
+        Asset.POINTS: 7 * ONE,
+    }
+    await assert_books_balance(database)
+    await shop.report("A-1", "refunded")
+    await shop.work()
+    assert await windows_of(shop, "welcome") == []
     await assert_books_balance(database)

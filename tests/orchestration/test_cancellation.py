@@ -105,6 +105,21 @@ async def test_a_second_refund_changes_nothing(database: Database) -> None:
     await assert_books_balance(database)
 
 
+async def test_a_refund_is_caused_by_its_reversal(database: Database) -> None:
+    """The books would not say which refund an amount went back for."""
+    shop = await a_shop(database, a_campaign())
+    await shop.buy("buyer", "A-1")
+    await shop.work()
+    await shop.report("A-1", "refunded")
+    await shop.work()
+
+    (reversal,) = await read(database, "SELECT reversal_id FROM reversal")
+    moved = await read(database, "SELECT kind, cause_id = reward_id FROM transfer ORDER BY kind")
+    assert [tuple(each) for each in moved] == [("grant", True), ("refund", False)]
+    (refund,) = await read(database, "SELECT cause_id FROM transfer WHERE kind = 'refund'")
+    assert refund.cause_id == reversal.reversal_id
+
+
 async def test_what_is_not_decided_yet_never_is(database: Database) -> None:
     """An order returned at once would be rewarded and then taken back, or only rewarded."""
     shop = await a_shop(database, a_campaign(), reward_delay=timedelta(hours=1))

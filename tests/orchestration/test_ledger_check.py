@@ -108,6 +108,31 @@ CORRUPTIONS = {
     ),
     "every reward of the last year has its decision": ("DELETE FROM decision",),
 }
+# By the least that there is, and from the other side.
+SLIGHT_CORRUPTIONS = (
+    (
+        "balances sum to zero for each merchant and unit",
+        "UPDATE account SET balance = balance - 1 WHERE kind = 'campaign_granted'",
+    ),
+    (
+        "no budget window is above its limit",
+        """
+        UPDATE budget_item SET limit_base_units = (
+            SELECT max(used_base_units) - 1 FROM budget_window)
+        """,
+    ),
+    (
+        "every order is decided for its own buyer, at its own time",
+        """
+        UPDATE shop_order SET order_time = order_time + interval '1 microsecond'
+        WHERE order_reference = 'kept'
+        """,
+    ),
+    (
+        "every reward of an order is of the order's time and window",
+        "UPDATE budget_window SET end_time = (SELECT max(event_time) FROM reward)",
+    ),
+)
 # The database itself does not let these happen.
 IMPOSSIBLE = {
     "campaigns are never funded, people never owe",
@@ -146,6 +171,19 @@ async def broken(database: Database) -> set[str]:
         for invariant in INVARIANTS
         if await read(database, f"SELECT * FROM ({invariant.violations}) AS broken")
     }
+
+
+@pytest.mark.parametrize(("name", "statement"), SLIGHT_CORRUPTIONS)
+async def test_what_is_wrong_by_the_least_is_seen(
+    database: Database, name: str, statement: str
+) -> None:
+    """A fault that loses a base unit at a time would be found when it is a fortune."""
+    await a_shop_with_history(database)
+
+    async with database.transaction() as tx:
+        await tx.execute(text(statement))
+
+    assert name in await broken(database)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)

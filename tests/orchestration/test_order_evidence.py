@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -54,20 +53,24 @@ async def test_an_order_whose_buyer_is_known_late_is_due_now(
     assert (order.due_time, order.order_time) == (NOON + HOUR, NOON)
 
 
-@pytest.mark.parametrize("by_claim", [True, False])
+@pytest.mark.parametrize("way", ["claim", "first report", "second report"])
 async def test_a_buyer_who_is_known_at_once_has_the_grace_from_the_report_on(
-    database: Database, by_claim: bool
+    database: Database, way: str
 ) -> None:
     """Rewards would be decided early, or an hour late because the shop's clock is ahead."""
     shop = await a_shop(database, a_campaign(), reward_delay=GRACE)
-    client: dict[str, Any] = {} if by_claim else {"clientId": "buyer"}
-    await shop.report("early", updated=NOON - timedelta(seconds=20), **client)
-    await shop.report("ahead", updated=NOON + HOUR, **client)
-    if by_claim:
-        for order in ("early", "ahead"):
+    for order, updated in (("early", NOON - GRACE / 3), ("ahead", NOON + HOUR)):
+        if way == "first report":
+            await shop.report(order, updated=updated, clientId="buyer")
+            continue
+        await shop.report(order, updated=updated)
+        if way == "claim":
             await shop.claim("buyer", order)
+        else:
+            # As new as the other one, and something else.
+            await shop.report(order, updated=updated, clientId="buyer")
 
-    assert (await order_of(shop, "early")).due_time == NOON + timedelta(seconds=40)
+    assert (await order_of(shop, "early")).due_time == NOON + GRACE * 2 / 3
     assert (await order_of(shop, "ahead")).due_time == NOON + GRACE
 
 

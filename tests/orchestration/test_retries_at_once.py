@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.transaction import Database
 from tests.support.books import amounts_of, assert_books_balance, deliveries_of, order_of
-from tests.support.connections import holding
+from tests.support.connections import Holder, holding
 from tests.support.flows import NOON
 from tests.support.races import beside
 from tests.support.rules import a_campaign
@@ -20,6 +20,9 @@ from tests.support.shop import Shop, a_delivery, a_shop
 _LOCK_ORDER = """
     SELECT 1 FROM shop_order
     WHERE merchant_id = :merchant_id AND order_reference = :order FOR UPDATE
+"""
+_CLAIM_ONCE_MORE = """
+    UPDATE shop_order SET claim_count = claim_count + 1 WHERE order_reference = :order
 """
 _LOCK_DELIVERY = "SELECT 1 FROM delivery WHERE event_reference = :event FOR UPDATE"
 
@@ -111,3 +114,32 @@ async def test_claims_that_came_while_a_report_waited_are_seen(
         assert (found.link, found.claim_count) == ("claim", 2)
         buyer: UUID = found.identity_group_id
         assert buyer == (await claiming).identity_group_id
+
+
+async def test_a_report_that_comes_again_waits_for_whoever_has_the_order(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """With claims one after the other, a shop would be told to try again later."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.claim("stranger", "A-1", token="invented")
+
+    async with engine.connect() as connection:
+        next_one = Holder(connection)
+        async with holding(
+            engine, _LOCK_ORDER, merchant_id=shop.merchant_id, order="A-1"
+        ) as holder:
+            claiming = beside(shop.claim("buyer", "A-1"))
+            await holder.until_awaited()
+            reporting = beside(shop.report("A-1"))
+            await holder.until_awaited(by=2)
+            # Another claim is next, and not committed when the report comes again.
+            writing = beside(connection.execute(text(_CLAIM_ONCE_MORE), {"order": "A-1"}))
+            await holder.until_awaited(by=3)
+        await claiming
+        await writing
+        await next_one.until_awaited()
+        await connection.commit()
+
+    assert await reporting == "ok"
+    found = await order_of(shop, "A-1")
+    assert (found.link, found.claim_count) == ("claim", 3)

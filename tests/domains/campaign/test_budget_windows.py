@@ -108,6 +108,21 @@ async def test_what_is_refused_is_counted_although_nothing_is_left(database: Dat
     assert (window.used, window.refused_count, window.refused) == (LIMIT, 2, 14)
 
 
+async def test_a_limit_that_was_lowered_blocks_new_charges_alone(database: Database) -> None:
+    """A merchant who saves would stop their lane: what is refused could not be noted."""
+    (item,) = await items_of(database)
+    async with database.transaction() as tx:
+        await charge(tx, (item, LIMIT))
+        await tx.execute(text("UPDATE budget_item SET limit_base_units = 1"))
+        await charge(tx, refused=[(item, 7)])
+        window = await window_of(tx, item)
+        assert window is not None
+        assert (window.used, window.refused_count) == (LIMIT, 1)
+
+        with pytest.raises(AssertionError, match="above its limit"):
+            await charge(tx, (item, 1))
+
+
 async def test_what_is_refused_may_be_more_than_can_be_counted(database: Database) -> None:
     """Two huge refusals would stop a merchant's lane for good."""
     (item,) = await items_of(database)
