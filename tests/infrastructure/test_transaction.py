@@ -15,7 +15,7 @@ from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.failures import is_away, is_retryable, is_timeout
 from infrastructure.database.transaction import SERIALIZATION_RETRIES_MAX, Database
 from server.embedded.postgres import Postgres
-from tests.support.connections import holding
+from tests.support.connections import give_way_late, give_way_never, holding
 from tests.support.races import beside
 
 _MAKE = (
@@ -102,24 +102,29 @@ async def test_what_fails_by_itself_is_not_run_again(
 
 @pytest.mark.usefixtures("family")
 async def test_rows_that_are_copied_are_copied_again_after_a_deadlock(
-    engine: AsyncEngine, real_database: Database
+    engine: AsyncEngine, postgres: Postgres
 ) -> None:
     """COPY speaks with the driver itself: its deadlocks would end a batch."""
+    pool = create_engine(postgres.url, pool_size=2, application_name="tests")
+    give_way_late(pool)
+    database = database_of(pool)
 
     async def copy() -> None:
-        async with real_database.transaction() as tx:
+        async with database.transaction() as tx:
             await tx.execute(text(_LOCK), {"id": 2})
             await tx.copy("child", ("parent_id",), [(1,)])
 
     async with holding(engine, _LOCK, id=1) as holder:
-        copying = beside(real_database.run(copy))
+        await give_way_never(holder)
+        copying = beside(database.run(copy))
         await holder.until_awaited()
-        # It waited first, so it is the one who has to give way.
+        # Now each waits for the other.
         await holder.connection.execute(text(_LOCK), {"id": 2})
     await copying
 
-    async with real_database.single() as tx:
+    async with database.single() as tx:
         assert (await tx.execute(text("SELECT count(*) FROM child"))).scalar_one() == 1
+    await pool.dispose()
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.transaction import Database
+from server.embedded.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, deliveries_of, order_of
-from tests.support.connections import Holder, holding
-from tests.support.flows import NOON
+from tests.support.connections import Holder, give_way_late, give_way_never, holding
+from tests.support.flows import NOON, flows_on
 from tests.support.races import beside
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_delivery, a_shop
@@ -67,17 +69,22 @@ async def test_a_delivery_that_is_tried_now_holds_up_no_other(
 
 
 async def test_a_deadlock_is_run_again_and_costs_no_try(
-    engine: AsyncEngine, real_database: Database
+    engine: AsyncEngine, real_database: Database, postgres: Postgres
 ) -> None:
     """A shop that repeats itself while we retry would use up its own delivery's tries."""
+    pool = create_engine(postgres.url, pool_size=2, application_name="tests")
+    give_way_late(pool)
     shop = await a_shop_with_failed_deliveries(real_database, "A-1")
+    retries = flows_on(database_of(pool), clock=shop.flows.clock).delivery_retries
 
     async with holding(engine, _LOCK_ORDER, merchant_id=shop.merchant_id, order="A-1") as holder:
-        retrying = beside(shop.flows.delivery_retries.run())
+        await give_way_never(holder)
+        retrying = beside(retries.run())
         # It holds the delivery's row and waits for the order's; now each waits for the other.
         await holder.until_awaited()
         await holder.connection.execute(text(_LOCK_DELIVERY), {"event": "event of A-1"})
     await retrying
+    await pool.dispose()
 
     assert await inbox(shop) == [("event of A-1", "applied", 2, 1)]
     await shop.work()

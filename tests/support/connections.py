@@ -65,6 +65,26 @@ async def holding(
             await connection.rollback()
 
 
+async def give_way_never(holder: Holder) -> None:
+    """In a deadlock, the other one ends."""
+    await holder.connection.execute(text("SET LOCAL deadlock_timeout = '1min'"))
+
+
+def give_way_late(pool: AsyncEngine) -> None:
+    """In a deadlock, connections of the pool end, after so long that the other one waits as well.
+
+    PostgreSQL looks once for a deadlock, some time after a connection began to wait.
+    """
+
+    def opened(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SET deadlock_timeout = '3s'")
+        cursor.close()
+        connection.commit()
+
+    event.listen(pool.sync_engine, "connect", opened)
+
+
 def losses_of(pool: AsyncEngine) -> asyncio.Queue[None]:
     """Holds an entry for each connection of the pool, opened from now on, that went away."""
     losses: asyncio.Queue[None] = asyncio.Queue()
