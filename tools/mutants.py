@@ -156,7 +156,8 @@ def try_mutant(mutant: Mutant, free: SimpleQueue[Path]) -> Verdict:
 
 
 def _failure_in(said: str) -> str:
-    lines = said.splitlines()
+    """The first test that pytest names at its end, else the last line."""
+    lines = said.rpartition("short test summary info")[2].splitlines()
     named = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
     return (named or lines[-1:] or [""])[0].partition(" - ")[0]
 
