@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, struct_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, struct_pb2
 from google.protobuf.descriptor import Descriptor
 
 from guerdon.business.v1 import business_pb2
@@ -17,8 +18,8 @@ from tests.support.contract import METHODS, method_ids
 from tests.support.messages import full_requests
 
 A_UUID = "7e4f0a3e-50b5-4f0e-9c9f-5a3a5dd3c001"
-MICROSECONDS_MAX = 50
-"""Ten times what a large request costs on an idle machine."""
+SHARE_MAX = 1.0
+"""Of what it costs to write a request as a dictionary; about 0.4 on any machine."""
 
 FieldProto = descriptor_pb2.FieldDescriptorProto
 
@@ -120,21 +121,25 @@ def test_what_no_check_looks_at_keeps_the_server_from_starting() -> None:
         prepare(times)
 
 
-def test_a_good_request_costs_microseconds() -> None:
+def test_a_good_request_costs_little() -> None:
     """Every call pays for it."""
     for request in (
         arrival_pb2.TrackArrivalRequest(merchant_id=A_UUID, utm_source="newsletter"),
         a_claim(),
         *full_requests(METHODS["/guerdon.campaign.v1.CampaignService/CreateCampaign"]),
     ):
-        faults_of(request)
-        fastest = min(_seconds(request) for _ in range(5))
-        assert fastest * 1e6 < MICROSECONDS_MAX
+        # In turn, so that what else the machine does slows both.
+        pairs = [
+            (_seconds(faults_of, request), _seconds(json_format.MessageToDict, request))
+            for _ in range(7)
+        ]
+        looking, writing = (min(each) for each in zip(*pairs, strict=True))
+        assert looking < writing * SHARE_MAX
 
 
-def _seconds(request: Any) -> float:
+def _seconds(work: Callable[[Any], object], request: Any) -> float:
     rounds = 20
     begin = time.perf_counter()
     for _ in range(rounds):
-        faults_of(request)
-    return (time.perf_counter() - begin) / rounds
+        work(request)
+    return time.perf_counter() - begin
