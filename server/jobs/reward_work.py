@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -23,6 +24,9 @@ SET_BACK_LANES_MAX = LANES_MAX // 2
 TURNS_MAX = 20
 """How many turns a lane gets before those that wait are looked at again."""
 
+PAUSE = timedelta(milliseconds=50)
+"""How soon a lane is looked at again that another worker has, or whose orders are being written."""
+
 THOROUGH_EVERY = timedelta(minutes=1)
 """How often a look takes in what was written more than a minute late."""
 
@@ -32,8 +36,9 @@ _log = structlog.get_logger()
 class RewardWork:
     """Works on every lane that is due. Other workers may do the same at the same time.
 
-    A lane that takes long holds up no other: looks go on while it is worked on. `woken` is
-    called when a lane is done, so that the next look comes soon.
+    A lane that takes long holds up no other: looks go on while it is worked on. Neither does one
+    that comes to nothing, because another worker has it or its orders are being written: it rests
+    for a moment. `woken` is called when there may be more to do, so that the next look comes soon.
     """
 
     def __init__(
@@ -50,8 +55,12 @@ class RewardWork:
         self._woken = woken
         self._lanes_max = lanes_max
         self._thorough_every = thorough_every
-        self._running: dict[MerchantId, asyncio.Task[None]] = {}
+        self._running: dict[MerchantId, asyncio.Task[bool]] = {}
         self._set_back: set[MerchantId] = set()
+        self._resting: set[MerchantId] = set()
+        # Which look each lane was last begun by, among those that wait.
+        self._begun: dict[MerchantId, int] = {}
+        self._look = 0
         self._thorough_time: datetime | None = None
 
     async def run(self) -> datetime | None:
@@ -63,7 +72,9 @@ class RewardWork:
         lanes = await self._flow.list_waiting_lanes(is_thorough=is_thorough)
         if is_thorough:
             self._thorough_time = now
-        for lane in lanes:
+        self._look += 1
+        self._begun = {lane.merchant_id: self._begun.get(lane.merchant_id, 0) for lane in lanes}
+        for lane in sorted(lanes, key=self._turn_of):
             if lane.due_time <= now and self._has_place_for(lane):
                 self._begin(lane)
         return min(
@@ -76,8 +87,17 @@ class RewardWork:
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
+    def _turn_of(self, lane: WaitingLane) -> tuple[int, bool]:
+        """Whoever had no turn for longest comes first, of several whoever was not set back.
+
+        By what is due alone, a few shops with long queues would keep all others waiting.
+        """
+        return self._begun[lane.merchant_id], lane.failure_count > 0
+
     def _has_place_for(self, lane: WaitingLane) -> bool:
-        if lane.merchant_id in self._running or len(self._running) >= self._lanes_max:
+        if lane.merchant_id in self._running or lane.merchant_id in self._resting:
+            return False
+        if len(self._running) >= self._lanes_max:
             return False
         set_back_max = max(1, min(SET_BACK_LANES_MAX, self._lanes_max // 2))
         return not lane.failure_count or len(self._set_back) < set_back_max
@@ -85,25 +105,36 @@ class RewardWork:
     def _begin(self, lane: WaitingLane) -> None:
         task = asyncio.create_task(self._work(lane))
         self._running[lane.merchant_id] = task
+        self._begun[lane.merchant_id] = self._look
         if lane.failure_count:
             self._set_back.add(lane.merchant_id)
-        task.add_done_callback(lambda _: self._end(lane.merchant_id))
+        task.add_done_callback(partial(self._end, lane.merchant_id))
 
-    def _end(self, merchant_id: MerchantId) -> None:
+    def _end(self, merchant_id: MerchantId, task: asyncio.Task[bool]) -> None:
         del self._running[merchant_id]
         self._set_back.discard(merchant_id)
+        if task.cancelled() or not task.result():
+            self._resting.add(merchant_id)
+            task.get_loop().call_later(PAUSE.total_seconds(), self._go_on, merchant_id)
         self._woken()
 
-    async def _work(self, lane: WaitingLane) -> None:
-        """Takes turns at a lane until nothing is due."""
+    def _go_on(self, merchant_id: MerchantId) -> None:
+        self._resting.discard(merchant_id)
+        self._woken()
+
+    async def _work(self, lane: WaitingLane) -> bool:
+        """Takes turns at a lane until nothing is due. Returns whether they came to anything."""
+        did_something = False
         try:
             for _ in range(TURNS_MAX):
                 outcome = await self._flow.work(lane)
                 _tell(lane, outcome)
+                did_something = did_something or outcome.did_something
                 if outcome.is_over:
-                    return
+                    break
         except Exception as raised:  # noqa: BLE001 - a lane that fails ends no other
             _log.error("lane failed", merchant_id=str(lane.merchant_id), **fault_of(raised))
+        return did_something
 
 
 def _tell(lane: WaitingLane, outcome: LaneOutcome) -> None:

@@ -40,8 +40,8 @@ class Place:
 class LaneWork:
     """A lane as its writer finds and leaves it.
 
-    `round_number` counts rounds; `round_time` is up to which due time one takes in; `order_place`
-    and `referral_place` say how far it has been walked.
+    `round_number` counts rounds; `round_time` is up to which due time one takes in, later each time
+    that it is walked; `order_place` and `referral_place` say how far it has been walked.
     """
 
     merchant_id: MerchantId
@@ -60,6 +60,16 @@ class LaneWork:
             self,
             phase=LanePhase.PROMOTING,
             round_number=self.round_number + 1,
+            round_time=now,
+            order_place=None,
+            referral_place=None,
+        )
+
+    def go_round_again(self, now: datetime) -> Self:
+        """Walks the same round once more, with what is due by now: something was passed over."""
+        return replace(
+            self,
+            phase=LanePhase.PROMOTING,
             round_time=now,
             order_place=None,
             referral_place=None,

@@ -154,9 +154,14 @@ def note(outcome: BatchOutcome, result: BatchResult, until: Sequence[datetime]) 
 
 def stands_as(found: LaneWork, before: LaneWork) -> bool:
     """Whether nobody has walked the round since."""
-    return (found.round_number, found.phase, found.order_place, found.referral_place) == (
-        before.round_number,
-        before.phase,
-        before.order_place,
-        before.referral_place,
+    return _place_of(found) == _place_of(before)
+
+
+def _place_of(lane: LaneWork) -> tuple[object, ...]:
+    return (
+        lane.round_number,
+        lane.round_time,
+        lane.phase,
+        lane.order_place,
+        lane.referral_place,
     )

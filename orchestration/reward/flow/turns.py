@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -157,14 +156,15 @@ class LaneTurns:
     async def _end_of_round(self, tx: Transaction, lane: LaneWork) -> LaneWork:
         """The lane after its last batch: at rest, unless something was passed over.
 
-        An order that was being written when its turn came was; the round is walked again.
+        An order that was being written when its turn came was. The round is walked again, with
+        what has become due meanwhile, so that such an order holds up no other.
         """
         if await self._purchases.has_ready(
             tx, lane.merchant_id, round_number=lane.round_number
         ) or await self._lanes.list_ready(
             tx, lane.merchant_id, round_number=lane.round_number, after=None, limit=1
         ):
-            return replace(lane, order_place=None, referral_place=None)
+            return lane.go_round_again(self._clock())
         return lane.walked(None, None, is_over=True)
 
     async def decide(self, batch: PreparedBatch) -> BatchOutcome | None:

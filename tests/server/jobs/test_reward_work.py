@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import cast
 from uuid import uuid4
@@ -12,7 +13,7 @@ import pytest
 
 from domains.rewards.model import WaitingLane
 from orchestration.reward.flow import LaneOutcome, RewardOrchestrator
-from server.jobs.reward_work import SET_BACK_LANES_MAX, THOROUGH_EVERY, TURNS_MAX, RewardWork
+from server.jobs.reward_work import PAUSE, SET_BACK_LANES_MAX, THOROUGH_EVERY, TURNS_MAX, RewardWork
 from tests.support.flows import NOON, Clock
 from vocabulary.ids import MerchantId
 
@@ -26,6 +27,8 @@ class StandInFlow:
         self.turns: list[MerchantId] = []
         self.may_end = asyncio.Event()
         self.is_over = True
+        self.decided_count = 1
+        self.failure: Exception | None = None
 
     async def list_waiting_lanes(self, *, is_thorough: bool) -> Sequence[WaitingLane]:
         self.looks.append(is_thorough)
@@ -34,7 +37,9 @@ class StandInFlow:
     async def work(self, lane: WaitingLane) -> LaneOutcome:
         self.turns.append(lane.merchant_id)
         await self.may_end.wait()
-        return LaneOutcome(is_over=self.is_over)
+        if self.failure is not None:
+            raise self.failure
+        return LaneOutcome(is_over=self.is_over, decided_count=self.decided_count)
 
 
 def a_lane(*, due: timedelta = timedelta(), failures: int = 0) -> WaitingLane:
@@ -46,9 +51,18 @@ def a_lane(*, due: timedelta = timedelta(), failures: int = 0) -> WaitingLane:
     )
 
 
-def a_worker(flow: StandInFlow, *, lanes_max: int = 8, clock: Clock | None = None) -> RewardWork:
+def a_worker(
+    flow: StandInFlow,
+    *,
+    lanes_max: int = 8,
+    clock: Clock | None = None,
+    woken: Callable[[], None] = lambda: None,
+) -> RewardWork:
     return RewardWork(
-        flow=cast("RewardOrchestrator", flow), clock=clock or Clock(), lanes_max=lanes_max
+        flow=cast("RewardOrchestrator", flow),
+        clock=clock or Clock(),
+        lanes_max=lanes_max,
+        woken=woken,
     )
 
 
@@ -121,6 +135,52 @@ async def test_a_lane_that_goes_on_makes_room_for_others_after_some_turns() -> N
     await worker.run()
     await worker.finish()
     assert len(flow.turns) == TURNS_MAX + 1
+
+
+async def test_lanes_with_long_queues_take_turns_with_all_others() -> None:
+    """A few shops that import their past would keep every other shop from being paid."""
+    flow = StandInFlow(*(a_lane() for _ in range(3)), a_lane(failures=1))
+    flow.is_over = False
+    flow.may_end.set()
+    worker = a_worker(flow, lanes_max=2)
+
+    for _ in range(4):
+        await worker.run()
+        await worker.finish()
+
+    ids = [each.merchant_id for each in flow.lanes]
+    turns = [flow.turns.count(each) // TURNS_MAX for each in ids]
+    assert turns == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("failure", [None, RuntimeError("away")])
+async def test_a_lane_that_comes_to_nothing_rests_and_others_go_on(
+    failure: Exception | None,
+) -> None:
+    """While one worker has a lane, the other would do nothing else than ask for it."""
+    flow = StandInFlow(a_lane())
+    flow.decided_count = 0
+    flow.failure = failure
+    flow.may_end.set()
+    wakings: asyncio.Queue[float] = asyncio.Queue()
+    worker = a_worker(flow, woken=lambda: wakings.put_nowait(time.monotonic()))
+    begin = time.monotonic()
+
+    for _ in range(3):
+        await worker.run()
+        await worker.finish()
+    assert len(flow.turns) == 1
+
+    flow.lanes.append(a_lane())
+    await worker.run()
+    await worker.finish()
+    assert len(flow.turns) == 2
+
+    times = [await wakings.get() for _ in flow.lanes * 2]
+    assert times[2] - begin >= PAUSE.total_seconds()
+    await worker.run()
+    await worker.finish()
+    assert len(flow.turns) == 4
 
 
 async def test_a_look_is_thorough_at_first_and_every_minute() -> None:
