@@ -253,7 +253,7 @@ CREATE INDEX ix_interaction_ready ON interaction
 CREATE INDEX ix_reversal_open ON reversal (merchant_id, create_time, reversal_id)
     WHERE drain_time IS NULL;
 CREATE INDEX ix_exchange_rate_pair ON exchange_rate
-    (base_currency, quote_currency, observe_time, exchange_rate_id);
+    (base_currency, quote_currency, observe_time, create_time, exchange_rate_id);
 CREATE INDEX ix_exchange_rate_new ON exchange_rate (exchange_rate_id) WHERE NOT announced
 """
 

@@ -27,6 +27,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatePlace:
+    """The place of a rate among all: by when it was observed, then by when it was added."""
+
+    observe_time: datetime
+    create_time: datetime
+    exchange_rate_id: ExchangeRateId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeRate:
     """One observation: one unit of the base was worth `rate` units of the quote."""
 
@@ -36,6 +45,14 @@ class ExchangeRate:
     observe_time: datetime
     source: str
     create_time: datetime
+
+    @property
+    def place(self) -> RatePlace:
+        return RatePlace(
+            observe_time=self.observe_time,
+            create_time=self.create_time,
+            exchange_rate_id=self.exchange_rate_id,
+        )
 
     def to_document(self) -> dict[str, str]:
         """As it is kept with the decisions that used it."""

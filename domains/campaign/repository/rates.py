@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import DateTime, Text
 
-from domains.campaign.model import ExchangeRate, Pair
+from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.tables import exchange_rate
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import ExchangeRateId
@@ -31,7 +30,7 @@ _AS_OF = text(
         WHERE base_currency = asked.base AND quote_currency = asked.quote
           AND observe_time <= asked.as_of
           AND observe_time > asked.as_of - CAST(:age_max AS interval)
-        ORDER BY observe_time DESC, exchange_rate_id DESC LIMIT 1
+        ORDER BY observe_time DESC, create_time DESC, exchange_rate_id DESC LIMIT 1
     ) AS found ON true
     ORDER BY asked.position
     """
@@ -45,9 +44,10 @@ _LIST = text(
     SELECT {_RATE} FROM exchange_rate
     WHERE (CAST(:base AS text) IS NULL OR base_currency = :base)
       AND (CAST(:quote AS text) IS NULL OR quote_currency = :quote)
-      AND (CAST(:after_time AS timestamptz) IS NULL
-           OR (observe_time, exchange_rate_id) < (:after_time, CAST(:after_id AS uuid)))
-    ORDER BY observe_time DESC, exchange_rate_id DESC
+      AND (CAST(:observe_time AS timestamptz) IS NULL
+           OR (observe_time, create_time, exchange_rate_id)
+              < (:observe_time, CAST(:create_time AS timestamptz), CAST(:rate_id AS uuid)))
+    ORDER BY observe_time DESC, create_time DESC, exchange_rate_id DESC
     LIMIT :limit
     """
 )
@@ -103,7 +103,7 @@ class RateRepository:
         *,
         base: str | None,
         quote: str | None,
-        after: tuple[datetime, UUID] | None,
+        after: RatePlace | None,
         limit: int,
     ) -> Sequence[ExchangeRate]:
         """Observations, the newest first; of a base or a quote, if one is named."""
@@ -112,8 +112,9 @@ class RateRepository:
             {
                 "base": base,
                 "quote": quote,
-                "after_time": after[0] if after else None,
-                "after_id": after[1] if after else None,
+                "observe_time": after.observe_time if after else None,
+                "create_time": after.create_time if after else None,
+                "rate_id": after.exchange_rate_id if after else None,
                 "limit": limit,
             },
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from domains.campaign.errors import RateInvalidError
-from domains.campaign.model import ExchangeRate, Pair
+from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.repository import RateRepository
 from infrastructure.database.transaction import Transaction
 
@@ -54,7 +53,7 @@ class RatesService:
         *,
         base: str | None,
         quote: str | None,
-        after: tuple[datetime, UUID] | None,
+        after: RatePlace | None,
         limit: int,
     ) -> Sequence[ExchangeRate]:
         """Observations, the newest first; of a base or a quote, if one is named."""

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domains.campaign.errors import PageTokenInvalidError
-from domains.campaign.model import ExchangeRate, Pair
+from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.model.rate import MANUAL
 from domains.campaign.service import RatesService
 from guerdon.campaign.v1 import rate_pb2, rate_pb2_grpc
@@ -60,12 +60,17 @@ class RateServicer(rate_pb2_grpc.RateServiceServicer):
         start = page_start(
             request.page_size,
             request.page_token,
-            key=(datetime.fromisoformat, UUID),
+            key=(datetime.fromisoformat, datetime.fromisoformat, UUID),
             invalid=PageTokenInvalidError,
         )
-        after = (
-            (datetime.fromisoformat(start.after[0]), UUID(start.after[1])) if start.after else None
-        )
+        after = None
+        if start.after:
+            observed, added, rate_id = start.after
+            after = RatePlace(
+                observe_time=datetime.fromisoformat(observed),
+                create_time=datetime.fromisoformat(added),
+                exchange_rate_id=ExchangeRateId(UUID(rate_id)),
+            )
         async with self._database.single() as tx:
             rates = await self._rates.list_newest(
                 tx,
@@ -77,7 +82,7 @@ class RateServicer(rate_pb2_grpc.RateServiceServicer):
         page = page_of(
             rates,
             start,
-            key=lambda each: (each.observe_time, each.exchange_rate_id),
+            key=lambda each: (each.observe_time, each.create_time, each.exchange_rate_id),
             to_message=_to_proto,
         )
         return rate_pb2.ListRatesResponse(

@@ -21,7 +21,6 @@ from infrastructure.database.metadata import metadata
 exchange_rate = Table(
     "exchange_rate",
     metadata,
-    # The ids grow with time: of two observations of one instant, the later one counts.
     Column("exchange_rate_id", Uuid, primary_key=True),
     Column("base_currency", Text, nullable=False),
     Column("quote_currency", Text, nullable=False),
@@ -39,6 +38,9 @@ exchange_rate = Table(
         "base_currency",
         "quote_currency",
         "observe_time",
+        # Of two observations of one instant the one that was added later counts. Not by the ids,
+        # which are of the clocks of hosts.
+        "create_time",
         "exchange_rate_id",
     ),
     # Serves claim_unannounced().

@@ -8,11 +8,15 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedOrder:
-    """An order whose buyer and time are fixed, because it is decided next."""
+    """An order whose buyer and time are fixed, because it is decided next.
+
+    `line_count` is how many lines it has, which is what deciding it costs.
+    """
 
     order_reference: str
     generation: int
     order_time: datetime
+    line_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,9 +53,11 @@ _FIX = text(
             decided_generation = generation
         WHERE merchant_id = :merchant_id
           AND order_reference = ANY(ARRAY(SELECT order_reference FROM ready))
-        RETURNING order_reference, generation, order_time
+        RETURNING order_reference, generation, order_time,
+                  jsonb_array_length(items) AS line_count
     )
-    SELECT order_reference, generation, order_time FROM fixed ORDER BY order_time, order_reference
+    SELECT order_reference, generation, order_time, line_count
+    FROM fixed ORDER BY order_time, order_reference
     """
 )
 _HAS_READY = text(
@@ -168,6 +170,7 @@ class LaneQueueRepository:
                 order_reference=row.order_reference,
                 generation=row.generation,
                 order_time=row.order_time,
+                line_count=row.line_count,
             )
             for row in rows
         ]
