@@ -52,7 +52,7 @@ mutants: setup ## break one line of the money path at a time; is a test red? ONL
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
 
 simulate: setup ## SEEDS=200 rounds of the money path with faults, from seed FIRST=1 on
-	@$(BIN)/python -W error -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(if $(STRICT),--strict)
+	@$(BIN)/python -W error -m tests.simulation --first $(FIRST) --seeds $(SEEDS)
 
 up: setup ## the whole mesh on this host, until Ctrl-C
 	@$(BIN)/guerdon up

@@ -37,6 +37,8 @@ identity_node = Table(
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("merchant_id", Uuid),
+    # By which order a customer became known: its buyer is the customer.
+    Column("order_reference", Text(collation="C")),
     Column("create_time", DateTime(timezone=True), nullable=False),
     # Wallets have no merchant, and a wallet belongs to one group all the same.
     UniqueConstraint(

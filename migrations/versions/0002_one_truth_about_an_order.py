@@ -27,7 +27,10 @@ ALTER TABLE shop_order
     ADD COLUMN guess_group_id uuid,
     ADD COLUMN interaction_generation integer NOT NULL DEFAULT 0,
     ADD COLUMN decided_generation integer NOT NULL DEFAULT 0,
-    ADD COLUMN decided_before integer NOT NULL DEFAULT 0,
+    ADD COLUMN fixed_generation integer NOT NULL DEFAULT 0,
+    ADD COLUMN fixed_group_id uuid,
+    ADD COLUMN fixed_link text,
+    ADD COLUMN heard_time timestamptz,
     ADD COLUMN due_time timestamptz,
     ADD COLUMN ready_round bigint,
     ADD COLUMN needed_rate text COLLATE "C",
@@ -74,9 +77,10 @@ ALTER TABLE shop_order
     DROP COLUMN claim_groups,
     DROP COLUMN claim_times,
     ADD COLUMN identity_group_id uuid GENERATED ALWAYS AS
-        (COALESCE(claim_group_id, hint_group_id, guess_group_id)) STORED,
+        (COALESCE(fixed_group_id, claim_group_id, hint_group_id, guess_group_id)) STORED,
     ADD COLUMN link text GENERATED ALWAYS AS (
-        CASE WHEN claim_group_id IS NOT NULL THEN 'claim'
+        CASE WHEN fixed_group_id IS NOT NULL THEN fixed_link
+             WHEN claim_group_id IS NOT NULL THEN 'claim'
              WHEN hint_group_id IS NOT NULL THEN 'client'
              WHEN guess_group_id IS NOT NULL THEN 'customer' END) STORED,
     ADD CONSTRAINT ck_shop_order_reported_whole CHECK (
@@ -89,7 +93,12 @@ ALTER TABLE shop_order
     ADD CONSTRAINT ck_shop_order_interactions_of_known_lives CHECK (
         interaction_generation <= generation),
     ADD CONSTRAINT ck_shop_order_decided_interactions CHECK (
-        decided_generation <= interaction_generation),
+        GREATEST(decided_generation, fixed_generation) <= interaction_generation),
+    ADD CONSTRAINT ck_shop_order_fixed_whole CHECK (
+        num_nulls(fixed_group_id, fixed_link)
+        = CASE WHEN GREATEST(decided_generation, fixed_generation) > 0 THEN 0 ELSE 2 END),
+    ADD CONSTRAINT ck_shop_order_heard_while_fixed CHECK (
+        heard_time IS NULL OR fixed_generation > 0),
     ADD CONSTRAINT ck_shop_order_due_interactions CHECK (
         due_time IS NULL OR interaction_generation > 0),
     ADD CONSTRAINT ck_shop_order_ready_once_due CHECK (
@@ -159,6 +168,8 @@ ALTER TABLE interaction
 UPDATE shop_order SET
     interaction_generation = known.newest,
     decided_generation = known.decided,
+    fixed_group_id = CASE WHEN known.decided > 0 THEN shop_order.identity_group_id END,
+    fixed_link = CASE WHEN known.decided > 0 THEN shop_order.link END,
     due_time = CASE WHEN known.is_pending AND shop_order.state = 'confirmed'
                     THEN known.due_time END
 FROM (
@@ -229,6 +240,7 @@ CREATE TABLE exchange_rate (
     CONSTRAINT ck_exchange_rate_rate_positive CHECK (rate > 0),
     CONSTRAINT ck_exchange_rate_two_currencies CHECK (base_currency <> quote_currency)
 );
+ALTER TABLE identity_node ADD COLUMN order_reference text COLLATE "C";
 DROP INDEX ix_referral_link_referee, ix_referral_link_referrer;
 CREATE INDEX ix_referral_link_referee ON referral_link
     (referee_group_id, merchant_id, start_time, referral_link_id);

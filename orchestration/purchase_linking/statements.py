@@ -15,10 +15,11 @@ from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 ORDER_RETURNS = """
     merchant_id, order_reference, purchase_id, generation, customer_reference, identity_group_id,
     link, due_time, decided_generation,
+    new.fixed_group_id IS NOT NULL AS is_fixed,
     new.interaction_generation > COALESCE(old.interaction_generation, 0) AS is_earning_now,
     new.customer_reference IS NOT NULL AND new.link IN ('claim', 'client')
-        AND (old.customer_reference IS DISTINCT FROM new.customer_reference
-             OR COALESCE(old.link, 'customer') = 'customer') AS is_customer_met
+        AND (old.customer_reference, old.identity_group_id)
+            IS DISTINCT FROM (new.customer_reference, new.identity_group_id) AS is_customer_met
 """
 """What follows from an order's row as it was written: returned as `claimed`."""
 
@@ -31,13 +32,18 @@ EARN = """
                claimed.generation, claimed.due_time
         FROM claimed WHERE claimed.is_earning_now
     ), customer AS (
-        -- From now on the shop's customer is this person, unless they were somebody before.
-        INSERT INTO identity_node
-            (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+        -- From now on the shop's customer is this person, unless they were somebody before. The
+        -- order by which they became known moves them with its buyer.
+        INSERT INTO identity_node AS known
+            (identity_node_id, identity_group_id, kind, value, merchant_id, order_reference,
+             create_time)
         SELECT :new_customer_node_id, claimed.identity_group_id, 'customer',
-               claimed.customer_reference, claimed.merchant_id, :now
+               claimed.customer_reference, claimed.merchant_id, claimed.order_reference, :now
         FROM claimed WHERE claimed.is_customer_met
-        ON CONFLICT ON CONSTRAINT uq_identity_node_identifier DO NOTHING
+        ON CONFLICT ON CONSTRAINT uq_identity_node_identifier DO UPDATE
+            SET identity_group_id = excluded.identity_group_id
+            WHERE known.order_reference = excluded.order_reference
+              AND known.identity_group_id <> excluded.identity_group_id
     )"""
 """What follows once an order's buyer is known, read from the row `claimed`."""
 
@@ -67,9 +73,8 @@ _CLAIM = text(
                             ELSE known.due_time END
                 FROM visitor, shop, LATERAL (
                     -- Whoever shows a token that a report has carried is the buyer; of several,
-                    -- the earliest. Not once the order is decided.
-                    SELECT known.decided_generation = 0
-                           AND known.token_digests @> ARRAY[CAST(:token_digest AS bytea)]
+                    -- the earliest.
+                    SELECT known.token_digests @> ARRAY[CAST(:token_digest AS bytea)]
                            AND (known.claim_group_id IS NULL
                                 OR (CAST(:event_time AS timestamptz),
                                     CAST(:token_digest AS bytea), visitor.identity_group_id)
@@ -92,12 +97,14 @@ _CLAIM = text(
         FROM claimed, visitor
         WHERE NOT claimed.is_proven AND claimed.decided_generation = 0
         ON CONFLICT (merchant_id, order_reference, token_digest, identity_group_id)
-            DO UPDATE SET claim_time = LEAST(known.claim_time, excluded.claim_time)
+            -- Told again, it is kept from now on.
+            DO UPDATE SET claim_time = LEAST(known.claim_time, excluded.claim_time),
+                          create_time = GREATEST(known.create_time, excluded.create_time)
     ), {EARN}
     SELECT visitor.identity_group_id, mine.purchase_id,
-           COALESCE(mine.decided_generation, 0) > 0 AS is_decided
+           COALESCE(mine.is_fixed, false) AS is_decided
     FROM visitor LEFT JOIN (
-        SELECT purchase_id, identity_group_id, decided_generation FROM claimed WHERE is_proven
+        SELECT purchase_id, identity_group_id, is_fixed FROM claimed WHERE is_proven
     ) AS mine USING (identity_group_id)
     """
 )

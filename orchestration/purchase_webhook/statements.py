@@ -39,7 +39,7 @@ _STATES_VOID = ", ".join(f"'{state}'" for state in OrderState if state.is_void)
 # index.
 #
 # After the wait only the order's own columns are read. `seen` is what claims there were before
-# it: if their number is another one by now, nothing is written, and the caller comes again.
+# it: if they are others by now, nothing is written, and the caller comes again.
 _APPLY = text(
     f"""
     WITH shop AS (
@@ -50,7 +50,8 @@ _APPLY = text(
             WHERE merchant_id = :merchant_id AND platform = :platform
               AND event_reference = :delivery_reference AND state IN ('applied', 'ignored'))
     ), {RESOLVE_CLIENT}, seen AS MATERIALIZED (
-        SELECT known.claim_count, earliest.identity_group_id, earliest.claim_time
+        SELECT known.claim_count, known.create_time, earliest.identity_group_id,
+               earliest.claim_time
         FROM shop_order AS known LEFT JOIN LATERAL (
             SELECT identity_group_id, claim_time FROM order_claim
             WHERE order_claim.merchant_id = :merchant_id
@@ -66,7 +67,8 @@ _APPLY = text(
                (SELECT identity_group_id FROM identity_node
                 WHERE kind = 'customer' AND value = :customer_reference
                   AND merchant_id = :merchant_id) AS guess_group_id,
-               COALESCE((SELECT claim_count FROM seen), 0) AS claim_count,
+               (SELECT claim_count FROM seen) AS claim_count,
+               (SELECT create_time FROM seen) AS create_time,
                (SELECT identity_group_id FROM seen) AS claim_group_id,
                (SELECT claim_time FROM seen) AS claim_time,
                CAST(:state AS text) = 'confirmed' AS is_confirmed,
@@ -95,7 +97,7 @@ _APPLY = text(
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
             (purchase_id, state, event_time, body_hash, generation, voided,
              content_key, customer_reference, total, currency, items,
-             order_time, order_time_stated, token_digests, claim_group_id, claim_time,
+             order_time, heard_time, order_time_stated, token_digests, claim_group_id, claim_time,
              claim_digest, hint_group_id, hint_key, guess_customer, guess_group_id,
              interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
@@ -103,7 +105,10 @@ _APPLY = text(
                        standing.generation, standing.voided,
                        content.content_key, content.customer_reference, content.total,
                        content.currency, content.items,
-                       dated.order_time, known.order_time_stated OR excluded.order_time_stated,
+                       CASE WHEN judged.is_fixed THEN known.order_time ELSE dated.order_time END,
+                       CASE WHEN known.fixed_generation > 0
+                            THEN NULLIF(dated.order_time, known.order_time) END,
+                       known.order_time_stated OR excluded.order_time_stated,
                        CASE WHEN judged.carries_new_token
                             THEN known.token_digests || excluded.token_digests
                             ELSE known.token_digests END,
@@ -124,14 +129,13 @@ _APPLY = text(
                                {_RANK.format("excluded.state")}, excluded.body_hash)
                             > (known.state <> 'pending', known.event_time,
                                {_RANK.format("known.state")}, known.body_hash) AS is_newer,
-                           known.decided_generation > 0 AS is_fixed,
+                           known.fixed_group_id IS NOT NULL AS is_fixed,
+                           COALESCE(known.heard_time, known.order_time) AS known_time,
                            NOT known.token_digests @> excluded.token_digests
                                AND cardinality(known.token_digests) < {TOKENS_MAX}
                                AS carries_new_token,
-                           known.decided_generation = 0 AND excluded.hint_key > known.hint_key
-                               AS hints,
-                           known.decided_generation = 0 AND known.guess_customer IS NULL
-                               AS guesses
+                           excluded.hint_key > known.hint_key AS hints,
+                           known.guess_customer IS NULL AS guesses
                 ) AS judged, LATERAL (
                     SELECT judged.is_newer AND known.voided AND said.is_confirmed AS is_reborn
                 ) AS life, LATERAL (
@@ -155,25 +159,24 @@ _APPLY = text(
                     WHERE excluded.content_key <= known.content_key
                 ) AS content, LATERAL (
                     -- A time that the shop named, else that of the first report; the earlier
-                    -- of two. Fixed once the order is decided.
+                    -- of two.
                     SELECT CASE
-                        WHEN judged.is_fixed THEN known.order_time
                         WHEN excluded.order_time_stated = known.order_time_stated
-                            THEN LEAST(known.order_time, excluded.order_time)
-                        WHEN excluded.order_time_stated OR known.order_time IS NULL
+                            THEN LEAST(judged.known_time, excluded.order_time)
+                        WHEN excluded.order_time_stated OR judged.known_time IS NULL
                             THEN excluded.order_time
-                        ELSE known.order_time END AS order_time
+                        ELSE judged.known_time END AS order_time
                 ) AS dated, LATERAL (
                     SELECT said.claim_group_id, said.claim_time,
                            CAST(:token_digest AS bytea) AS claim_digest
-                    WHERE judged.carries_new_token AND NOT judged.is_fixed
-                      AND said.claim_group_id IS NOT NULL
+                    WHERE judged.carries_new_token AND said.claim_group_id IS NOT NULL
                     UNION ALL
                     SELECT known.claim_group_id, known.claim_time, known.claim_digest
                     ORDER BY claim_time, claim_digest, claim_group_id LIMIT 1
                 ) AS proven, LATERAL (
                     SELECT standing.state = 'confirmed' AND COALESCE(
-                               proven.claim_group_id, known.hint_group_id, excluded.hint_group_id,
+                               known.fixed_group_id, proven.claim_group_id,
+                               known.hint_group_id, excluded.hint_group_id,
                                known.guess_group_id,
                                CASE WHEN judged.guesses THEN excluded.guess_group_id END
                            ) IS NOT NULL AS earns
@@ -181,12 +184,13 @@ _APPLY = text(
                     SELECT buyer.earns AND known.interaction_generation < standing.generation
                                AS begins
                 ) AS interaction, LATERAL (
-                    SELECT known.due_time IS NOT NULL AND dated.order_time <> known.order_time
-                               AS is_dated_anew,
+                    SELECT counts.is_moved AND known.due_time IS NOT NULL AS is_dated_anew,
                            known.needed_rate IS NOT NULL
-                               AND (content.currency, dated.order_time)
-                                   IS DISTINCT FROM (known.currency, known.order_time)
+                               AND (counts.is_moved
+                                    OR content.currency IS DISTINCT FROM known.currency)
                                AS needs_another_rate
+                    FROM (SELECT NOT judged.is_fixed AND dated.order_time <> known.order_time
+                                 AS is_moved) AS counts
                 ) AS queued, LATERAL (
                     SELECT CASE
                                WHEN NOT buyer.earns THEN NULL
@@ -203,17 +207,24 @@ _APPLY = text(
                                 THEN known.needed_rate END AS needed_rate
                 ) AS queue
             )
-        -- Claims that were not seen matter only to a token that is new and a buyer who is open.
-        WHERE known.claim_count = (SELECT claim_count FROM said)
-           OR known.decided_generation > 0 OR known.token_digests @> excluded.token_digests
+        -- Claims that were not seen matter only to a token that is new, and to a buyer who is not
+        -- decided. An order that was forgotten and claimed anew counts its claims from one again.
+        WHERE known.claim_count = 0 OR known.decided_generation > 0
+           OR known.token_digests @> excluded.token_digests
+           OR (known.claim_count, known.create_time)
+              = (SELECT claim_count, create_time FROM said)
         RETURNING {ORDER_RETURNS},
                   COALESCE(new.voided AND NOT old.voided
                            AND old.interaction_generation = old.generation, false)
                       AS is_taken_back,
-                  (old.state, old.event_time, old.body_hash, old.content_key, old.order_time,
-                   old.identity_group_id)
-                      IS DISTINCT FROM (new.state, new.event_time, new.body_hash, new.content_key,
-                                        new.order_time, new.identity_group_id) AS is_applied
+                  (old.state, old.event_time, old.body_hash, old.content_key)
+                      IS DISTINCT FROM (new.state, new.event_time, new.body_hash, new.content_key)
+                      OR new.decided_generation = 0
+                         AND (old.order_time, old.heard_time, old.claim_group_id,
+                              old.hint_group_id, old.guess_group_id)
+                             IS DISTINCT FROM
+                             (new.order_time, new.heard_time, new.claim_group_id,
+                              new.hint_group_id, new.guess_group_id) AS is_applied
     ), {EARN}, taken_back AS (
         INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time)
         SELECT :new_reversal_id, claimed.merchant_id, claimed.order_reference,

@@ -165,7 +165,19 @@ INVARIANTS = (
             SELECT format('%s %s', shop_order.merchant_id, shop_order.order_reference)
             FROM shop_order JOIN interaction USING (merchant_id, order_reference)
             WHERE interaction.state = 'decided'
-              AND decided_generation < interaction.generation
+              AND GREATEST(decided_generation, fixed_generation) < interaction.generation
+        """,
+    ),
+    Invariant(
+        name="no order is fixed that no lane is about to decide",
+        violations="""
+            SELECT format('%s %s', shop_order.merchant_id, shop_order.order_reference)
+            FROM shop_order
+            LEFT JOIN reversal ON reversal.merchant_id = shop_order.merchant_id
+                              AND reversal.order_reference = shop_order.order_reference
+                              AND reversal.generation = shop_order.fixed_generation
+            WHERE fixed_generation > 0 AND ready_round IS NULL
+              AND (reversal.reversal_id IS NULL OR reversal.drain_time IS NOT NULL)
         """,
     ),
     Invariant(

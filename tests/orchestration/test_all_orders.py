@@ -169,7 +169,7 @@ class Case:
             assert self.standing is not None
             assert self.evidence.buyer is not None
             self.buyers[self.standing.generation] = self.evidence.buyer.identity_group_id
-            self.evidence = self.evidence.decided()
+            self.evidence = self.evidence.held()
 
 
 def time_of(message: Message) -> Any:

@@ -175,12 +175,12 @@ async def test_a_batch_that_failed_leaves_its_orders_open(database: Database) ->
     shop = await a_shop(database, a_campaign())
     await shop.report("A-1", clientId="hinted")
     batch = await prepared(shop)
-    assert (await order_of(shop, "A-1")).decided_generation == 1
+    assert (await order_of(shop, "A-1")).fixed_generation == 1
 
     await shop.flows.setbacks.open_again(batch)
 
     order = await order_of(shop, "A-1")
-    assert (order.decided_generation, order.due_time) == (0, NOON)
+    assert (order.fixed_generation, order.due_time) == (0, NOON)
     assert (await shop.claim("buyer", "A-1")).purchase_id is not None
 
 
@@ -238,4 +238,4 @@ async def test_what_died_before_its_order_was_let_go_of_stays_dead(database: Dat
 
     assert (await states_of(shop), await amounts_of(shop)) == ({"purchase:A-1": "dead"}, [])
     order = await order_of(shop, "A-1")
-    assert (order.decided_generation, order.due_time, order.ready_round) == (0, None, None)
+    assert (order.fixed_generation, order.due_time, order.ready_round) == (0, None, None)

@@ -51,10 +51,16 @@ CORRUPTIONS = {
         "UPDATE interaction SET generation = 2 WHERE order_reference = 'kept'",
     ),
     "every order is decided for its own buyer, at its own time": (
-        "UPDATE shop_order SET claim_group_id = uuidv7() WHERE order_reference = 'kept'",
+        "UPDATE shop_order SET fixed_group_id = uuidv7() WHERE order_reference = 'kept'",
     ),
     "what is decided is fixed in its order": (
-        "UPDATE shop_order SET decided_generation = 0 WHERE order_reference = 'kept'",
+        """
+        UPDATE shop_order SET decided_generation = 0, fixed_group_id = NULL, fixed_link = NULL
+        WHERE order_reference = 'kept'
+        """,
+    ),
+    "no order is fixed that no lane is about to decide": (
+        "UPDATE shop_order SET fixed_generation = 1 WHERE order_reference = 'kept'",
     ),
     "what is not decided is due at some time, or taken back": (
         """

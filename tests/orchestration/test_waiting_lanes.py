@@ -177,7 +177,7 @@ async def test_while_a_lane_rests_its_orders_are_open(database: Database) -> Non
 
     lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
     assert lane.obstacle is Obstacle.CAMPAIGNS_UNREADABLE
-    assert (await order_of(shop, "A-1")).decided_generation == 0
+    assert (await order_of(shop, "A-1")).fixed_generation == 0
     assert (await shop.claim("buyer", "A-1")).purchase_id is not None
 
 

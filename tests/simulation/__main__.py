@@ -15,10 +15,10 @@ from tests.simulation.simulation import simulation_on
 from tests.support.postgres import start_test_postgres
 
 
-async def run(first: int, count: int, *, is_strict: bool) -> bool:
+async def run(first: int, count: int) -> bool:
     """Runs seeds until one fails; whether none did."""
     with start_test_postgres() as postgres:
-        async with simulation_on(postgres.url_of, postgres.url, is_strict=is_strict) as simulation:
+        async with simulation_on(postgres.url_of, postgres.url) as simulation:
             async for result in run_seeds(simulation, first=first, count=count):
                 seeds = f"seeds {result.seeds[0]} to {result.seeds[-1]}"
                 click.echo(f"{seeds}: {result.seconds:.1f} s")
@@ -33,10 +33,9 @@ async def run(first: int, count: int, *, is_strict: bool) -> bool:
 @click.command()
 @click.option("--first", default=1, show_default=True, help="The first seed.")
 @click.option("--seeds", default=200, show_default=True, help="How many seeds.")
-@click.option("--strict", is_flag=True, help="What comes while a batch holds an order counts.")
-def main(first: int, seeds: int, strict: bool) -> None:
+def main(first: int, seeds: int) -> None:
     """Runs seeds against the real services, and tells of the first that fails."""
-    sys.exit(not asyncio.run(run(first, seeds, is_strict=strict)))
+    sys.exit(not asyncio.run(run(first, seeds)))
 
 
 if __name__ == "__main__":

@@ -48,10 +48,8 @@ async def breaches_of_books(database: Database, tables: Tables) -> list[Breach]:
     return found
 
 
-def breaches_of_scene(
-    scene: Scene, tables: Tables, callers: Callers, *, is_strict: bool
-) -> Iterator[Breach]:
-    """What does not hold at a merchant and its twins. `ExpectedOrder` says what strict is."""
+def breaches_of_scene(scene: Scene, tables: Tables, callers: Callers) -> Iterator[Breach]:
+    """What does not hold at a merchant and its twins."""
     walks: list[dict[str, Walked]] = []
     for shop in (scene.shop, *scene.twins):
         merchant_id = shop.merchant_id
@@ -60,9 +58,7 @@ def breaches_of_scene(
         # A report that was kept is applied by a worker, at a time that nobody noted.
         for order in callers.kept_for_later(merchant_id):
             versions.pop(order, None)
-        walked = {
-            order: walk(each, people, is_strict=is_strict) for order, each in versions.items()
-        }
+        walked = {order: walk(each, people) for order, each in versions.items()}
         walks.append(walked)
         for order, each in walked.items():
             if each.difference is not None:
@@ -106,7 +102,9 @@ def _undecided(tables: Tables, merchant_id: UUID) -> Found:
     orders = {each.order_reference: each for each in tables.of("orders", merchant_id)}
     for each in tables.of("interactions", merchant_id):
         name, order = each.event_reference, orders.get(each.order_reference)
-        fixed = 0 if order is None else order.decided_generation
+        fixed = 0
+        if order is not None:
+            fixed = max(order.fixed_generation, order.decided_generation)
         if each.state == "dead" or (each.state == "pending" and not each.needed_rate):
             yield each.order_reference, f"{name} is never decided: {each.state}, {each.obstacle}"
         elif each.state == "pending" and fixed >= each.generation:

@@ -34,43 +34,41 @@ class People:
 class ExpectedOrder:
     """An order as the model knows it after some of its messages.
 
-    While a batch holds the order, what comes changes neither buyer nor time. If the batch does not
-    decide it after all, that counts no more, unless `is_strict`: then it counts from then on.
+    While a batch holds the order, what comes changes neither buyer nor time. It counts if the
+    batch does not decide the order after all; `late` are those messages, as long as they do not.
     """
 
     people: People
-    is_strict: bool = False
     evidence: model.Evidence = field(default_factory=model.Evidence)
     standing: OrderStanding | None = None
-    order_time: datetime | None = None
+    placed_time: datetime | None = None
     order_time_stated: bool = False
-    missed: list[Claim | Report] = field(default_factory=list)
-    has_lost: bool = False
+    fixed_time: datetime | None = None
+    late: list[Claim | Report] = field(default_factory=list)
     is_forgetful: bool = False
+
+    @property
+    def order_time(self) -> datetime | None:
+        return self.fixed_time or self.placed_time
 
     def hear(self, message: Claim | Report) -> None:
         """Takes a message in."""
         if isinstance(message, Report):
             self._stand(message)
-        if self.evidence.is_decided:
-            self.missed.append(message)
-        else:
-            self._learn(message)
+        if self.evidence.fixed is not None:
+            self.late = [*self.late, message]
+        self._learn(message)
 
     def fix(self) -> None:
         """A worker is about to decide the order."""
-        self.evidence = self.evidence.decided()
+        self.evidence = self.evidence.held()
+        self.fixed_time = self.order_time
 
     def lift(self) -> None:
-        """It was not decided after all: what comes from now on counts again."""
-        self.evidence = replace(self.evidence, is_decided=False)
-        missed, self.missed = self.missed, []
-        self.has_lost = self.has_lost or bool(missed and not self.is_strict)
-        for message in missed:
-            if self.is_strict:
-                self._learn(message)
-            elif isinstance(message, Report):
-                self._note_token(message)
+        """It was not decided after all: all that was heard counts."""
+        self.evidence = self.evidence.let_go()
+        self.fixed_time = None
+        self.late = []
 
     def forget_claim(self, digest: bytes, group: object) -> None:
         """A claim is gone that no report had carried the token of; any other one stands."""
@@ -84,18 +82,6 @@ class ExpectedOrder:
                     for each in claims
                     if (each.token_digest, each.identity_group_id) != (digest, group)
                 ),
-            )
-
-    def _note_token(self, report: Report) -> None:
-        """The token is known from now on, but claims that had waited for it are forgotten."""
-        digest = token_digest(report.token)
-        self.order_time_stated = self.order_time_stated or report.ordered is not None
-        if digest not in self.evidence.tokens:
-            claims = {each for each in self.evidence.claims if each.token_digest != digest}
-            self.evidence = replace(
-                self.evidence,
-                claims=frozenset(claims),
-                tokens=self.evidence.tokens | {digest},
             )
 
     @property
@@ -140,12 +126,12 @@ class ExpectedOrder:
             )
         )
 
-    def _date(self, order_time: datetime, *, is_stated: bool) -> None:
+    def _date(self, placed_time: datetime, *, is_stated: bool) -> None:
         """A time that the shop named, else that of the first report; the earlier of two."""
-        if self.order_time is None or (is_stated and not self.order_time_stated):
-            self.order_time = order_time
+        if self.placed_time is None or (is_stated and not self.order_time_stated):
+            self.placed_time = placed_time
         elif is_stated == self.order_time_stated:
-            self.order_time = min(self.order_time, order_time)
+            self.placed_time = min(self.placed_time, placed_time)
         self.order_time_stated = self.order_time_stated or is_stated
 
 
@@ -161,6 +147,8 @@ class Version:
         if row.what != "written":
             return f"{row.writer}: {row.what}"
         stands = f"{row.state}, life {row.generation}, decided {row.decided_generation}"
+        if row.fixed_generation:
+            stands += f", fixed {row.fixed_generation}"
         if row.ready_round is not None:
             stands += ", ready"
         return f"{row.writer}: {self.message or 'works'} → {stands}"
@@ -176,22 +164,19 @@ class Walked:
     @property
     def is_whole(self) -> bool:
         """Whether everything counted: nothing came after a batch had begun to hold the order."""
-        expected = self.expected
-        return not (expected.missed or expected.has_lost or expected.is_forgetful)
+        return not (self.expected.late or self.expected.is_forgetful)
 
 
-def walk(versions: Sequence[Version], people: People, *, is_strict: bool = False) -> Walked:
+def walk(versions: Sequence[Version], people: People) -> Walked:
     """Follows an order's row through its versions, as far as it is as the model says."""
-    expected = ExpectedOrder(people=people, is_strict=is_strict)
-    decided = 0
+    expected = ExpectedOrder(people=people)
     forgotten: list[Any] = []
     for version in versions:
         row = version.row
         if row.what == "deleted":
             # Its claims went before it; whether a report still counts them is seen below.
             claims = model.Evidence(claims=expected.evidence.claims)
-            expected = ExpectedOrder(people=people, is_strict=is_strict, evidence=claims)
-            decided = 0
+            expected = ExpectedOrder(people=people, evidence=claims)
             continue
         if row.what == "claim deleted":
             forgotten.append(row)
@@ -202,11 +187,10 @@ def walk(versions: Sequence[Version], people: People, *, is_strict: bool = False
             forgotten = []
         elif version.message is not None:
             expected.hear(version.message)
-        elif row.decided_generation > decided:
+        elif expected.evidence.fixed is None and row.is_fixed:
             expected.fix()
-        elif row.decided_generation < decided and row.decided_generation == 0:
+        elif expected.evidence.fixed is not None and not row.is_fixed:
             expected.lift()
-        decided = row.decided_generation
         wanted = _wanted(expected)
         if found != wanted:
             difference = f"after {version}: the row says {found}, the model {wanted}"
@@ -226,7 +210,7 @@ def _heard(
     """
     before = expected
     for gone in range(len(forgotten) + 1):
-        after = replace(before, missed=[*before.missed])
+        after = replace(before)
         for row in forgotten[:gone]:
             after.forget_claim(row.token_digest, row.identity_group_id)
         after.hear(message)

@@ -18,6 +18,8 @@ CREATE TABLE order_version (
     link text,
     order_time timestamptz,
     decided_generation integer,
+    fixed_generation integer,
+    is_fixed boolean,
     interaction_generation integer,
     due_time timestamptz,
     ready_round bigint,
@@ -44,12 +46,12 @@ DECLARE
     writer text := current_setting('application_name');
 BEGIN
     INSERT INTO order_version (merchant_id, order_reference, writer, written, state, generation,
-        voided, identity_group_id, link, order_time, decided_generation, interaction_generation,
-        due_time, ready_round, needed_rate)
+        voided, identity_group_id, link, order_time, decided_generation, fixed_generation, is_fixed,
+        interaction_generation, due_time, ready_round, needed_rate)
     VALUES (NEW.merchant_id, NEW.order_reference, writer, clock_timestamp(), NEW.state,
         NEW.generation, NEW.voided, NEW.identity_group_id, NEW.link, NEW.order_time,
-        NEW.decided_generation, NEW.interaction_generation, NEW.due_time, NEW.ready_round,
-        NEW.needed_rate);
+        NEW.decided_generation, NEW.fixed_generation, NEW.fixed_group_id IS NOT NULL,
+        NEW.interaction_generation, NEW.due_time, NEW.ready_round, NEW.needed_rate);
     IF writer LIKE 'caller%' AND random() < 0.4 THEN
         PERFORM pg_sleep(random() * 0.008);
     END IF;

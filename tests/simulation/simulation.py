@@ -101,14 +101,12 @@ class Simulation:
         callers: Callers,
         workers: Workers,
         clock: SharedClock,
-        is_strict: bool,
     ) -> None:
         self._engine = engine
         self._flows = flows
         self.callers = callers
         self._workers = workers
         self._clock = clock
-        self._is_strict = is_strict
 
     async def run(self, rounds: Sequence[RoundPlan], faults: FaultPlan) -> Outcome:
         """Runs rounds side by side while things break, lets all come to rest, and checks."""
@@ -160,7 +158,7 @@ class Simulation:
     ) -> list[Breach]:
         breaches = await breaches_of_books(database, tables)
         for scene in scenes:
-            breaches += breaches_of_scene(scene, tables, self.callers, is_strict=self._is_strict)
+            breaches += breaches_of_scene(scene, tables, self.callers)
         return breaches
 
     async def _forget(self) -> None:
@@ -268,7 +266,7 @@ class Simulation:
 
 @asynccontextmanager
 async def simulation_on(
-    url_of: Callable[[str], str], url: str, *, name: str = "simulation", is_strict: bool = False
+    url_of: Callable[[str], str], url: str, *, name: str = "simulation"
 ) -> AsyncIterator[Simulation]:
     """A simulation on a new database of a server; `url_of` says where a database is."""
     maker = create_engine(url, pool_size=1, application_name="maker")
@@ -302,7 +300,6 @@ async def simulation_on(
                     callers=callers,
                     workers=workers,
                     clock=clock,
-                    is_strict=is_strict,
                 )
         finally:
             workers.stop()

@@ -15,7 +15,7 @@ from domains.attribution.repository import TouchpointRepository
 from domains.campaign.model import Charge, Pair, WindowKey
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.identity.repository import IdentityRepository
-from domains.purchases.model.lane_queue import LetGo
+from domains.purchases.model.lane_queue import EndedLife, LetGo
 from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from domains.referral.repository import ReferralRepository
 from domains.rewards.model import Obstacle, OrderLife, Place, Reversal
@@ -63,6 +63,10 @@ class HotStatement:
 
 def _let_go(order: str) -> LetGo:
     return LetGo(order_reference=order, generation=1, is_decided=True)
+
+
+def _ended(order: str) -> EndedLife:
+    return EndedLife(order_reference=order, generation=1, is_decided=True)
 
 
 _QUEUE, _REOPENING = LaneQueueRepository(), ReopeningRepository()
@@ -152,8 +156,8 @@ LANES: dict[str, HotStatement] = {
         ),
         indexes={"shop_order": "pk_shop_order"},
     ),
-    "lift": HotStatement(
-        call=lambda tx: _REOPENING.lift(tx, SHOP, [(order, 1) for order in ORDERS]),
+    "settle": HotStatement(
+        call=lambda tx: _REOPENING.settle(tx, SHOP, [_ended(order) for order in ORDERS]),
         indexes={"shop_order": "pk_shop_order"},
     ),
     "requeue": HotStatement(

@@ -114,11 +114,12 @@ _SCRIPT = (
     INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
         event_time, body_hash, order_time, content_key, total, currency, items, token_digests,
         claim_count, claim_group_id, claim_time, claim_digest, interaction_generation,
-        decided_generation, due_time, ready_round, needed_rate)
+        decided_generation, fixed_group_id, fixed_link, due_time, ready_round, needed_rate)
     SELECT {_SHOP}, 'order-' || n, {_AT}, {_id("purchase")}, 'confirmed', {_AT}, 'hash', {_AT},
            '1', 100, 'EUR', '[]', ARRAY[sha256('token')],
            CASE WHEN n = 1 THEN :rows ELSE 1 END, {_id("person")}, {_AT}, sha256('token'),
            1, CASE WHEN n % 4 = 3 THEN 1 ELSE 0 END,
+           CASE WHEN n % 4 = 3 THEN {_id("person")} END, CASE WHEN n % 4 = 3 THEN 'claim' END,
            CASE WHEN n % 4 <> 3 THEN {_AT} + interval '1 day' END,
            CASE WHEN n % 4 = 2 THEN {ROUND} END, CASE WHEN n % 4 = 0 THEN 'USD/EUR' END
     FROM {_N}""",

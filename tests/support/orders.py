@@ -19,7 +19,10 @@ ORDERED = datetime(2025, 3, 1, 12, tzinfo=UTC)
 async def add_order(
     tx: Transaction, merchant_id: MerchantId, order_reference: str, **columns: object
 ) -> None:
-    """Stores a confirmed order with a buyer and an interaction, due when it was ordered."""
+    """Stores a confirmed order with a buyer and an interaction, due when it was ordered.
+
+    One that is decided or fixed has the buyer of its hint.
+    """
     row: dict[str, object] = {
         "merchant_id": merchant_id,
         "order_reference": order_reference,
@@ -37,7 +40,10 @@ async def add_order(
         "interaction_generation": 1,
         "due_time": ORDERED,
     }
-    await tx.execute(insert(shop_order).values(row | columns))
+    row |= columns
+    if row.get("decided_generation") or row.get("fixed_generation"):
+        row = {"fixed_group_id": row["hint_group_id"], "fixed_link": "client"} | row
+    await tx.execute(insert(shop_order).values(row))
 
 
 async def read_order(tx: Transaction, merchant_id: MerchantId, order_reference: str) -> Any:

@@ -58,8 +58,9 @@ class Buyer:
 class Evidence:
     """What is known about the buyer of an order, whichever of it came first.
 
-    `tokens` are those that reports have carried. Once the order is decided nothing that comes
-    later changes the buyer.
+    `tokens` are those that reports have carried. `fixed` is the buyer of an order that is decided,
+    or about to be: nothing that comes later changes them. It is kept all the same, and counts if
+    the order is not decided after all.
     """
 
     claims: frozenset[Claim] = frozenset()
@@ -68,12 +69,10 @@ class Evidence:
     hint_key: str = ""
     names_customer: bool = False
     guess: IdentityGroupId | None = None
-    is_decided: bool = False
+    fixed: Buyer | None = None
 
     def claimed(self, claim: Claim) -> Self:
         """The evidence after a claim."""
-        if self.is_decided:
-            return self
         return replace(self, claims=self.claims | {claim})
 
     def reported(self, report: ReportedEvidence) -> Self:
@@ -82,8 +81,6 @@ class Evidence:
         The guess is taken from the first report received that names the customer, the hint
         from the newest one that carries any.
         """
-        if self.is_decided:
-            return self
         after = self
         if len(self.tokens) < TOKENS_MAX:
             after = replace(after, tokens=self.tokens | {report.token_digest})
@@ -93,9 +90,13 @@ class Evidence:
             after = replace(after, names_customer=True, guess=report.guess)
         return after
 
-    def decided(self) -> Self:
-        """The evidence of an order whose rewards are decided."""
-        return replace(self, is_decided=True)
+    def held(self) -> Self:
+        """The evidence of an order whose rewards are about to be decided."""
+        return replace(self, fixed=self.buyer)
+
+    def let_go(self) -> Self:
+        """The evidence of an order that was not decided after all."""
+        return replace(self, fixed=None)
 
     @property
     def proven_claim(self) -> Claim | None:
@@ -107,6 +108,8 @@ class Evidence:
     @property
     def buyer(self) -> Buyer | None:
         """Proof wins over the shop's hint, and that over the guess by the customer's account."""
+        if self.fixed is not None:
+            return self.fixed
         proven = self.proven_claim
         if proven is not None:
             return Buyer(identity_group_id=proven.identity_group_id, link=Link.CLAIM)

@@ -20,6 +20,15 @@ class FixedOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndedLife:
+    """A generation of an order that was taken back, decided before or not."""
+
+    order_reference: str
+    generation: int
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LetGo:
     """An order that a lane has dealt with.
 

@@ -12,6 +12,7 @@ from sqlalchemy.types import Boolean, DateTime, Integer, Text
 from domains.purchases.model import Purchase
 from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.repository.orders import PURCHASE_COLUMNS, to_purchase
+from domains.purchases.repository.reopening import OUTCOME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
@@ -47,10 +48,8 @@ _FIX = text(
         ORDER BY order_time, order_reference LIMIT :batch_size
         FOR NO KEY UPDATE SKIP LOCKED
     ), fixed AS (
-        UPDATE shop_order SET
-            decided_before = CASE WHEN decided_generation = generation THEN decided_before
-                                  ELSE decided_generation END,
-            decided_generation = generation
+        UPDATE shop_order SET fixed_generation = generation, fixed_group_id = identity_group_id,
+            fixed_link = link
         WHERE merchant_id = :merchant_id
           AND order_reference = ANY(ARRAY(SELECT order_reference FROM ready))
         RETURNING order_reference, generation, order_time,
@@ -76,7 +75,7 @@ _LIST_FIXED = (
             SELECT * FROM shop_order
             WHERE merchant_id = :merchant_id AND order_reference = asked_reference OFFSET 0
         ) AS known
-        WHERE ready_round = :round AND decided_generation = generation AND state = 'confirmed'
+        WHERE ready_round = :round AND fixed_generation = generation AND state = 'confirmed'
         ORDER BY order_time, order_reference
         """
     )
@@ -87,16 +86,23 @@ _LIST_FIXED = (
 # its round is walked once more.
 # Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
 _LET_GO = text(
-    """
+    f"""
     WITH locked AS MATERIALIZED (
         SELECT order_reference FROM shop_order
         WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
         FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE shop_order AS known
-    SET ready_round = NULL, due_time = gone.due_time, needed_rate = gone.needed_rate,
-        decided_generation = CASE WHEN gone.is_decided THEN known.decided_generation
-                                  ELSE known.decided_before END
+    SET (ready_round, due_time, needed_rate) = (
+            SELECT CAST(NULL AS bigint),
+                   -- What was corrected meanwhile needs another rate, or none: it is due again.
+                   CASE WHEN gone.needed_rate IS NULL OR need.stands THEN gone.due_time
+                        ELSE known.due_time END,
+                   CASE WHEN need.stands THEN gone.needed_rate END
+            FROM (SELECT split_part(gone.needed_rate, '/', 1) = known.currency
+                         AND (known.decided_generation > 0 OR known.heard_time IS NULL)
+                         AS stands) AS need),
+        {OUTCOME}
     FROM locked JOIN unnest(:order_references, :generations, :due_times, :needed_rates,
                             :is_decided)
         AS gone (order_reference, generation, due_time, needed_rate, is_decided)
@@ -105,7 +111,7 @@ _LET_GO = text(
       AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
       -- Not by `=`, which would have it found by the index of the round.
       AND known.ready_round IS NOT DISTINCT FROM :round AND known.generation = gone.generation
-      AND known.decided_generation = gone.generation
+      AND known.fixed_generation = gone.generation
     """
 ).bindparams(
     bindparam("order_references", type_=ARRAY(Text)),

@@ -7,31 +7,54 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Integer, Text
+from sqlalchemy.types import Boolean, Integer, Text
 
+from domains.purchases.model.lane_queue import EndedLife
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
-# An order that was taken back before it was decided is open again, for its next life. One that is
-# being written keeps its buyer: what was fixed once never harms.
+OUTCOME = """
+        fixed_generation = 0,
+        decided_generation = CASE WHEN gone.is_decided THEN gone.generation
+                                  ELSE known.decided_generation END,
+        fixed_group_id = CASE WHEN gone.is_decided OR known.decided_generation > 0
+                              THEN known.fixed_group_id END,
+        fixed_link = CASE WHEN gone.is_decided OR known.decided_generation > 0
+                          THEN known.fixed_link END,
+        order_time = CASE WHEN gone.is_decided OR known.decided_generation > 0
+                          THEN known.order_time
+                          ELSE COALESCE(known.heard_time, known.order_time) END,
+        heard_time = NULL
+"""
+"""What an order that was fixed is once it is known whether it was decided.
+
+Decided for good, it keeps its buyer and its time; else both are open again, with everything that
+was heard meanwhile.
+"""
+
+# Lives that were taken back while they were fixed: whether they were decided is known by now. An
+# order that is being written is passed over, and settled next time.
 # Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
-_LIFT = text(
-    """
+_SETTLE = text(
+    f"""
     WITH locked AS MATERIALIZED (
         SELECT order_reference FROM shop_order
         WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
         FOR NO KEY UPDATE SKIP LOCKED
+    ), settled AS (
+        UPDATE shop_order AS known SET {OUTCOME}
+        FROM locked JOIN unnest(:order_references, :generations, :is_decided)
+            AS gone (order_reference, generation, is_decided) USING (order_reference)
+        WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
+          AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
+          AND known.fixed_generation = gone.generation
     )
-    UPDATE shop_order AS known SET decided_generation = known.decided_before
-    FROM locked JOIN unnest(:order_references, :generations)
-        AS lifted (order_reference, generation) USING (order_reference)
-    WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
-      AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
-      AND known.decided_generation = lifted.generation
+    SELECT order_reference FROM locked
     """
 ).bindparams(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
+    bindparam("is_decided", type_=ARRAY(Boolean)),
 )
 # Locks: orders, in the order of their keys.
 _REQUEUE = text(
@@ -86,18 +109,24 @@ _RELEASE_FOR_RATE = text(
 
 
 class ReopeningRepository:
-    async def lift(
-        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[tuple[str, int]]
-    ) -> None:
-        """Opens orders again whose lives ended before they were decided."""
-        await tx.execute(
-            _LIFT,
+    async def settle(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[EndedLife]
+    ) -> Sequence[str]:
+        """Notes of lives that have ended whether they were decided.
+
+        Returns the orders of which that was noted, or that had nothing to note. The others are
+        being written.
+        """
+        rows = await tx.execute(
+            _SETTLE,
             {
                 "merchant_id": merchant_id,
-                "order_references": [order_reference for order_reference, _ in lives],
-                "generations": [generation for _, generation in lives],
+                "order_references": [each.order_reference for each in lives],
+                "generations": [each.generation for each in lives],
+                "is_decided": [each.is_decided for each in lives],
             },
         )
+        return [row.order_reference for row in rows]
 
     async def requeue(
         self,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.purchases.errors import MerchantUnknownError, PurchaseNotFoundError
 from domains.purchases.model import Purchase
-from domains.purchases.model.lane_queue import FixedOrder, LetGo
+from domains.purchases.model.lane_queue import EndedLife, FixedOrder, LetGo
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import (
     LaneQueueRepository,
@@ -153,12 +153,15 @@ class PurchasesService:
         if orders:
             await self._queue.let_go(tx, merchant_id, orders, round_number=round_number)
 
-    async def lift(
-        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[tuple[str, int]]
-    ) -> None:
-        """Opens orders again whose lives ended before they were decided."""
-        if lives:
-            await self._reopening.lift(tx, merchant_id, lives)
+    async def settle(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[EndedLife]
+    ) -> Sequence[str]:
+        """Notes of lives that were taken back whether they were decided.
+
+        Those that were not leave the order's buyer and time open again, with all that was heard
+        meanwhile. Returns the orders that are settled; the others are being written.
+        """
+        return await self._reopening.settle(tx, merchant_id, lives) if lives else []
 
     async def requeue(
         self,

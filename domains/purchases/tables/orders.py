@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from domains.purchases.model import OrderState
+from domains.purchases.tables.order_rules import ORDER_RULES
 from infrastructure.database.metadata import metadata
 
 _REPORTED = text("purchase_id IS NOT NULL")
@@ -41,8 +41,10 @@ shop_order = Table(
     Column("state", Text),
     Column("event_time", DateTime(timezone=True)),
     Column("body_hash", LargeBinary),
-    # When the order was placed. Fixed once its rewards are decided.
+    # When the order was placed. While the order is fixed that does not change: another time that
+    # is heard then is kept beside it, and counts if the order is not decided after all.
     Column("order_time", DateTime(timezone=True)),
+    Column("heard_time", DateTime(timezone=True)),
     # Whether the shop named the order's time, or it is that of the first report.
     Column("order_time_stated", Boolean, nullable=False, server_default=text("false")),
     # Which report the rest is from: the customer, the total, the lines.
@@ -55,7 +57,8 @@ shop_order = Table(
     Column("generation", Integer, nullable=False, server_default="1"),
     # Whether this generation of the order was cancelled or refunded.
     Column("voided", Boolean, nullable=False, server_default=text("false")),
-    # Evidence about the buyer; `domains.purchases.model.evidence` says who that makes it.
+    # Evidence about the buyer; `domains.purchases.model.evidence` says who that makes it. It is
+    # kept while the order is fixed as well: what comes then counts if it is not decided after all.
     # The SHA-256 of every token that reports have carried.
     Column("token_digests", ARRAY(LargeBinary), nullable=False, server_default="{}"),
     # How often the order was claimed. A report that has seen fewer decides nothing.
@@ -73,13 +76,17 @@ shop_order = Table(
     Column(
         "identity_group_id",
         Uuid,
-        Computed("COALESCE(claim_group_id, hint_group_id, guess_group_id)", persisted=True),
+        Computed(
+            "COALESCE(fixed_group_id, claim_group_id, hint_group_id, guess_group_id)",
+            persisted=True,
+        ),
     ),
     Column(
         "link",
         Text,
         Computed(
-            "CASE WHEN claim_group_id IS NOT NULL THEN 'claim'"
+            "CASE WHEN fixed_group_id IS NOT NULL THEN fixed_link"
+            " WHEN claim_group_id IS NOT NULL THEN 'claim'"
             " WHEN hint_group_id IS NOT NULL THEN 'client'"
             " WHEN guess_group_id IS NOT NULL THEN 'customer' END",
             persisted=True,
@@ -87,41 +94,19 @@ shop_order = Table(
     ),
     # The newest generation that has an interaction; 0: none has.
     Column("interaction_generation", Integer, nullable=False, server_default="0"),
-    # The generation whose buyer and time are fixed, because it is decided or about to be; and
-    # what that was before, for the case that it is not decided after all.
+    # The newest generation that was decided, and the one that a lane is about to decide; 0: none.
+    # As long as there is either, the buyer is who it was then.
     Column("decided_generation", Integer, nullable=False, server_default="0"),
-    Column("decided_before", Integer, nullable=False, server_default="0"),
+    Column("fixed_generation", Integer, nullable=False, server_default="0"),
+    Column("fixed_group_id", Uuid),
+    Column("fixed_link", Text),
     # From when on the interaction may be decided. Empty: there is nothing to decide.
     Column("due_time", DateTime(timezone=True)),
     # The round of the merchant's lane that the order is decided in, once it is due.
     Column("ready_round", BigInteger),
     # The rate that the order waits for, as in `USD/EUR`.
     Column("needed_rate", Text(collation="C")),
-    CheckConstraint(
-        "num_nulls(purchase_id, state, event_time, body_hash, order_time, items) IN (0, 6)",
-        name="reported_whole",
-    ),
-    CheckConstraint(
-        "num_nulls(claim_group_id, claim_time, claim_digest) IN (0, 3)", name="claim_whole"
-    ),
-    CheckConstraint("(hint_group_id IS NULL) = (hint_key = '')", name="hint_whole"),
-    CheckConstraint(
-        "guess_group_id IS NULL OR guess_customer IS NOT NULL", name="guesses_name_a_customer"
-    ),
-    CheckConstraint(
-        "state <> 'confirmed' OR (total IS NOT NULL AND currency IS NOT NULL)",
-        name="confirmed_orders_have_a_total",
-    ),
-    CheckConstraint("total >= 0", name="total_not_negative"),
-    CheckConstraint("order_reference <> ''", name="order_reference_present"),
-    CheckConstraint(
-        "state IN ({})".format(", ".join(f"'{state}'" for state in OrderState)), name="state_known"
-    ),
-    CheckConstraint("interaction_generation <= generation", name="interactions_of_known_lives"),
-    CheckConstraint("decided_generation <= interaction_generation", name="decided_interactions"),
-    CheckConstraint("due_time IS NULL OR interaction_generation > 0", name="due_interactions"),
-    CheckConstraint("ready_round IS NULL OR due_time IS NOT NULL", name="ready_once_due"),
-    CheckConstraint("needed_rate IS NULL OR due_time IS NOT NULL", name="rates_for_what_waits"),
+    *(CheckConstraint(rule, name=name) for name, rule in ORDER_RULES.items()),
     # Serves list_purchases(): the ids grow with time.
     Index("ix_shop_order_purchase", "merchant_id", "purchase_id", postgresql_where=_REPORTED),
     # Serves the cleaning of claims that no order ever met.

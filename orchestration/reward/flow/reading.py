@@ -40,8 +40,7 @@ class ExplainedInteraction:
 class LaneReadingOrchestrator:
     """Answers what became of interactions, and holds, releases and retries.
 
-    Locks of a retry, downwards: orders, in the order of their keys; the lane, which is waited
-    for.
+    Locks of a retry, downwards: the lane, which is waited for; orders, in the order of their keys.
     """
 
     def __init__(
@@ -171,10 +170,11 @@ class LaneReadingOrchestrator:
         now = self._clock()
         async with self._database.transaction(repeat=repeat) as tx:
             await self._require_merchant(tx, merchant_id)
+            # First, so that what is read next is as the last worker has left it.
+            await self._lanes.wait_for(tx, merchant_id)
             dead = await self._lanes.list_dead(tx, merchant_id, interaction_id, limit=REVIVED_MAX)
             if dead:
                 await self._purchases.requeue(tx, merchant_id, _lives_of(dead), now=now)
-                await self._lanes.wait_for(tx, merchant_id)
                 count = await self._lanes.revive(tx, dead, now=now)
                 await self._lanes.wake_workers(tx)
             else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from domains.purchases.model.lane_queue import EndedLife
 from domains.purchases.service import PurchasesService
-from domains.rewards.model import OrderLife, Reversal, WaitingLane
+from domains.rewards.model import InteractionState, Reversal, WaitingLane
 from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Database
 from orchestration.cancellation.flow import CancellationOrchestrator
@@ -42,34 +43,57 @@ class LaneReversals:
             )
 
     async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int:
-        """Takes back what these orders earned; returns how many it were. All, or none."""
+        """Takes back what these orders earned; returns how many it were. All, or none.
+
+        Orders that are being written are left for the next time.
+        """
         now = self._clock()
+        settled = await self._settle(merchant_id, reversals)
+        if not settled:
+            return 0
         async with self._database.transaction() as tx:
             lane = await self._lanes.take(tx, merchant_id)
             if lane is None:
                 return 0
             # Another worker may have dealt with some of them.
-            open_ones = await self._lanes.list_reversals(
-                tx, [each.reversal_id for each in reversals]
-            )
+            open_ones = await self._lanes.list_reversals(tx, [each.reversal_id for each in settled])
             if not open_ones:
                 return 0
-            undecided = await self._cancellation.take_back_in(
+            await self._cancellation.take_back_in(
                 tx, merchant_id, open_ones, first_sequence=lane.next_sequence, now=now
             )
             await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(open_ones))
-        await self._lift(merchant_id, undecided)
         return len(open_ones)
 
-    async def _lift(self, merchant_id: MerchantId, lives: Sequence[OrderLife]) -> None:
-        """A transaction of its own, so that no webhook waits for the one before."""
-        if not lives:
-            return
+    async def _settle(
+        self, merchant_id: MerchantId, reversals: Sequence[Reversal]
+    ) -> Sequence[Reversal]:
+        """Those of the reversals whose orders know by now whether that life was decided.
+
+        A transaction of its own, so that no webhook waits for the one that takes back. It comes
+        first, so that it happens again if a worker is killed in between.
+        """
         async with self._database.transaction() as tx:
-            if await self._lanes.take(tx, merchant_id) is not None:
-                await self._purchases.lift(
-                    tx, merchant_id, [(each.order_reference, each.generation) for each in lives]
-                )
+            if await self._lanes.take(tx, merchant_id) is None:
+                return []
+            lives = [each.life for each in reversals]
+            interactions = await self._lanes.list_of_orders(
+                tx, merchant_id, [each.order_reference for each in lives]
+            )
+            settled = await self._purchases.settle(
+                tx,
+                merchant_id,
+                [
+                    EndedLife(
+                        order_reference=life.order_reference,
+                        generation=life.generation,
+                        is_decided=life in interactions
+                        and interactions[life].state is InteractionState.DECIDED,
+                    )
+                    for life in lives
+                ],
+            )
+        return [each for each in reversals if each.life.order_reference in set(settled)]
 
     async def set_aside(self, merchant_id: MerchantId, reversal: Reversal) -> None:
         """Lets a reversal wait that failed alone, so that the others go on."""

@@ -326,21 +326,25 @@ class LaneTurns:
     async def _as_they_are(
         self, tx: Transaction, merchant_id: MerchantId, let_go: Sequence[LetGo]
     ) -> Sequence[LetGo]:
-        """The same, but what was decided meanwhile by another worker stays decided."""
+        """The same, as far as nothing else became of them meanwhile.
+
+        What another worker decided stays decided, and what had died and was to be tried again is
+        due now.
+        """
         opened = [each.order_reference for each in let_go if not each.is_decided]
         found = await self._lanes.list_of_orders(tx, merchant_id, opened)
-        decided = {
-            life
-            for life, interaction in found.items()
-            if interaction.state is InteractionState.DECIDED
-        }
-        return [
-            let_go_of(life, is_decided=True)
-            if (life := OrderLife(order_reference=each.order_reference, generation=each.generation))
-            in decided
-            else each
-            for each in let_go
-        ]
+        now = self._clock()
+        changed = []
+        for each in let_go:
+            life = OrderLife(order_reference=each.order_reference, generation=each.generation)
+            state = found[life].state if life in found else None
+            if state is InteractionState.DECIDED:
+                changed.append(let_go_of(life, is_decided=True))
+            elif state is InteractionState.PENDING and each.due_time is None:
+                changed.append(let_go_of(life, is_decided=False, due_time=now))
+            else:
+                changed.append(each)
+        return changed
 
     async def announce_again(self, outcome: BatchOutcome) -> None:
         """Looks once more for rates that came while orders were set to wait for them.

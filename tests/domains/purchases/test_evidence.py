@@ -103,8 +103,15 @@ def test_hearing_a_message_twice_is_hearing_it_once() -> None:
 def test_what_comes_after_the_decision_changes_nothing() -> None:
     """An order would belong to one person, and its rewards to another."""
     for before, after in product(MESSAGES, repeat=2):
-        decided = before(NOTHING).decided()
-        assert after(decided) == decided
+        decided = before(NOTHING).held()
+        if decided.buyer is not None:
+            assert after(decided).buyer == decided.buyer
+
+
+def test_what_comes_while_an_order_is_held_counts_once_it_is_let_go_of() -> None:
+    """A buyer's proof would be lost, because a worker was about to decide and did not."""
+    for before, after in product(MESSAGES, repeat=2):
+        assert after(before(NOTHING).held()).let_go() == after(before(NOTHING))
 
 
 def test_proof_wins_over_a_hint_and_a_hint_over_a_guess() -> None:

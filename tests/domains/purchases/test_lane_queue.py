@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from domains.purchases.model.lane_queue import LetGo
+from domains.purchases.model.lane_queue import EndedLife, LetGo
 from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from infrastructure.database.transaction import Database, Transaction
 from tests.support.orders import ORDERED, add_order, read_order
@@ -106,12 +107,13 @@ async def test_fixing_twice_is_fixing_once(tx: Transaction) -> None:
     await add_order(tx, SHOP, "A-1", ready_round=ROUND)
     for _ in range(2):
         await fixed(tx)
-    assert (await read_order(tx, SHOP, "A-1")).decided_generation == 1
+    order = await read_order(tx, SHOP, "A-1")
+    assert (order.fixed_generation, order.fixed_group_id) == (1, order.hint_group_id)
 
     await let_go(tx, gone())
 
     order = await read_order(tx, SHOP, "A-1")
-    assert (order.decided_generation, order.ready_round) == (0, None)
+    assert (order.fixed_generation, order.fixed_group_id, order.ready_round) == (0, None, None)
     assert order.due_time == ORDERED + timedelta(hours=1)
 
 
@@ -122,7 +124,43 @@ async def test_an_order_whose_last_life_was_decided_stays_that_persons(tx: Trans
 
     await let_go(tx, gone(generation=2))
 
-    assert (await read_order(tx, SHOP, "A-1")).decided_generation == 1
+    order = await read_order(tx, SHOP, "A-1")
+    assert (order.decided_generation, order.fixed_generation) == (1, 0)
+    assert order.fixed_group_id == order.hint_group_id
+
+
+async def test_what_was_heard_while_an_order_was_fixed_counts_if_it_is_not_decided(
+    tx: Transaction,
+) -> None:
+    """A month's budget would be charged, or a rate used, that the shop had corrected in time."""
+    earlier = ORDERED - timedelta(hours=1)
+    for order in ("decided", "open"):
+        await add_order(tx, SHOP, order, ready_round=ROUND, fixed_generation=1, heard_time=earlier)
+
+    await let_go(tx, gone("decided", is_decided=True), gone("open"))
+
+    decided, open_one = [await read_order(tx, SHOP, order) for order in ("decided", "open")]
+    assert (decided.order_time, decided.heard_time) == (ORDERED, None)
+    assert (open_one.order_time, open_one.heard_time) == (earlier, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "waits"),
+    [({}, True), ({"currency": "GBP"}, False), ({"heard_time": ORDERED - MOMENT}, False)],
+)
+async def test_an_order_waits_only_for_the_rate_that_it_still_needs(
+    tx: Transaction, changed: dict[str, object], waits: bool
+) -> None:
+    """An order that was corrected would wait an hour for a rate that nobody needs."""
+    usd = {"currency": "USD", "ready_round": ROUND, "fixed_generation": 1}
+    await add_order(tx, SHOP, "A-1", **usd | changed)
+    later = ORDERED + timedelta(hours=1)
+
+    await let_go(tx, replace(gone(), needed_rate="USD/EUR"))
+
+    order = await read_order(tx, SHOP, "A-1")
+    assert order.due_time == (later if waits else ORDERED)
+    assert order.needed_rate == ("USD/EUR" if waits else None)
 
 
 async def test_what_is_decided_stays_fixed(tx: Transaction) -> None:
@@ -142,7 +180,7 @@ async def test_what_is_decided_stays_fixed(tx: Transaction) -> None:
         {"state": "refunded"},
         {"ready_round": ROUND + 1},
         {"ready_round": None},
-        {"decided_generation": 0},
+        {"fixed_generation": 0},
         SECOND_LIFE,
     ],
 )
@@ -150,7 +188,7 @@ async def test_only_what_is_fixed_and_still_paid_is_decided(
     tx: Transaction, changed: dict[str, object]
 ) -> None:
     """An order would be paid for that was refunded, or is another one's by now."""
-    right: dict[str, object] = {"ready_round": ROUND, "decided_generation": 1}
+    right: dict[str, object] = {"ready_round": ROUND, "fixed_generation": 1}
     await add_order(tx, SHOP, "b right", **right)
     await add_order(tx, SHOP, "a right", **right)
     await add_order(tx, SHOP, "changed", **right | changed)
@@ -162,17 +200,18 @@ async def test_only_what_is_fixed_and_still_paid_is_decided(
     ("changed", "generation"),
     [
         ({"ready_round": ROUND + 1}, 1),
-        ({"decided_generation": 0}, 1),
-        ({**SECOND_LIFE, "decided_generation": 1}, 1),
-        ({**SECOND_LIFE, "decided_generation": 2}, 1),
-        ({**SECOND_LIFE, "decided_generation": 1}, 2),
+        ({"fixed_generation": 0}, 1),
+        ({"fixed_generation": 0, "decided_generation": 1}, 1),
+        ({**SECOND_LIFE, "fixed_generation": 1}, 1),
+        ({**SECOND_LIFE, "fixed_generation": 2}, 1),
+        ({**SECOND_LIFE, "fixed_generation": 1}, 2),
     ],
 )
 async def test_only_what_this_round_fixed_is_let_go_of(
     tx: Transaction, changed: dict[str, object], generation: int
 ) -> None:
     """A worker who was overtaken would end what another one is about to decide."""
-    await add_order(tx, SHOP, "A-1", **{"ready_round": ROUND, "decided_generation": 1} | changed)
+    await add_order(tx, SHOP, "A-1", **{"ready_round": ROUND, "fixed_generation": 1} | changed)
     before = await read_order(tx, SHOP, "A-1")
 
     for is_decided in (True, False):
@@ -181,16 +220,24 @@ async def test_only_what_this_round_fixed_is_let_go_of(
     assert await read_order(tx, SHOP, "A-1") == before
 
 
-@pytest.mark.parametrize(("life", "left"), [(1, 2), (2, 1)])
-async def test_a_life_that_ended_undecided_is_opened_and_no_other(
-    tx: Transaction, life: int, left: int
+@pytest.mark.parametrize(
+    ("life", "is_decided", "left"),
+    [(1, False, (0, 2)), (1, True, (0, 2)), (2, False, (0, 0)), (2, True, (2, 0))],
+)
+async def test_a_life_that_ended_is_noted_as_it_ended_and_no_other(
+    tx: Transaction, life: int, is_decided: bool, left: tuple[int, int]
 ) -> None:
-    """The next life of a refunded order would belong to the buyer of the last one."""
-    await add_order(tx, SHOP, "A-1", decided_before=1, decided_generation=2, **SECOND_LIFE)
+    """The next life of a refunded order would belong to the buyer of the last one, or not."""
+    await add_order(tx, SHOP, "A-1", fixed_generation=2, **SECOND_LIFE)
 
-    await reopening.lift(tx, SHOP, [("A-1", life)])
+    settled = await reopening.settle(
+        tx, SHOP, [EndedLife(order_reference="A-1", generation=life, is_decided=is_decided)]
+    )
 
-    assert (await read_order(tx, SHOP, "A-1")).decided_generation == left
+    order = await read_order(tx, SHOP, "A-1")
+    assert settled == ["A-1"]
+    assert (order.decided_generation, order.fixed_generation) == left
+    assert (order.fixed_group_id is None) == (left == (0, 0))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +306,8 @@ async def a_round(database: Database) -> None:
         assert taken == (0, None)
         assert await fixed(tx) == []
         await let_go(tx, gone("fixed", is_decided=True))
-        await reopening.lift(tx, SHOP, [("fixed", 1)])
+        ended = EndedLife(order_reference="fixed", generation=1, is_decided=False)
+        assert await reopening.settle(tx, SHOP, [ended]) == []
 
 
 async def test_rows_that_are_written_now_hold_up_no_round(real_database: Database) -> None:
@@ -267,7 +315,7 @@ async def test_rows_that_are_written_now_hold_up_no_round(real_database: Databas
     orders: Sequence[tuple[str, dict[str, object]]] = (
         ("due", {}),
         ("ready", {"ready_round": ROUND}),
-        ("fixed", {"ready_round": ROUND, "decided_generation": 1}),
+        ("fixed", {"ready_round": ROUND, "fixed_generation": 1}),
     )
     async with real_database.transaction() as tx:
         for order, columns in orders:
@@ -282,6 +330,6 @@ async def test_rows_that_are_written_now_hold_up_no_round(real_database: Databas
 
     async with real_database.transaction() as tx:
         assert (await read_order(tx, SHOP, "due")).ready_round is None
-        assert (await read_order(tx, SHOP, "ready")).decided_generation == 0
+        assert (await read_order(tx, SHOP, "ready")).fixed_generation == 0
         order = await read_order(tx, SHOP, "fixed")
-        assert (order.ready_round, order.decided_generation) == (ROUND, 1)
+        assert (order.ready_round, order.fixed_generation) == (ROUND, 1)
