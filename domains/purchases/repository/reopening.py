@@ -56,20 +56,22 @@ _SETTLE = text(
     bindparam("generations", type_=ARRAY(Integer)),
     bindparam("is_decided", type_=ARRAY(Boolean)),
 )
-# Locks: orders, in the order of their keys.
+# Locks: orders, in the order of their keys. A statement of its own: what is changed next is as of
+# now.
+_LOCK = text(
+    """
+    SELECT FROM shop_order
+    WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
+    ORDER BY order_reference
+    FOR NO KEY UPDATE
+    """
+).bindparams(bindparam("order_references", type_=ARRAY(Text)))
 _REQUEUE = text(
     """
-    WITH locked AS MATERIALIZED (
-        SELECT order_reference FROM shop_order
-        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
-        ORDER BY order_reference
-        FOR NO KEY UPDATE
-    )
     UPDATE shop_order AS known SET due_time = :now
-    FROM locked JOIN unnest(:order_references, :generations)
-        AS revived (order_reference, generation) USING (order_reference)
-    WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
-      AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
+    FROM unnest(:order_references, :generations) AS revived (order_reference, generation)
+    WHERE known.merchant_id = :merchant_id AND known.order_reference = revived.order_reference
+      AND known.order_reference = ANY(:order_references)
       AND known.interaction_generation = revived.generation AND known.state = 'confirmed'
       AND known.generation = revived.generation AND known.due_time IS NULL
     RETURNING known.order_reference
@@ -137,11 +139,13 @@ class ReopeningRepository:
         now: datetime,
     ) -> Sequence[str]:
         """Makes orders due now that had nothing to decide; returns which ones."""
+        references = [order_reference for order_reference, _ in lives]
+        await tx.execute(_LOCK, {"merchant_id": merchant_id, "order_references": references})
         rows = await tx.execute(
             _REQUEUE,
             {
                 "merchant_id": merchant_id,
-                "order_references": [order_reference for order_reference, _ in lives],
+                "order_references": references,
                 "generations": [generation for _, generation in lives],
                 "now": now,
             },

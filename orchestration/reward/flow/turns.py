@@ -182,7 +182,7 @@ class LaneTurns:
                 lane = await self._lanes.take(tx, batch.lane.merchant_id)
                 if lane is None:
                     return None
-                outcome = await self._load(tx, batch)
+                outcome = await self.load_in(tx, batch)
                 events.extend(outcome.events)
                 if outcome.events:
                     await self._decide(tx, lane, outcome)
@@ -195,7 +195,7 @@ class LaneTurns:
         except Exception as failure:
             raise BatchFailedError(list(events)) from failure
 
-    async def _load(self, tx: Transaction, batch: PreparedBatch) -> BatchOutcome:
+    async def load_in(self, tx: Transaction, batch: PreparedBatch) -> BatchOutcome:
         """What of a batch is still to be decided, and what a worker that died had done."""
         merchant_id, number = batch.lane.merchant_id, batch.lane.round_number
         purchases = await self._purchases.list_fixed(
