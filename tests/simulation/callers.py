@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
@@ -26,6 +27,7 @@ from orchestration.purchase_webhook.flow import ReceivedDelivery
 from tests.simulation.clock import SharedClock
 from tests.simulation.history import (
     Arrival,
+    AtWork,
     CampaignChange,
     Claim,
     Message,
@@ -43,6 +45,8 @@ ATTEMPTS_MAX = 60
 PAUSE_SECONDS = 0.02
 RESTS_MAX = 60
 REST_SECONDS = 0.03
+LOOKS_MAX = 40
+LOOK_SECONDS = 0.004
 KEPT = "kept for later"
 CHANGES = {
     "publish": Campaign.publish,
@@ -50,6 +54,13 @@ CHANGES = {
     "resume": Campaign.resume,
     "archive": Campaign.archive,
 }
+_NOT_BEGUN = text(
+    """
+    SELECT count(*) FROM shop_order
+    WHERE merchant_id = :merchant_id AND order_reference = :order AND due_time <= :now
+      AND (ready_round IS NULL OR decided_generation < generation)
+    """
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -213,8 +224,8 @@ async def _send(shop: Shop, message: Message) -> str:
             return await _change(shop, message)
         case RateNews():
             return await _observe(shop, message)
-        case Rest():
-            return await rest(shop)
+        case Rest() | AtWork():
+            return await wait(shop, message)
 
 
 async def _report(shop: Shop, report: Report) -> str:
@@ -269,6 +280,11 @@ async def _change(shop: Shop, change: CampaignChange) -> str:
     return str(changed.state)
 
 
+async def wait(shop: Shop, until: Rest | AtWork) -> str:
+    """Waits for workers: until one has begun, or until all have done what is due."""
+    return await (rest(shop) if isinstance(until, Rest) else at_work(shop, until.order))
+
+
 async def rest(shop: Shop) -> str:
     """Waits until workers have done what is due, but not for lanes that were set back."""
     flows = shop.flows
@@ -278,6 +294,18 @@ async def rest(shop: Shop) -> str:
         if not any(each.due_time <= now for each in lanes if each.merchant_id == shop.merchant_id):
             return "rested"
         await asyncio.sleep(REST_SECONDS)
+    return "tired of waiting"
+
+
+async def at_work(shop: Shop, order: str) -> str:
+    """Waits until a worker has begun to decide an order that is due, but not for long."""
+    flows = shop.flows
+    asked = {"merchant_id": shop.merchant_id, "order": order, "now": flows.clock.now}
+    for _ in range(LOOKS_MAX):
+        async with flows.database.single() as tx:
+            if not (await tx.execute(_NOT_BEGUN, asked)).scalar_one():
+                return "begun"
+        await asyncio.sleep(LOOK_SECONDS)
     return "tired of waiting"
 
 

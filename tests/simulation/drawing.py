@@ -11,6 +11,7 @@ from domains.business.model import AttributionModel
 from domains.campaign.model import Asset, CalendarMonths, Operator, Recipient, Tiles, Trigger
 from tests.simulation.history import (
     Arrival,
+    AtWork,
     CampaignChange,
     Claim,
     FaultPlan,
@@ -54,16 +55,18 @@ def draw_round(seed: int) -> RoundPlan:
 def draw_faults(seed: int) -> FaultPlan:
     """What breaks while the rounds of several seeds run side by side, of which this is the first.
 
-    Some pass undisturbed: what is lost without any fault must not hide behind one.
+    Some pass undisturbed: what is lost without any fault must not hide behind one. In some
+    nothing happens but that rows are held, often: whoever is killed never comes too late.
     """
     random = Random(f"faults of {seed}")
-    if random.random() < 0.3:
+    kind = random.random()
+    if kind < 0.4:
         return FaultPlan(
             kills_of_callers=random.choice((0, 0.1)),
             kills_of_workers_sessions=0,
             kills_of_workers=0,
             freezes=0,
-            locks=0,
+            locks=0 if kind < 0.25 else 0.6,
             forgetting=0,
         )
     return FaultPlan(
@@ -94,6 +97,7 @@ class _MerchantDraw:
         drafts = (self._campaign("draft"),) if random.random() < 0.3 else ()
         orders = [f"{self._letter}-{number}" for number in range(random.randint(3, 6))]
         poisoned = frozenset(random.sample(orders, 1) if random.random() < 0.1 else ())
+        kept = frozenset(orders if random.random() < 0.3 else ())
         evidence = [self._messages_of(order) for order in orders]
         other = [*self._arrivals_of_now(), *self._rates()]
         moments = self._moments(evidence, other)
@@ -113,6 +117,7 @@ class _MerchantDraw:
             firsts=self._firsts(),
             moments=tuple(tuple(moment) for moment in moments),
             poisoned=poisoned,
+            kept=kept,
         )
 
     def _campaigns(self) -> tuple[CampaignPlan, ...]:
@@ -154,7 +159,8 @@ class _MerchantDraw:
 
     def _limits(self) -> tuple[Limit, ...]:
         random = self._random
-        amount = random.choice(("2", "3.5", "9"))
+        # The first orders take three, so that the others meet a window that is full or fills up.
+        amount = random.choice(("2", "3.5", "4.5", "5", "6", "9"))
         limits = [Limit(amount=amount, window=random.choice(WINDOWS))]
         if random.random() < 0.4:
             limits.append(Limit(amount="12", label="more", window=random.choice(WINDOWS)))
@@ -211,6 +217,8 @@ class _MerchantDraw:
         currency = self._foreign if random.random() < 0.25 else "EUR"
         tokens = [f"token of {order}", f"other token of {order}"]
         minutes = random.sample(range(placed, placed + 119), 12)
+        if random.random() < 0.5:
+            minutes.sort(reverse=True)
         reports = [
             self._report(
                 order,
@@ -250,6 +258,8 @@ class _MerchantDraw:
                 ["pending", "confirmed", "confirmed"],
                 ["confirmed", "refunded"],
                 ["confirmed", "cancelled", "confirmed"],
+                ["confirmed", "refunded", "confirmed"],
+                ["confirmed", "refunded", "confirmed", "confirmed"],
                 ["confirmed", "refunded", "confirmed", "cancelled"],
             )
         )
@@ -292,21 +302,40 @@ class _MerchantDraw:
     def _moments(
         self, evidence: list[list[Claim | Report]], other: list[Message]
     ) -> list[list[Message]]:
-        """What is sent at once: mostly messages of one order, sometimes of several."""
+        """What is sent at once: mostly messages of one order, sometimes of several.
+
+        The messages of some orders come close together.
+        """
         random = self._random
-        moments: list[list[Message]] = []
+        lives: list[list[list[Message]]] = []
         for messages in evidence:
+            if random.random() < 0.4:
+                lives.append(self._fast_life(messages))
+                continue
             rest: list[Message] = random.sample(messages, len(messages))
             while rest:
                 count = random.randint(1, MOMENT_MAX)
-                moments.append(rest[:count])
+                lives.append([rest[:count]])
                 rest = rest[count:]
-        random.shuffle(moments)
+        random.shuffle(lives)
+        moments = [moment for life in lives for moment in life]
         for each in other:
             if random.random() < 0.5 and moments:
                 random.choice(moments).append(each)
             else:
                 moments.insert(random.randint(0, len(moments)), [each])
+        return moments
+
+    def _fast_life(self, messages: list[Claim | Report]) -> list[list[Message]]:
+        """One or two at a time, most of them while a worker is at it with those before."""
+        random = self._random
+        rest: list[Claim | Report] = sorted(messages, key=lambda each: each.minute)
+        moments: list[list[Message]] = []
+        while rest:
+            count = random.choice((1, 2)) if moments else 1
+            wait = [AtWork(order=rest[0].order)] if random.random() < 0.7 else []
+            moments.append([*wait, *rest[:count]])
+            rest = rest[count:]
         return moments
 
     def _with_changes(

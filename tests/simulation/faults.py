@@ -17,16 +17,38 @@ from tests.support.flows import Flows
 
 POLL_SECONDS = 0.02
 MESSAGES_A_STEP = 8
-HELD_SECONDS = 0.9
+# From one statement of a worker that comes too late to those that try parts of the same again.
+HELD_SECONDS = (0.9, 2.1)
 FROZEN_SECONDS = (0.2, 1.2)
-# In the order in which a batch meets them.
-HELD_TABLES = ("reward_lane", "shop_order", "campaign", "budget_window", "account")
+GATHERED_SECONDS = (0.1, 0.8)
+_LANE = "SELECT FROM reward_lane WHERE merchant_id = :merchant_id"
+_ITEMS = """
+    SELECT budget_item_id FROM budget_item JOIN campaign USING (campaign_id)
+    WHERE merchant_id = :merchant_id
+"""
+# Rows of a merchant, in the order in which a batch meets them. It waits only for the last three.
+HELD = (
+    _LANE,
+    "SELECT FROM shop_order WHERE merchant_id = :merchant_id",
+    "SELECT FROM campaign WHERE merchant_id = :merchant_id",
+    f"SELECT FROM budget_window WHERE budget_item_id IN ({_ITEMS})",
+    "SELECT FROM account WHERE merchant_id = :merchant_id",
+)
+HELD_WEIGHTS = (1, 1, 2, 3, 3)
+_ONE = "ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED"
 
 _KILL = text(
     """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name LIKE :name || '%' AND state <> 'idle'
     ORDER BY random() LIMIT 1
+    """
+)
+_DUE = text(
+    """
+    SELECT merchant_id FROM (
+        SELECT merchant_id FROM shop_order WHERE due_time <= :now GROUP BY merchant_id
+    ) AS waiting ORDER BY random() LIMIT 1
     """
 )
 
@@ -75,7 +97,8 @@ class Faults:
         if random.random() < plan.freezes:
             group.create_task(self._freeze())
         if random.random() < plan.locks:
-            group.create_task(self._hold(random.choice(HELD_TABLES)))
+            (rows,) = random.choices(HELD, HELD_WEIGHTS)
+            group.create_task(self._hold(rows))
         if random.random() < plan.forgetting:
             await self._forget_claims()
 
@@ -97,11 +120,19 @@ class Faults:
             await asyncio.sleep(self._random.uniform(*FROZEN_SECONDS))
             self._workers.thaw(pid)
 
-    async def _hold(self, table: str) -> None:
-        """Holds a row that a batch needs, longer than a worker's statement may take."""
+    async def _hold(self, rows: str) -> None:
+        """Holds a row that a batch needs, longer than a worker's statement may take.
+
+        It is one of a merchant where something is due, and where more of it gathers at first, so
+        that the row stops several events at once or some of several.
+        """
         async with self._engine.connect() as connection:
-            await connection.execute(
-                text(f"SELECT FROM {table} ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED")
-            )
-            await asyncio.sleep(HELD_SECONDS)
+            found = await connection.execute(_DUE, {"now": self._flows.clock.now})
+            held = {"merchant_id": found.scalar_one_or_none()}
+            await connection.execute(text(f"{rows} {_ONE}"), held)
+            async with connection.begin_nested() as gathering:
+                await connection.execute(text(f"{_LANE} {_ONE}"), held)
+                await asyncio.sleep(self._random.uniform(*GATHERED_SECONDS))
+                await gathering.rollback()
+            await asyncio.sleep(self._random.uniform(*HELD_SECONDS))
             await connection.rollback()

@@ -120,7 +120,17 @@ class Rest:
         return "a rest"
 
 
-Message: TypeAlias = Claim | Report | Arrival | CampaignChange | RateNews | Rest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtWork:
+    """The rest of a moment is sent once a worker has begun to decide an order, if it is due."""
+
+    order: str
+
+    def __str__(self) -> str:
+        return f"a worker is at {self.order}"
+
+
+Message: TypeAlias = Claim | Report | Arrival | CampaignChange | RateNews | Rest | AtWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +139,9 @@ class MerchantPlan:
 
     `arrivals` and `firsts`, the first orders of customers, come one after the other before
     everything else. Messages of one moment are sent at once. `drafts` are campaigns that are
-    not published at first; `poisoned` orders cannot be decided until they are mended. A
-    `patient` merchant waits with its rewards until everything has come.
+    not published at first; `poisoned` orders cannot be decided, and `kept` ones cannot be taken
+    back, until they are mended. A `patient` merchant waits with its rewards until everything has
+    come.
     """
 
     name: str
@@ -143,6 +154,7 @@ class MerchantPlan:
     firsts: tuple[Report, ...]
     moments: tuple[tuple[Message, ...], ...]
     poisoned: frozenset[str]
+    kept: frozenset[str]
 
     @property
     def messages(self) -> Iterator[Message]:

@@ -9,8 +9,8 @@ from random import Random
 
 from sqlalchemy import text
 
-from tests.simulation.callers import Callers, rest
-from tests.simulation.history import MerchantPlan, Message, Report, Rest, RoundPlan
+from tests.simulation.callers import Callers, wait
+from tests.simulation.history import AtWork, MerchantPlan, Message, Report, Rest, RoundPlan
 from tests.support.flows import Flows
 from tests.support.shop import OPENED, Shop, a_shop
 
@@ -34,13 +34,16 @@ class Scene:
 async def open_scene(flows: Flows, round_plan: RoundPlan, plan: MerchantPlan) -> Scene:
     """Makes the merchants of a plan."""
     shop = await _open(flows, plan, is_patient=plan.is_patient)
-    if plan.poisoned:
-        async with flows.database.transaction() as tx:
-            for order in sorted(plan.poisoned):
-                await tx.execute(
-                    text("INSERT INTO poisoned VALUES (:merchant_id, :order)"),
-                    {"merchant_id": shop.merchant_id, "order": order},
-                )
+    async with flows.database.transaction() as tx:
+        for order in sorted(plan.poisoned | plan.kept):
+            await tx.execute(
+                text("INSERT INTO poisoned VALUES (:merchant_id, :order, :is_kept)"),
+                {
+                    "merchant_id": shop.merchant_id,
+                    "order": order,
+                    "is_kept": order not in plan.poisoned,
+                },
+            )
     # Campaigns that change meanwhile decide by the moment; their twins would tell nothing.
     count = 2 if plan.has_limits else 1
     twins = [await _open(flows, plan, is_patient=True) for _ in range(count)]
@@ -87,13 +90,16 @@ async def _begin(plan: MerchantPlan, shop: Shop, callers: Callers) -> None:
 async def _play_at_once(scene: Scene, callers: Callers) -> None:
     await _begin(scene.plan, scene.shop, callers)
     for moment in scene.plan.moments:
-        if any(isinstance(each, Rest) for each in moment):
-            # Nobody who could send something waits with it.
-            await rest(scene.shop)
+        # Nobody who could send something waits with it.
+        if Rest() in moment:
+            await wait(scene.shop, Rest())
             continue
         messages: list[Message] = []
         for each in moment:
-            messages += [each] * (each.copies if isinstance(each, Report) else 1)
+            if not isinstance(each, AtWork):
+                messages += [each] * (each.copies if isinstance(each, Report) else 1)
+            elif not scene.plan.is_patient:
+                await wait(scene.shop, each)
         await callers.send(scene.shop, *messages)
 
 

@@ -26,8 +26,8 @@ CREATE TABLE order_version (
     needed_rate text
 );
 
--- Orders that cannot be decided until they are mended.
-CREATE TABLE poisoned (merchant_id uuid NOT NULL, order_reference text NOT NULL);
+-- Orders that cannot be decided or, if they are kept, be taken back until they are mended.
+CREATE TABLE poisoned (merchant_id uuid NOT NULL, order_reference text NOT NULL, kept boolean);
 
 -- States of campaigns and what was decided, numbered in the order in which they happened: who
 -- decides holds the campaign against a change.
@@ -82,13 +82,17 @@ CREATE TRIGGER record_deletion AFTER DELETE ON order_claim
 CREATE FUNCTION refuse_poisoned() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM poisoned WHERE merchant_id = NEW.merchant_id
-                                      AND order_reference = NEW.order_reference) THEN
+                                      AND order_reference = NEW.order_reference
+                                      AND kept = (TG_TABLE_NAME = 'reversal')) THEN
         RAISE EXCEPTION 'poisoned';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER refuse_poisoned BEFORE UPDATE ON interaction
     FOR EACH ROW WHEN (NEW.state = 'decided' AND OLD.state <> 'decided')
+    EXECUTE FUNCTION refuse_poisoned();
+CREATE TRIGGER refuse_poisoned BEFORE UPDATE ON reversal
+    FOR EACH ROW WHEN (NEW.drain_time IS NOT NULL AND OLD.drain_time IS NULL)
     EXECUTE FUNCTION refuse_poisoned();
 
 CREATE FUNCTION record_campaign_state() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -108,11 +112,11 @@ END $$;
 CREATE TRIGGER record_decision AFTER INSERT ON decision
     FOR EACH ROW EXECUTE FUNCTION record_decision();
 
--- A batch takes a moment, in which others come.
+-- A batch takes a moment, in which others come; sometimes one in which they come and go.
 CREATE FUNCTION take_a_moment() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('application_name') LIKE 'worker%' AND random() < 0.5 THEN
-        PERFORM pg_sleep(random() * 0.02);
+        PERFORM pg_sleep(random() * CASE WHEN random() < 0.6 THEN 0.2 ELSE 0.02 END);
     END IF;
     RETURN NULL;
 END $$;

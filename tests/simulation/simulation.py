@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -44,7 +45,9 @@ TRIES = 8
 LONGEST_PAUSE = timedelta(minutes=6)
 """Longer than a lane or an interaction that failed waits until it is tried again."""
 
-BREATH = timedelta(seconds=1)
+BREATH = timedelta(seconds=61)
+"""Longer than until a worker looks thoroughly again."""
+
 HURRIED = 20
 """How many times as fast as the host's the clock runs while workers are harmed: lanes that were
 set back go on soon. Else it runs as the host's does, so that nothing is due by waiting long."""
@@ -65,6 +68,7 @@ _BUSY = text(
          + (SELECT count(*) FROM delivery WHERE state = 'failed' AND retry_time <= :now)
     """
 )
+_PUT_OFF = text("SELECT merchant_id FROM reversal WHERE drain_time IS NULL AND try_count > 0")
 # Orders that wait although a rate is there that is good for them.
 _UNHEARD = text(
     """
@@ -204,10 +208,18 @@ class Simulation:
 
     async def _due(self) -> list[str]:
         now = self._clock.now
-        lanes = await self._flows.reward.list_waiting_lanes(is_thorough=True)
-        due = [str(lane) for lane in lanes if lane.due_time <= now]
+        look = self._flows.reward.list_waiting_lanes
+        lanes = [lane for lane in await look(is_thorough=True) if lane.due_time <= now]
+        seen = {lane.merchant_id for lane in await look() if lane.due_time <= now}
+        # What could not be taken back is found again by a thorough look alone, after a jump.
+        put_off = await self._put_off() - seen
+        due = [str(lane) for lane in lanes if lane.merchant_id not in put_off]
         busy = await self._scalar(_BUSY, now=now)
         return [*due, f"{busy} rates or deliveries"] if busy else due
+
+    async def _put_off(self) -> set[UUID]:
+        async with self._engine.connect() as connection:
+            return set((await connection.execute(_PUT_OFF)).scalars())
 
     async def _until_decided(self, scenes: Sequence[Scene], breaches: list[Breach]) -> None:
         """Jumps ahead until nothing waits any more, except for rates that never come."""
@@ -248,6 +260,7 @@ class Simulation:
     def _logged(self, scenes: Sequence[Scene]) -> list[Breach]:
         """What went wrong in workers without anything having been broken."""
         poisoned = {str(each.shop.merchant_id) for each in scenes if each.plan.poisoned}
+        kept = {str(each.shop.merchant_id) for each in scenes if each.plan.kept}
         by_id = {str(each.shop.merchant_id): each.shop.merchant_id for each in scenes}
         return [
             Breach(
@@ -256,6 +269,7 @@ class Simulation:
             for each in self._workers.heard()
             if each["level"] == "error"
             and each.get("merchant_id") not in poisoned
+            and not (each["event"] == "reversal failed" and each.get("merchant_id") in kept)
             and each.get("obstacle") not in {"TIMED_OUT", "CONNECTION_LOST"}
         ]
 

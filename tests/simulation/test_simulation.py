@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from server.embedded.postgres import Postgres
 from tests.simulation.drawing import draw_faults, draw_round
+from tests.simulation.history import Message
 from tests.simulation.running import batches, run_seeds, shorten
 from tests.simulation.simulation import simulation_on
 
@@ -41,12 +44,13 @@ def test_rounds_have_everything_in_them() -> None:
     merchants = [plan for seed in range(1, 51) for plan in draw_round(seed).merchants]
     messages = [each for plan in merchants for each in plan.messages]
     kinds = {type(each).__name__ for each in messages}
-    assert kinds == {"Claim", "Report", "Arrival", "CampaignChange", "RateNews", "Rest"}
+    assert kinds == {subclass.__name__ for subclass in get_args(Message)}
     states = {getattr(each, "state", None) for each in messages}
     assert states >= {"pending", "confirmed", "cancelled", "refunded"}
     actions = {getattr(each, "action", None) for each in messages}
     assert actions >= {"publish", "pause", "resume", "archive"}
     assert any(plan.poisoned for plan in merchants)
+    assert any(plan.kept for plan in merchants)
     assert {plan.is_patient for plan in merchants} == {True, False}
     faults = [draw_faults(number) for number in range(5)]
     assert any(each.kills_of_workers for each in faults)
