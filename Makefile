@@ -8,9 +8,10 @@ BIN := .venv/bin
 PYTHONS := python3.11 python3.12 python3.13 python3
 BUF := $(BIN)/buf
 DESCRIPTORS := envoy/descriptors.binpb
-# The first seed of `make simulate`, and how many.
+# The first seed of `make simulate`, how many, and how often all of them are run.
 FIRST := 1
 SEEDS := 200
+TIMES := 1
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +52,8 @@ test: setup ## every test, or those in T=tests/…
 mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
 
-simulate: setup ## SEEDS=200 rounds of the money path with faults, from seed FIRST=1 on
-	@$(BIN)/python -W error -m tests.simulation --first $(FIRST) --seeds $(SEEDS)
+simulate: setup ## SEEDS=200 rounds of the money path with faults, from seed FIRST=1 on, TIMES=1
+	@$(BIN)/python -W error -m tests.simulation --first $(FIRST) --seeds $(SEEDS) --times $(TIMES)
 
 up: setup ## the whole mesh on this host, until Ctrl-C
 	@$(BIN)/guerdon up

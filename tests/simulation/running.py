@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,10 +54,10 @@ def batches(first: int, count: int) -> Iterator[range]:
 
 
 async def run_seeds(
-    simulation: Simulation, *, first: int, count: int
+    simulation: Simulation, *, first: int, count: int, times: int = 1
 ) -> AsyncIterator[BatchResult]:
-    """Runs seeds batch by batch."""
-    for seeds in batches(first, count):
+    """Runs seeds batch by batch, all of them so many times."""
+    for seeds in itertools.chain.from_iterable(batches(first, count) for _ in range(times)):
         begin = time.monotonic()
         faults = draw_faults((seeds[0] - 1) // SIDE_BY_SIDE)
         outcome = await simulation.run([draw_round(seed) for seed in seeds], faults)
@@ -74,7 +75,7 @@ def _failure(
     scene = scene_of(breach.merchant_id, outcome.scenes)
     seed = seeds[0] if scene is None else scene.seed
     return Failure(
-        told=tell(seed, outcome, simulation.callers),
+        told=tell(seed, seeds, outcome, simulation.callers),
         seed=seed,
         faults=faults,
         plan=None if scene is None else scene.plan,
@@ -114,5 +115,5 @@ async def _fails(simulation: Simulation, failure: Failure, plan: MerchantPlan) -
         rounds = [RoundPlan(seed=failure.seed, merchants=(plan,))]
         outcome = await simulation.run(rounds, failure.faults)
         if outcome.breaches:
-            return tell(failure.seed, outcome, simulation.callers)
+            return tell(failure.seed, [failure.seed], outcome, simulation.callers)
     return None

@@ -115,6 +115,7 @@ class Simulation:
     async def run(self, rounds: Sequence[RoundPlan], faults: FaultPlan) -> Outcome:
         """Runs rounds side by side while things break, lets all come to rest, and checks."""
         await self._forget()
+        self._workers.begin(rounds[0].seed)
         self._clock.start(speed=HURRIED if faults.harms_workers else 1)
         self._workers.start(is_hasty=faults.harms_workers)
         scenes = await asyncio.gather(
@@ -134,6 +135,7 @@ class Simulation:
             await self._until_decided(scenes, breaches)
         except RestlessError as failure:
             breaches.append(Breach(what=str(failure)))
+        await self._analyze()
         tables = await read_tables(self._flows.database)
         breaches += await self._check(self._flows.database, scenes, tables)
         breaches += self._logged(scenes)
@@ -141,6 +143,12 @@ class Simulation:
             Breach(what=f"a caller was refused: {each}") for each in self.callers.refused()
         ]
         return Outcome(scenes=scenes, tables=tables, breaches=breaches)
+
+    async def _analyze(self) -> None:
+        """What is checked joins large tables, of which PostgreSQL may know nothing yet."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text("ANALYZE"))
 
     async def check_with(self, scenes: Sequence[Scene], corruption: Executable) -> list[Breach]:
         """What does not hold after a statement, whose effect is undone again."""
@@ -299,7 +307,6 @@ async def simulation_on(
             url=url_of(name),
             clock=Path(folder) / "clock",
             log=Path(folder) / "log",
-            random=Random(name),
         )
         try:
             await migrate(engine)

@@ -17,9 +17,17 @@ LINES_MAX = 60
 WORDS_MAX = 700
 
 
-def tell(seed: int, outcome: Outcome, callers: Callers) -> str:
-    """All that is known of a failure, with the seed that repeats it."""
-    lines = [f"seed {seed} failed; again with: make simulate FIRST={seed} SEEDS=1"]
+TIMES = 20
+"""How often the seeds of a failure are run again, at most: what meets whom is left to chance."""
+
+
+def tell(seed: int, seeds: Sequence[int], outcome: Outcome, callers: Callers) -> str:
+    """All that is known of a failure, with the command that repeats it.
+
+    That runs all seeds that ran side by side, because each is slower or faster for the others.
+    """
+    again = f"make simulate FIRST={seeds[0]} SEEDS={len(seeds)} TIMES={TIMES}"
+    lines = [f"seed {seed} failed; again with: {again}"]
     for breach in outcome.breaches[:BREACHES_MAX]:
         lines += ["", *_lines_of(breach, outcome, callers)]
     left = len(outcome.breaches) - BREACHES_MAX

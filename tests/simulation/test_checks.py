@@ -78,8 +78,8 @@ async def test_a_failure_tells_its_seed_and_its_history(
     breaches = await simulation.check_with(outcome.scenes, text(CORRUPTIONS["the date"]))
     broken = Outcome(scenes=outcome.scenes, tables=outcome.tables, breaches=breaches)
     seed = outcome.scenes[0].seed
-    told = tell(seed, broken, simulation.callers)
-    assert f"make simulate FIRST={seed} SEEDS=1" in told
+    told = tell(seed, range(seed, seed + 3), broken, simulation.callers)
+    assert f"make simulate FIRST={seed} SEEDS=3 TIMES=" in told
     assert "the row, version by version" in told
     assert "the model:" in told
 

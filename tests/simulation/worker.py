@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +36,7 @@ _log = structlog.get_logger()
 class WorkerOrder:
     """What a worker is told: where everything is, and how much it decides at once.
 
-    One that `is_hasty` gives up soon on what takes long.
+    One that `is_hasty` gives up soon on what takes long. `starter` is the process that wants it.
     """
 
     name: str
@@ -46,6 +45,7 @@ class WorkerOrder:
     log: Path
     batch_size: int
     is_hasty: bool
+    starter: int
 
 
 def run(order: WorkerOrder) -> None:
@@ -75,20 +75,28 @@ async def _work(order: WorkerOrder) -> None:
         lanes_max=LANES_MAX,
         thorough_every=THOROUGH_EVERY,
     )
-    parent = os.getppid()
+    starter = order.starter
     async with asyncio.TaskGroup() as group:
-        group.create_task(_again(flows.reward_work.run, PAUSE_SECONDS, parent))
+        group.create_task(_again(flows.reward_work.run, PAUSE_SECONDS, starter))
         group.create_task(
-            _again(RateAnnouncements(flow=flows.rate_announcement).run, RARE_PAUSE_SECONDS, parent)
+            _again(RateAnnouncements(flow=flows.rate_announcement).run, RARE_PAUSE_SECONDS, starter)
         )
-        group.create_task(_again(flows.delivery_retries.run, RARE_PAUSE_SECONDS, parent))
+        group.create_task(_again(flows.delivery_retries.run, RARE_PAUSE_SECONDS, starter))
 
 
-async def _again(job: Callable[[], Awaitable[object]], pause: float, parent: int) -> None:
-    while os.getppid() == parent:
+async def _again(job: Callable[[], Awaitable[object]], pause: float, starter: int) -> None:
+    while _is_there(starter):
         try:
             await job()
         except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no process
             if not is_away(raised) and not is_timeout(raised):
                 _log.error("job failed", said=str(raised), **fault_of(raised))
         await asyncio.sleep(pause)
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -25,17 +25,21 @@ class Workers:
     A new one takes milliseconds: it is forked from a process that has loaded everything.
     """
 
-    def __init__(self, *, url: str, clock: Path, log: Path, random: Random) -> None:
+    def __init__(self, *, url: str, clock: Path, log: Path) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([worker.__name__])
         self._url = url
         self._clock = clock
         self._log = log
-        self._random = random
+        self._random = Random(0)
         self._running: list[ForkServerProcess] = []
         self._frozen: set[int] = set()
         self._started = 0
         self._is_hasty = False
+
+    def begin(self, seed: int) -> None:
+        """What is drawn for the workers from now on depends on the seed alone."""
+        self._random = Random(f"workers of {seed}")
 
     def start(self, *, is_hasty: bool) -> None:
         """Has as many running as there are to be."""
@@ -50,6 +54,7 @@ class Workers:
                 log=self._log,
                 batch_size=self._random.choice(BATCH_SIZES),
                 is_hasty=is_hasty,
+                starter=os.getpid(),
             )
             process = self._context.Process(target=worker.run, args=(order,), daemon=True)
             process.start()
