@@ -87,7 +87,9 @@ from orchestration.reward.flow import (
     RateAnnouncementOrchestrator,
     RewardOrchestrator,
 )
+from orchestration.reward.flow.deciding import BatchDeciding
 from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.flow.rehearsing import LaneRehearsals
 from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
@@ -308,6 +310,13 @@ def build_flows(
             database=database,
             turns=turns,
             setbacks=LaneSetbacks(database=database, turns=turns, lanes=domains.lanes, clock=clock),
+            rehearsals=LaneRehearsals(
+                database=database,
+                turns=turns,
+                lanes=domains.lanes,
+                purchases=domains.purchases,
+                clock=clock,
+            ),
             reversals=LaneReversals(
                 database=database,
                 purchases=domains.purchases,
@@ -341,21 +350,26 @@ def build_turns(
     """Builds the steps of reward work."""
     return LaneTurns(
         database=database,
-        business=domains.business,
-        campaigns=domains.campaigns,
         rates=domains.rates,
         purchases=domains.purchases,
-        referral=domains.referral,
         lanes=domains.lanes,
-        rewards=domains.rewards,
-        facts=EventFactsLoader(
+        deciding=BatchDeciding(
+            business=domains.business,
+            campaigns=domains.campaigns,
+            purchases=domains.purchases,
             referral=domains.referral,
-            attribution=domains.attribution,
-            identity=domains.identity,
-            rates=domains.rates,
+            lanes=domains.lanes,
+            rewards=domains.rewards,
+            facts=EventFactsLoader(
+                referral=domains.referral,
+                attribution=domains.attribution,
+                identity=domains.identity,
+                rates=domains.rates,
+            ),
+            clock=clock,
+            new_id=new_id,
         ),
         clock=clock,
-        new_id=new_id,
     )
 
 

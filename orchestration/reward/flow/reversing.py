@@ -41,13 +41,16 @@ class LaneReversals:
                 tx, waiting.merchant_id, after=None, now=self._clock(), limit=limit
             )
 
-    async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int:
-        """Takes back what these orders earned; returns how many it were. All, or none."""
+    async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int | None:
+        """Takes back what these orders earned, all or none; returns how many it were.
+
+        None: another worker has the lane, or it is held, and nothing was done.
+        """
         now = self._clock()
         async with self._database.transaction() as tx:
             lane = await self._lanes.take(tx, merchant_id)
             if lane is None:
-                return 0
+                return None
             # Another worker may have dealt with some of them.
             open_ones = await self._lanes.list_reversals(
                 tx, [each.reversal_id for each in reversals]
@@ -57,7 +60,7 @@ class LaneReversals:
             undecided = await self._cancellation.take_back_in(
                 tx, merchant_id, open_ones, first_sequence=lane.next_sequence, now=now
             )
-            await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(open_ones))
+            await self._lanes.count_on(tx, merchant_id, lane.next_sequence + len(open_ones))
         await self._lift(merchant_id, undecided)
         return len(open_ones)
 
@@ -72,7 +75,7 @@ class LaneReversals:
                 )
 
     async def set_aside(self, merchant_id: MerchantId, reversal: Reversal) -> None:
-        """Lets a reversal wait that failed alone, so that the others go on."""
+        """Lets a reversal wait that failed or took too long alone, so that the others go on."""
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, merchant_id) is not None:
                 await self._lanes.set_reversal_aside(tx, reversal, now=self._clock())
