@@ -59,8 +59,8 @@ class RewardWork:
         self._running: dict[MerchantId, asyncio.Task[bool]] = {}
         self._set_back: set[MerchantId] = set()
         self._resting: set[MerchantId] = set()
-        # Where a round is yet to take in what was written late: a thorough look has passed since.
-        self._thorough: set[MerchantId] = set()
+        # Whose next round takes in what was written late, since which thorough look.
+        self._thorough: dict[MerchantId, datetime] = {}
         # Which look each lane was last begun by, among those that wait.
         self._begun: dict[MerchantId, int] = {}
         self._look = 0
@@ -77,7 +77,7 @@ class RewardWork:
             self._thorough_time = now
             due = {lane.merchant_id for lane in lanes if lane.due_time <= now}
             # Those that are worked on, rest or find no place are remembered until their turn.
-            self._thorough = due | set(self._running)
+            self._thorough = dict.fromkeys(due | set(self._running), now)
         self._look += 1
         self._begun = {lane.merchant_id: self._begun.get(lane.merchant_id, 0) for lane in lanes}
         for lane in sorted(lanes, key=self._turn_of):
@@ -133,10 +133,10 @@ class RewardWork:
         did_something = False
         try:
             for _ in range(TURNS_MAX):
-                is_thorough = lane.merchant_id in self._thorough
-                outcome = await self._flow.work(replace(lane, is_thorough=is_thorough))
-                if outcome.is_thorough:
-                    self._thorough.discard(lane.merchant_id)
+                asked = self._thorough.get(lane.merchant_id)
+                outcome = await self._flow.work(replace(lane, is_thorough=asked is not None))
+                if outcome.is_thorough and asked == self._thorough.get(lane.merchant_id):
+                    del self._thorough[lane.merchant_id]
                 _tell(lane, outcome)
                 did_something = did_something or outcome.did_something
                 if outcome.is_over:
