@@ -19,7 +19,6 @@ from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
 from domains.business.servicer import BusinessServicer
 from domains.business.tables import merchant, merchant_webhook
-from domains.campaign.model import RewardUnits
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.campaign.service import CampaignService, RatesService
 from domains.campaign.servicer import CampaignServicer, RateServicer
@@ -73,7 +72,7 @@ from infrastructure.database.clock import DatabaseClock
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.repeated_call import repeated_call
 from infrastructure.database.schema import expected_revision
-from infrastructure.database.transaction import Database, Transaction
+from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
 from orchestration.arrival.servicer import ArrivalServicer
@@ -94,9 +93,9 @@ from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from orchestration.reward.servicer import RewardServicer
+from server.merchant_units import MerchantUnits
 from server.probes.servicer import EdgeServicer
 from server.settings import Settings, Stage
-from vocabulary.ids import MerchantId
 
 REWARD_BATCH_SIZE = 200
 """Short enough that whoever waits for the lane does not wait long: see decision 0002."""
@@ -186,21 +185,6 @@ class Application:
     domains: Domains
     flows: Flows
     servicers: Servicers
-
-
-class MerchantUnits:
-    """In what merchants pay, as campaign asks for it."""
-
-    def __init__(self, *, business: BusinessService) -> None:
-        self._business = business
-
-    async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
-        found = await self._business.find(tx, merchant_id)
-        if found is None:
-            return None
-        return RewardUnits(
-            token=found.reward_token.unit, peg_currency=found.reward_token.peg_currency
-        )
 
 
 def new_id() -> UUID:

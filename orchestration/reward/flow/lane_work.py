@@ -170,9 +170,11 @@ class RewardOrchestrator:
 
         search = await search_failures([reversals], drain, clock=self._clock)
         turn.failed_reversals += search.failed
+        waiting = [reversal for reversal, _ in search.failed]
         if search.stopped_by is not None and len(search.stopped_at) == 1:
-            turn.failed_reversals.append((search.stopped_at[0], search.stopped_by))
-        for reversal, _ in turn.failed_reversals:
+            # One that takes too long by itself steps aside for whatever is behind it.
+            waiting += search.stopped_at
+        for reversal in waiting:
             await self._reversals.set_aside(merchant_id, reversal)
         if search.stopped_by is not None:
             raise LaneFailedError(_obstacle_of(search.stopped_by)) from search.stopped_by
