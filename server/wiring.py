@@ -19,7 +19,6 @@ from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
 from domains.business.servicer import BusinessServicer
 from domains.business.tables import merchant, merchant_webhook
-from domains.campaign.model import RewardUnits
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.campaign.service import CampaignService, RatesService
 from domains.campaign.servicer import CampaignServicer, RateServicer
@@ -73,7 +72,7 @@ from infrastructure.database.clock import DatabaseClock
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.repeated_call import repeated_call
 from infrastructure.database.schema import expected_revision
-from infrastructure.database.transaction import Database, Transaction
+from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
 from orchestration.arrival.servicer import ArrivalServicer
@@ -87,14 +86,16 @@ from orchestration.reward.flow import (
     RateAnnouncementOrchestrator,
     RewardOrchestrator,
 )
+from orchestration.reward.flow.deciding import BatchDeciding
 from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.flow.rehearsing import LaneRehearsals
 from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from orchestration.reward.servicer import RewardServicer
+from server.merchant_units import MerchantUnits
 from server.probes.servicer import EdgeServicer
 from server.settings import Settings, Stage
-from vocabulary.ids import MerchantId
 
 REWARD_BATCH_SIZE = 200
 """Short enough that whoever waits for the lane does not wait long: see decision 0002."""
@@ -184,21 +185,6 @@ class Application:
     domains: Domains
     flows: Flows
     servicers: Servicers
-
-
-class MerchantUnits:
-    """In what merchants pay, as campaign asks for it."""
-
-    def __init__(self, *, business: BusinessService) -> None:
-        self._business = business
-
-    async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
-        found = await self._business.find(tx, merchant_id)
-        if found is None:
-            return None
-        return RewardUnits(
-            token=found.reward_token.unit, peg_currency=found.reward_token.peg_currency
-        )
 
 
 def new_id() -> UUID:
@@ -308,6 +294,13 @@ def build_flows(
             database=database,
             turns=turns,
             setbacks=LaneSetbacks(database=database, turns=turns, lanes=domains.lanes, clock=clock),
+            rehearsals=LaneRehearsals(
+                database=database,
+                turns=turns,
+                lanes=domains.lanes,
+                purchases=domains.purchases,
+                clock=clock,
+            ),
             reversals=LaneReversals(
                 database=database,
                 purchases=domains.purchases,
@@ -341,21 +334,26 @@ def build_turns(
     """Builds the steps of reward work."""
     return LaneTurns(
         database=database,
-        business=domains.business,
-        campaigns=domains.campaigns,
         rates=domains.rates,
         purchases=domains.purchases,
-        referral=domains.referral,
         lanes=domains.lanes,
-        rewards=domains.rewards,
-        facts=EventFactsLoader(
+        deciding=BatchDeciding(
+            business=domains.business,
+            campaigns=domains.campaigns,
+            purchases=domains.purchases,
             referral=domains.referral,
-            attribution=domains.attribution,
-            identity=domains.identity,
-            rates=domains.rates,
+            lanes=domains.lanes,
+            rewards=domains.rewards,
+            facts=EventFactsLoader(
+                referral=domains.referral,
+                attribution=domains.attribution,
+                identity=domains.identity,
+                rates=domains.rates,
+            ),
+            clock=clock,
+            new_id=new_id,
         ),
         clock=clock,
-        new_id=new_id,
     )
 
 

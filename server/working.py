@@ -16,7 +16,7 @@ from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
 from server.jobs.rate_announcements import RateAnnouncements
 from server.jobs.reward_work import LANES_MAX, RewardWork
-from server.repeating import RETRY_SECONDS, once, repeatedly, timekeeping
+from server.repeating import RETRY_SECONDS, once, paced, repeatedly, timekeeping
 from server.serving import stop_signal
 from server.settings import Settings
 from server.wiring import application
@@ -77,7 +77,9 @@ async def work(settings: Settings) -> None:
             return RETRY_SECONDS
 
         run_clock = timekeeping(clock, app.database)
-        runs = (run_clock, run_rewards, run_retries, run_rates, run_housekeeping, run_listening)
+        # A look follows the end of every lane, and costs the more the more merchants there are.
+        run_looks = paced(run_rewards, stopping)
+        runs = (run_clock, run_looks, run_retries, run_rates, run_housekeeping, run_listening)
         # Before anything is decided by it.
         await once("clock", run_clock)
         _log.info("working")

@@ -19,7 +19,7 @@ _BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 _WAITING = text(
     """
     SELECT merchant.merchant_id, lane.merchant_id IS NOT NULL AS exists, lane.phase,
-           COALESCE(lane.failure_count, 0) AS failure_count, lane.obstacle,
+           COALESCE(lane.failure_count, 0) AS failure_count,
            COALESCE(lane.next_sequence, 1) AS next_sequence,
            turned.create_time IS NOT NULL AS has_reversals,
            GREATEST(LEAST(
@@ -115,7 +115,6 @@ async def list_waiting_lanes(
             exists=row.exists,
             next_sequence=row.next_sequence,
             failure_count=row.failure_count,
-            timeout_count=row.failure_count if row.obstacle == Obstacle.TIMED_OUT else 0,
             has_reversals=row.has_reversals,
             is_thorough=is_thorough,
         )

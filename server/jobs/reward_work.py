@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -58,6 +59,8 @@ class RewardWork:
         self._running: dict[MerchantId, asyncio.Task[bool]] = {}
         self._set_back: set[MerchantId] = set()
         self._resting: set[MerchantId] = set()
+        # Whose next round takes in what was written late, since which thorough look.
+        self._thorough: dict[MerchantId, datetime] = {}
         # Which look each lane was last begun by, among those that wait.
         self._begun: dict[MerchantId, int] = {}
         self._look = 0
@@ -72,6 +75,9 @@ class RewardWork:
         lanes = await self._flow.list_waiting_lanes(is_thorough=is_thorough)
         if is_thorough:
             self._thorough_time = now
+            due = {lane.merchant_id for lane in lanes if lane.due_time <= now}
+            # Those that are worked on, rest or find no place are remembered until their turn.
+            self._thorough = dict.fromkeys(due | set(self._running), now)
         self._look += 1
         self._begun = {lane.merchant_id: self._begun.get(lane.merchant_id, 0) for lane in lanes}
         for lane in sorted(lanes, key=self._turn_of):
@@ -127,7 +133,10 @@ class RewardWork:
         did_something = False
         try:
             for _ in range(TURNS_MAX):
-                outcome = await self._flow.work(lane)
+                asked = self._thorough.get(lane.merchant_id)
+                outcome = await self._flow.work(replace(lane, is_thorough=asked is not None))
+                if outcome.is_thorough and asked == self._thorough.get(lane.merchant_id):
+                    del self._thorough[lane.merchant_id]
                 _tell(lane, outcome)
                 did_something = did_something or outcome.did_something
                 if outcome.is_over:

@@ -17,6 +17,7 @@ from tests.support.flows import flows_on
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
 
+MINUTE = timedelta(minutes=1)
 CALLERS = 8
 SECONDS_MAX = 5.0
 
@@ -82,3 +83,32 @@ async def test_an_order_that_everybody_claims_all_the_time_is_decided(
         finally:
             over = True
     await pool.dispose()
+
+
+async def test_an_order_that_was_written_late_is_decided_although_its_lane_is_always_busy(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Whenever a worker takes in what is late, the lane is being worked on: it would wait for ever.
+
+    The order was being written when its round was taken in, as after a long import.
+    """
+    shop = await a_shop(flows_on(real_database, thorough_every=MINUTE), a_campaign())
+    clock, work = shop.flows.clock, shop.flows.reward_work
+    await shop.report("A-1", clientId="buyer")
+    clock.advance(10 * MINUTE)
+    await shop.report("new", clientId="buyer")
+    async with holding(engine, _LOCK):
+        await shop.look_and_rest()
+    assert await paid_at(shop) == ["purchase:new"]
+
+    for minute in range(2):
+        await shop.report(f"busy {minute}", clientId="buyer")
+        async with holding(engine, "LOCK TABLE transfer IN SHARE MODE") as holder:
+            await work.run()
+            await holder.until_awaited()
+            clock.advance(MINUTE)
+            # It is thorough, but the lane is being worked on.
+            await work.run()
+        await work.finish()
+
+    assert "purchase:A-1" in await paid_at(shop)

@@ -11,10 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.purchases.model.lane_queue import LetGo
-from domains.rewards.model import InteractionState, Obstacle
+from domains.rewards.model import InteractionState
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.reward.flow.prepared import PreparedBatch
-from server.jobs.reward_work import PAUSE
 from tests.orchestration.test_lane_rounds import prepared
 from tests.orchestration.test_late_rates import announce, observe
 from tests.support.books import (
@@ -217,27 +216,33 @@ async def test_a_life_that_was_decided_and_not_let_go_of_keeps_its_buyer(
     await assert_books_balance(database)
 
 
-async def dead_in(shop: Shop, batch: PreparedBatch) -> list[LetGo]:
-    """The oldest of a batch fails for the fifth time; it is noted, and not yet let go of."""
+async def a_dead_one(shop: Shop) -> PreparedBatch:
+    """One of two orders has failed for the fifth time; its order is not let go of yet."""
+    for order in ("A-1", "A-2"):
+        await shop.buy("buyer", order)
+    batch = await prepared(shop)
     async with shop.database.transaction() as tx:
-        await tx.execute(text("UPDATE interaction SET try_count = 4 WHERE order_reference = 'A-1'"))
-        loaded = await shop.flows.turns.load_in(tx, batch)
-    failed = [each for each in loaded.events if each.interaction.order_reference == "A-1"]
-    let_go = await shop.flows.setbacks.set_aside(batch, failed, obstacle=Obstacle.DECIDING_FAILED)
-    assert (await states_of(shop))["purchase:A-1"] is InteractionState.DEAD
-    return let_go
+        await tx.execute(
+            text(
+                """
+                UPDATE interaction SET state = 'dead', try_count = 5
+                WHERE order_reference = 'A-1'
+                """
+            )
+        )
+    return batch
+
+
+LET_GO = LetGo(order_reference="A-1", generation=1, is_decided=False)
 
 
 async def test_a_dead_one_that_is_tried_again_at_once_is_decided(database: Database) -> None:
     """Between two commits of a worker, an operator's retry would lose the order for good."""
     shop = await a_shop(database, a_campaign())
-    for order in ("A-1", "A-2"):
-        await shop.buy("buyer", order)
-    batch = await prepared(shop)
-    let_go = await dead_in(shop, batch)
+    batch = await a_dead_one(shop)
 
     assert await shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None) == 1
-    await shop.flows.turns.finish(batch, let_go, is_complete=False)
+    await shop.flows.turns.finish(batch, [LET_GO], is_complete=False)
     await shop.work()
 
     assert (await states_of(shop))["purchase:A-1"] is InteractionState.DECIDED
@@ -248,23 +253,19 @@ async def test_a_retry_that_waits_for_an_order_sees_what_became_of_it(
 ) -> None:
     """It would go by what it had read before the wait, and leave the order without a time."""
     shop = await a_shop(real_database, a_campaign())
-    for order in ("A-1", "A-2"):
-        await shop.buy("buyer", order)
-    batch = await prepared(shop)
-    let_go = await dead_in(shop, batch)
+    batch = await a_dead_one(shop)
 
     async with engine.connect() as connection:
         await shop.flows.purchases.let_go(
             Transaction(connection),
             shop.merchant_id,
-            let_go,
+            [LET_GO],
             round_number=batch.lane.round_number,
         )
         retrying = beside(shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None))
         await Holder(connection).until_awaited()
         await connection.commit()
     assert await retrying == 1
-    shop.flows.clock.advance(2 * PAUSE)
     await shop.work()
 
     assert (await states_of(shop))["purchase:A-1"] is InteractionState.DECIDED

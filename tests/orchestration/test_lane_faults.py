@@ -142,16 +142,20 @@ async def test_slow_minutes_of_the_database_kill_no_event(
     )
     clock = shop.flows.clock
     slow = shop.on(flows_on(database_of(hasty), clock=clock))
+    pauses = []
     try:
         async with holding(engine, "LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE"):
             for _ in range(TRIES_MAX + 1):
-                await slow.look()
+                await slow.look_and_rest()
                 lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
                 assert lane.obstacle is Obstacle.TIMED_OUT
+                pauses.append(lane.retry_time)
                 clock.advance(timedelta(hours=1))
     finally:
         await hasty.dispose()
 
+    # Each time it was tried.
+    assert len(set(pauses)) == TRIES_MAX + 1
     (event,) = await events_of(shop)
     assert (event.try_count, event.state) == (0, InteractionState.PENDING)
     await shop.work()

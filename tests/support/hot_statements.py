@@ -98,6 +98,9 @@ LANES: dict[str, HotStatement] = {
     "advance": HotStatement(
         call=lambda tx: _LANES.advance(tx, SHOP, 2), indexes={"reward_lane": "pk_reward_lane"}
     ),
+    "count on": HotStatement(
+        call=lambda tx: _LANES.count_on(tx, SHOP, 2), indexes={"reward_lane": "pk_reward_lane"}
+    ),
     "promote orders": HotStatement(
         call=lambda tx: _QUEUE.promote(
             tx, SHOP, after=BEGIN, until=NOW, round_number=ROUND + 1, limit=5
@@ -121,6 +124,18 @@ LANES: dict[str, HotStatement] = {
             limit=5,
         ),
         indexes={"interaction": "ix_interaction_ready"},
+    ),
+    "last ready referrals": HotStatement(
+        call=lambda tx: _DUE.list_last_ready(
+            tx, SHOP, round_number=ROUND, after=None, skip=8, limit=5
+        ),
+        indexes={"interaction": "ix_interaction_ready"},
+    ),
+    "last ready orders": HotStatement(
+        call=lambda tx: _QUEUE.list_last_ready(
+            tx, SHOP, round_number=ROUND, after=None, skip=8, limit=5
+        ),
+        indexes={"shop_order": "ix_shop_order_ready"},
     ),
     "some ready referrals": HotStatement(
         call=lambda tx: _DUE.list_some_ready(
@@ -183,6 +198,12 @@ LANES: dict[str, HotStatement] = {
     "some reversals": HotStatement(
         call=lambda tx: _REVERSALS.list_some(tx, [ReversalId(id_of("reversal", 1))]),
         indexes={"reversal": "pk_reversal"},
+    ),
+    "lives with earlier reversals": HotStatement(
+        call=lambda tx: _REVERSALS.list_with_earlier_open(
+            tx, SHOP, [OrderLife(order_reference=order, generation=2) for order in ORDERS]
+        ),
+        indexes={"reversal": "uq_reversal_order"},
     ),
     "drained reversals": HotStatement(
         call=lambda tx: _REVERSALS.mark_drained(tx, _some_reversals(), first_sequence=1, now=NOW),

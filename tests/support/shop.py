@@ -22,6 +22,7 @@ from orchestration.arrival.flow import Arrival, ArrivalRecord
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
+from server.jobs.reward_work import PAUSE
 from tests.support.flows import NOON, Flows, flows_on
 from tests.support.rules import CampaignPlan
 from vocabulary.ids import CampaignId, DeliveryId, MerchantId
@@ -171,6 +172,11 @@ class Shop:
         """One look at every lane, as a worker does it, until what it began is done."""
         await self.flows.reward_work.run()
         await self.flows.reward_work.finish()
+
+    async def look_and_rest(self) -> None:
+        """The same, until lanes that came to nothing are looked at again."""
+        await self.look()
+        await asyncio.sleep(1.2 * PAUSE.total_seconds())
 
     async def change(self, campaign: str, change: Any) -> Campaign:
         """Publishes, pauses, resumes or archives a campaign, now."""

@@ -59,6 +59,15 @@ _FIX = text(
     FROM fixed ORDER BY order_time, order_reference
     """
 )
+_LAST_READY = text(
+    """
+    SELECT order_time, order_reference FROM shop_order
+    WHERE merchant_id = :merchant_id AND ready_round = :round
+      AND (order_time, order_reference) > (:after_time, CAST(:after_reference AS text))
+    ORDER BY order_time DESC, order_reference DESC
+    LIMIT :batch_size OFFSET :skip
+    """
+)
 _HAS_READY = text(
     """
     SELECT count(*) > 0 FROM (
@@ -180,6 +189,31 @@ class LaneQueueRepository:
             )
             for row in rows
         ]
+
+    async def list_last_ready(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        round_number: int,
+        after: tuple[datetime, str] | None,
+        skip: int,
+        limit: int,
+    ) -> Sequence[tuple[datetime, str]]:
+        """The places of orders at the end of a round, the last one first, without `skip` ones."""
+        after_time, after_reference = after or (_BEFORE_ALL, "")
+        rows = await tx.execute(
+            _LAST_READY,
+            {
+                "merchant_id": merchant_id,
+                "round": round_number,
+                "after_time": after_time,
+                "after_reference": after_reference,
+                "skip": skip,
+                "batch_size": limit,
+            },
+        )
+        return [(row.order_time, row.order_reference) for row in rows]
 
     async def has_ready(
         self, tx: Transaction, merchant_id: MerchantId, *, round_number: int

@@ -120,6 +120,21 @@ class PurchasesService:
             tx, merchant_id, round_number=round_number, after=after, until=until, limit=limit
         )
 
+    async def list_last_ready(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        round_number: int,
+        after: tuple[datetime, str] | None,
+        skip: int,
+        limit: int,
+    ) -> Sequence[tuple[datetime, str]]:
+        """The places of orders at the end of a round, the last one first, without `skip` ones."""
+        return await self._queue.list_last_ready(
+            tx, merchant_id, round_number=round_number, after=after, skip=skip, limit=limit
+        )
+
     async def has_ready(
         self, tx: Transaction, merchant_id: MerchantId, *, round_number: int
     ) -> bool:

@@ -130,9 +130,8 @@ class Lane:
 class WaitingLane:
     """A merchant for whom there is something to do, and from when.
 
-    `failure_count` says how often in a row its turns failed, `timeout_count` the same if they
-    took too long; `has_reversals` that an order was taken back; `is_thorough` that it was found
-    by a look from the first due time on.
+    `failure_count` says how often in a row its turns failed; `has_reversals` that an order was
+    taken back; `is_thorough` that its next round takes in what is due from the first due time on.
     """
 
     merchant_id: MerchantId
@@ -140,9 +139,12 @@ class WaitingLane:
     exists: bool
     next_sequence: int = 1
     failure_count: int = 0
-    timeout_count: int = 0
     has_reversals: bool = False
     is_thorough: bool = False
+
+    def share_of(self, size: int) -> int:
+        """How much of a size is tried: half as much after each turn that failed, one at least."""
+        return max(1, size >> min(self.failure_count, size.bit_length()))
 
 
 def set_back_pause(failure_count: int) -> timedelta:

@@ -27,6 +27,15 @@ _LIST_READY = text(
     LIMIT :batch_size
     """
 )
+_LIST_LAST_READY = text(
+    f"""
+    SELECT {INTERACTION_COLUMNS} FROM interaction
+    WHERE merchant_id = :merchant_id AND ready_round = :round
+      AND (event_time, referral_reference) > (:after_time, CAST(:after_reference AS text))
+    ORDER BY event_time DESC, referral_reference DESC
+    LIMIT :batch_size OFFSET :skip
+    """
+)
 _LIST_SOME_READY = text(
     f"""
     SELECT {INTERACTION_COLUMNS}
@@ -120,6 +129,30 @@ class DueEventRepository:
                 "round": round_number,
                 "after_time": after.time if after else _BEFORE_ALL,
                 "after_reference": after.reference if after else "",
+                "batch_size": limit,
+            },
+        )
+        return [to_interaction(row) for row in rows]
+
+    async def list_last_ready(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        round_number: int,
+        after: Place | None,
+        skip: int,
+        limit: int,
+    ) -> Sequence[Interaction]:
+        """Referrals at the end of a round, the last one first, without the last `skip` ones."""
+        rows = await tx.execute(
+            _LIST_LAST_READY,
+            {
+                "merchant_id": merchant_id,
+                "round": round_number,
+                "after_time": after.time if after else _BEFORE_ALL,
+                "after_reference": after.reference if after else "",
+                "skip": skip,
                 "batch_size": limit,
             },
         )

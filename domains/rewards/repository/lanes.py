@@ -36,6 +36,9 @@ _SAVE = text(
     WHERE merchant_id = :merchant_id
     """
 )
+_COUNT_ON = text(
+    "UPDATE reward_lane SET next_sequence = :next_sequence WHERE merchant_id = :merchant_id"
+)
 _ADVANCE = text(
     """
     UPDATE reward_lane SET next_sequence = :next_sequence, failure_count = 0, retry_time = NULL,
@@ -99,6 +102,10 @@ class LaneRepository:
     async def advance(self, tx: Transaction, merchant_id: MerchantId, next_sequence: int) -> None:
         """Counts on after a turn that succeeded; the lane is no longer set back."""
         await tx.execute(_ADVANCE, {"merchant_id": merchant_id, "next_sequence": next_sequence})
+
+    async def count_on(self, tx: Transaction, merchant_id: MerchantId, next_sequence: int) -> None:
+        """Counts on after something else than deciding; a lane that is set back stays so."""
+        await tx.execute(_COUNT_ON, {"merchant_id": merchant_id, "next_sequence": next_sequence})
 
     async def set_back(
         self,

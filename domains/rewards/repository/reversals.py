@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Uuid
+from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import OrderLife, Reversal
 from infrastructure.database.transaction import Transaction
@@ -34,6 +34,20 @@ _LIST_SOME = text(
     ORDER BY create_time, reversal_id
     """
 ).bindparams(bindparam("reversal_ids", type_=ARRAY(Uuid)))
+_LIST_WITH_EARLIER_OPEN = text(
+    """
+    SELECT DISTINCT asked_reference AS order_reference, asked_generation AS generation
+    FROM unnest(:order_references, :generations) AS asked (asked_reference, asked_generation)
+    CROSS JOIN LATERAL (
+        SELECT drain_time FROM reversal
+        WHERE merchant_id = :merchant_id AND order_reference = asked_reference
+          AND generation < asked_generation OFFSET 0
+    ) AS earlier
+    WHERE drain_time IS NULL
+    """
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)), bindparam("generations", type_=ARRAY(Integer))
+)
 _MARK_DRAINED = text(
     """
     UPDATE reversal SET drain_time = :now, sequence = drained.sequence
@@ -83,6 +97,23 @@ class ReversalRepository:
         """Those of these reversals that nobody has dealt with, oldest first."""
         rows = await tx.execute(_LIST_SOME, {"reversal_ids": reversal_ids})
         return [_reversal(row) for row in rows]
+
+    async def list_with_earlier_open(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]
+    ) -> set[OrderLife]:
+        """Those of these lives whose order had an earlier one that is yet to be taken back."""
+        rows = await tx.execute(
+            _LIST_WITH_EARLIER_OPEN,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [each.order_reference for each in lives],
+                "generations": [each.generation for each in lives],
+            },
+        )
+        return {
+            OrderLife(order_reference=row.order_reference, generation=row.generation)
+            for row in rows
+        }
 
     async def mark_drained(
         self,

@@ -63,8 +63,15 @@ class LanesService:
         await self._lanes.save(tx, lane)
 
     async def advance(self, tx: Transaction, merchant_id: MerchantId, next_sequence: int) -> None:
-        """Counts on after a turn that succeeded; the lane is no longer set back."""
+        """Counts on after something was decided; the lane is no longer set back."""
         await self._lanes.advance(tx, merchant_id, next_sequence)
+
+    async def count_on(self, tx: Transaction, merchant_id: MerchantId, next_sequence: int) -> None:
+        """Counts on after something was taken back; a lane that is set back stays so.
+
+        Else refunds would have it try again and again what is too much for one turn.
+        """
+        await self._lanes.count_on(tx, merchant_id, next_sequence)
 
     async def set_back(
         self, tx: Transaction, lane: LaneWork, *, obstacle: Obstacle, now: datetime
@@ -118,6 +125,21 @@ class LanesService:
         """The next referrals of a round, in the order of the lane."""
         return await self._due_events.list_ready(
             tx, merchant_id, round_number=round_number, after=after, limit=limit
+        )
+
+    async def list_last_ready(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        *,
+        round_number: int,
+        after: Place | None,
+        skip: int,
+        limit: int,
+    ) -> Sequence[Interaction]:
+        """Referrals at the end of a round, the last one first, without the last `skip` ones."""
+        return await self._due_events.list_last_ready(
+            tx, merchant_id, round_number=round_number, after=after, skip=skip, limit=limit
         )
 
     async def list_some_ready(
@@ -194,12 +216,23 @@ class LanesService:
         """Those of these reversals that nobody has dealt with, oldest first."""
         return await self._reversals.list_some(tx, reversal_ids)
 
+    async def list_with_earlier_open(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]
+    ) -> set[OrderLife]:
+        """Those of these lives whose order had an earlier one that is yet to be taken back."""
+        if not lives:
+            return set()
+        return await self._reversals.list_with_earlier_open(tx, merchant_id, lives)
+
     async def set_reversal_aside(
         self, tx: Transaction, reversal: Reversal, *, now: datetime
     ) -> None:
-        """Lets a reversal wait that failed alone, each time longer. It never dies."""
+        """Lets a reversal wait that failed alone, each time longer. It never dies.
+
+        Longer than a lane rests, so that the lane gets past it.
+        """
         await self._reversals.set_aside(
-            tx, reversal.reversal_id, retry_time=now + set_back_pause(reversal.try_count)
+            tx, reversal.reversal_id, retry_time=now + wait_pause(reversal.try_count)
         )
 
     async def list_dead(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domains.rewards.model import Obstacle, Reversal, WaitingLane
@@ -17,8 +17,14 @@ from orchestration.reward.flow.prepared import (
     CampaignsUnreadableError,
     PreparedBatch,
 )
+from orchestration.reward.flow.rehearsing import LaneRehearsals
 from orchestration.reward.flow.reversing import LaneReversals
-from orchestration.reward.flow.searching import StoppedError, search_failures
+from orchestration.reward.flow.searching import (
+    AttemptResult,
+    Search,
+    halves_of,
+    search_failures,
+)
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from vocabulary.ids import InteractionId
@@ -29,7 +35,8 @@ class LaneOutcome:
     """What one turn at a lane came to. All zero: another worker is at it, or nothing is due.
 
     `failed` are the interactions that failed alone; `obstacle` and `failure` say why the lane
-    was set back as a whole, if it was; `is_over` that there is nothing more to do for now.
+    was set back as a whole, if it was; `is_over` that there is nothing more to do for now;
+    `is_thorough` that a round took in what is due from the first due time on.
     """
 
     decided_count: int = 0
@@ -41,6 +48,7 @@ class LaneOutcome:
     obstacle: Obstacle = Obstacle.NONE
     failure: Exception | None = None
     is_over: bool = True
+    is_thorough: bool = False
 
     @property
     def did_something(self) -> bool:
@@ -55,11 +63,46 @@ class LaneFailedError(Exception):
         self.obstacle = obstacle
 
 
+@dataclass(slots=True)
+class _Turn:
+    """A turn while it lasts: where the lane stood, what was prepared, and what came of it."""
+
+    lane: WaitingLane
+    sequence: int
+    batch: PreparedBatch | None = None
+    total: BatchOutcome = field(default_factory=BatchOutcome)
+    reversed_count: int = 0
+    failed: list[tuple[LaneEvent, Exception]] = field(default_factory=list)
+    failed_reversals: list[tuple[Reversal, Exception]] = field(default_factory=list)
+
+    def outcome(
+        self,
+        *,
+        is_over: bool,
+        obstacle: Obstacle = Obstacle.NONE,
+        failure: Exception | None = None,
+    ) -> LaneOutcome:
+        return LaneOutcome(
+            decided_count=self.total.decided_count,
+            waiting_count=self.total.waiting_count,
+            reversed_count=self.reversed_count,
+            reward_count=self.total.reward_count,
+            failed=[(each.interaction.interaction_id, why) for each, why in self.failed],
+            failed_reversals=self.failed_reversals,
+            obstacle=obstacle,
+            failure=failure,
+            is_over=is_over,
+            is_thorough=self.batch is not None and self.batch.is_thorough,
+        )
+
+
 class RewardOrchestrator:
     """Turns due interactions into rewards, lane by lane.
 
-    What fails alone while others of its lane succeed costs that interaction a try. What fails
-    for all, takes too long or loses its connection sets the lane back and costs nothing.
+    What fails alone while another one of its merchant earns costs that interaction a try. What
+    fails alone while others are decided that earn nothing steps aside. What fails for all, takes
+    too long or loses its connection sets the lane back and costs nothing; the next turn is half
+    as large.
     """
 
     def __init__(
@@ -68,6 +111,7 @@ class RewardOrchestrator:
         database: Database,
         turns: LaneTurns,
         setbacks: LaneSetbacks,
+        rehearsals: LaneRehearsals,
         reversals: LaneReversals,
         clock: Callable[[], datetime],
         batch_size: int,
@@ -75,6 +119,7 @@ class RewardOrchestrator:
         self._database = database
         self._turns = turns
         self._setbacks = setbacks
+        self._rehearsals = rehearsals
         self._reversals = reversals
         self._clock = clock
         self._batch_size = batch_size
@@ -89,104 +134,135 @@ class RewardOrchestrator:
 
     async def work(self, lane: WaitingLane) -> LaneOutcome:
         """Takes one turn at a lane: its reversals, then one batch of what is due."""
-        sequence = lane.next_sequence
-        outcome = LaneOutcome()
-        batch = None
+        turn = _Turn(lane, lane.next_sequence)
+        # What failed as a whole is tried in smaller parts.
+        limit = lane.share_of(self._batch_size)
         try:
             if not lane.exists:
                 await self._turns.make(lane.merchant_id)
-            if lane.has_reversals:
-                outcome = await self._take_back(lane)
-                sequence += outcome.reversed_count
-                if not outcome.is_over:
-                    return outcome
-            # What took too long in one is tried in smaller parts.
-            limit = max(1, self._batch_size >> min(lane.timeout_count, 10))
-            batch = await self._turns.prepare(lane, limit=limit)
-            if batch is None:
-                return outcome
-            sequence = batch.lane.next_sequence
-            return await self._work_on(batch, outcome)
+            reversals = await self._reversals.list_open(lane, limit=limit)
+            if reversals:
+                search = await self._take_back(turn, reversals)
+                # As long as there may be another one, nothing is decided.
+                if not search.is_complete or len(reversals) == limit:
+                    return turn.outcome(is_over=search.is_taken)
+            turn.batch = await self._turns.prepare(lane, limit=limit)
+            if turn.batch is None:
+                return turn.outcome(is_over=True)
+            turn.sequence = turn.batch.lane.next_sequence
+            is_complete = await self._decide(turn, turn.batch)
         except Exception as failure:  # noqa: BLE001 - whatever it is, the lane is set back
-            return await self._set_back(lane, batch, sequence, outcome, failure)
+            return await self._set_back(turn, failure)
+        # One that another worker has is over.
+        return turn.outcome(is_over=is_complete is None or (turn.batch.is_last and is_complete))
 
-    async def _take_back(self, lane: WaitingLane) -> LaneOutcome:
+    async def _take_back(self, turn: _Turn, reversals: Sequence[Reversal]) -> Search[Reversal]:
         """Deals with a batch of reversals, before anything is decided that they would pay for."""
-        reversals = await self._reversals.list_open(lane, limit=self._batch_size)
-        if not reversals:
-            return LaneOutcome()
-        reversed_count = 0
+        merchant_id = turn.lane.merchant_id
 
-        async def drain(part: Sequence[Reversal]) -> None:
-            nonlocal reversed_count
-            reversed_count += await self._reversals.drain(lane.merchant_id, part)
+        async def drain(part: Sequence[Reversal]) -> AttemptResult:
+            count = await self._reversals.drain(merchant_id, part)
+            if count is None:
+                return AttemptResult.TAKEN
+            turn.reversed_count += count
+            turn.sequence += count
+            return AttemptResult.EARNED if count else AttemptResult.NOTHING
 
-        search = await search_failures(reversals, drain, clock=self._clock)
-        for reversal, _ in search.failed:
-            await self._reversals.set_aside(lane.merchant_id, reversal)
-        return LaneOutcome(
-            reversed_count=reversed_count,
-            failed_reversals=search.failed,
-            # As long as there may be another one, nothing is decided.
-            is_over=search.is_complete and len(reversals) < self._batch_size,
-        )
+        search = await search_failures([reversals], drain, clock=self._clock)
+        turn.failed_reversals += search.failed
+        waiting = [reversal for reversal, _ in search.failed]
+        if search.stopped_by is not None and len(search.stopped_at) == 1:
+            # One that takes too long by itself steps aside for whatever is behind it.
+            waiting += search.stopped_at
+        for reversal in waiting:
+            await self._reversals.set_aside(merchant_id, reversal)
+        if search.stopped_by is not None:
+            raise LaneFailedError(_obstacle_of(search.stopped_by)) from search.stopped_by
+        return search
 
-    async def _work_on(self, batch: PreparedBatch, so_far: LaneOutcome) -> LaneOutcome:
-        total = BatchOutcome()
-
-        async def decide(events: Sequence[LaneEvent]) -> None:
-            try:
-                outcome = await self._turns.decide(batch.of(events))
-            except BatchFailedError as failure:
-                raise _cause(failure) from failure
-            if outcome is not None:
-                total.add(outcome)
-
-        failed: list[tuple[LaneEvent, Exception]] = []
-        is_complete = True
+    async def _decide(self, turn: _Turn, batch: PreparedBatch) -> bool | None:
+        """Decides a batch; returns whether that was all of it. None: another worker is at it."""
         try:
             outcome = await self._turns.decide(batch)
-            if outcome is None:
-                return so_far
-            total.add(outcome)
         except BatchFailedError as failure:
-            cause = _cause(failure)
-            obstacle = _obstacle_of(cause)
-            if obstacle is not Obstacle.DECIDING_FAILED or len(failure.events) <= 1:
-                if obstacle is Obstacle.TIMED_OUT and len(failure.events) == 1:
-                    await self._let_wait(batch, failure.events[0])
-                raise LaneFailedError(obstacle) from cause
-            search = await search_failures(failure.events, decide, clock=self._clock)
-            if not search.success_count:
-                raise LaneFailedError(Obstacle.DECIDING_FAILED) from cause
-            failed, is_complete = search.failed, search.is_complete
-            total.let_go += await self._setbacks.set_aside(
-                batch, [each for each, _ in failed], obstacle=Obstacle.DECIDING_FAILED
+            is_complete = await self._decide_in_parts(turn, batch, failure)
+        else:
+            is_complete = None if outcome is None else True
+            turn.total = outcome or turn.total
+        await self._turns.finish(batch, turn.total.let_go, is_complete=bool(is_complete))
+        await self._turns.announce_again(turn.total)
+        return is_complete
+
+    async def _decide_in_parts(
+        self, turn: _Turn, batch: PreparedBatch, failure: BatchFailedError
+    ) -> bool | None:
+        """Searches a batch for what fails alone, and has that wait; returns as `_decide` does.
+
+        Raises:
+            LaneFailedError: nobody is known to be to blame.
+        """
+        cause = _cause(failure)
+        search: Search[LaneEvent] = Search()
+        if is_timeout(cause) or is_away(cause):
+            search.stopped_by, search.stopped_at = cause, failure.events
+            search.untried = list(failure.events)
+        elif len(failure.events) == 1:
+            search.failed = [(failure.events[0], cause)]
+        else:
+            search = await self._search(turn, batch, failure.events)
+        if search.is_taken:
+            return None
+        turn.failed += search.failed
+        is_past = await self._let_wait(turn, batch, search)
+        if is_past is None:
+            return None
+        if search.stopped_by is not None:
+            if len(search.stopped_at) == 1:
+                # One that takes too long by itself steps aside for the others behind it.
+                await self._setbacks.postpone(
+                    batch, search.stopped_at, obstacle=_obstacle_of(search.stopped_by)
+                )
+            raise LaneFailedError(_obstacle_of(search.stopped_by)) from search.stopped_by
+        if not is_past:
+            raise LaneFailedError(Obstacle.DECIDING_FAILED) from cause
+        return search.is_complete
+
+    async def _search(
+        self, turn: _Turn, batch: PreparedBatch, events: Sequence[LaneEvent]
+    ) -> Search[LaneEvent]:
+        async def decide(part: Sequence[LaneEvent]) -> AttemptResult:
+            try:
+                outcome = await self._turns.decide(batch.of(part))
+            except BatchFailedError as failure:
+                raise _cause(failure) from failure
+            if outcome is None:
+                return AttemptResult.TAKEN
+            turn.total.add(outcome)
+            return outcome.result
+
+        return await search_failures(halves_of(events), decide, clock=self._clock)
+
+    async def _let_wait(
+        self, turn: _Turn, batch: PreparedBatch, search: Search[LaneEvent]
+    ) -> bool | None:
+        """Has what failed alone wait. Returns whether the lane gets past it, and goes on.
+
+        None: another worker is at it.
+        """
+        failed = [each for each, _ in search.failed]
+        is_proven = search.best is AttemptResult.EARNED
+        if failed and not is_proven and search.stopped_by is None:
+            is_proven = await self._rehearsals.would_earn(
+                batch, search.untried, failure_count=turn.lane.failure_count
             )
-        await self._turns.finish(batch, total.let_go, is_complete=is_complete)
-        await self._turns.announce_again(total)
-        return replace(
-            so_far,
-            decided_count=total.decided_count,
-            waiting_count=total.waiting_count,
-            reward_count=total.reward_count,
-            failed=[(each.interaction.interaction_id, why) for each, why in failed],
-            is_over=batch.is_last and is_complete,
-        )
+        if not is_proven and search.best < AttemptResult.DECIDED:
+            return False
+        wait = self._setbacks.set_aside if is_proven else self._setbacks.postpone
+        if failed and not await wait(batch, failed, obstacle=Obstacle.DECIDING_FAILED):
+            return None
+        return True
 
-    async def _let_wait(self, batch: PreparedBatch, event: LaneEvent) -> None:
-        """One that takes too long by itself steps aside for the others behind it."""
-        let_go = await self._setbacks.postpone(batch, event, obstacle=Obstacle.TIMED_OUT)
-        await self._turns.finish(batch, let_go, is_complete=False)
-
-    async def _set_back(
-        self,
-        lane: WaitingLane,
-        batch: PreparedBatch | None,
-        sequence: int,
-        outcome: LaneOutcome,
-        failure: Exception,
-    ) -> LaneOutcome:
+    async def _set_back(self, turn: _Turn, failure: Exception) -> LaneOutcome:
         cause = _cause(failure)
         match failure:
             case LaneFailedError():
@@ -196,24 +272,25 @@ class RewardOrchestrator:
             case _:
                 obstacle = _obstacle_of(cause)
         try:
-            if batch is not None:
-                await self._setbacks.open_again(batch)
+            if turn.batch is not None:
+                # What waits for a rate, or was decided, is not opened again with the rest.
+                await self._turns.finish(turn.batch, turn.total.let_go, is_complete=False)
+                await self._turns.announce_again(turn.total)
+                await self._setbacks.open_again(turn.batch)
             await self._setbacks.set_back(
-                lane.merchant_id, next_sequence=sequence, obstacle=obstacle
+                turn.lane.merchant_id, next_sequence=turn.sequence, obstacle=obstacle
             )
         except Exception as second:
             # Whoever could not work on it may not be able to say so either.
             if not is_away(second) and not is_timeout(second):
                 raise
-        return replace(outcome, obstacle=obstacle, failure=cause, is_over=True)
+        return turn.outcome(is_over=True, obstacle=obstacle, failure=cause)
 
 
 def _cause(failure: Exception) -> Exception:
     """What went wrong in the end, behind our own words for it."""
     cause = failure.__cause__
-    is_ours = isinstance(
-        failure, (BatchFailedError, LaneFailedError, CampaignsUnreadableError, StoppedError)
-    )
+    is_ours = isinstance(failure, (BatchFailedError, LaneFailedError, CampaignsUnreadableError))
     return _cause(cause) if is_ours and isinstance(cause, Exception) else failure
 
 

@@ -12,10 +12,11 @@ from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.rewards.model import Interaction, LaneWork, OrderLife, Place
 from orchestration.reward.flow.batch import BatchResult
 from orchestration.reward.flow.event_facts import LaneEvent
+from orchestration.reward.flow.searching import AttemptResult, CommonFailureError
 from vocabulary.ids import InteractionId
 
 
-class CampaignsUnreadableError(Exception):
+class CampaignsUnreadableError(CommonFailureError):
     """A merchant's campaigns cannot be read, so nothing of its lane can be decided."""
 
 
@@ -24,13 +25,17 @@ class PreparedBatch:
     """What is decided next in a lane. Nothing changes its orders' buyers and times any more.
 
     `lane` is the lane as it was then; `order_place` and `referral_place` are where it stands once
-    all of this is dealt with. `is_last`: nothing of the round comes after it.
+    all of this is dealt with. `left` are orders that were fixed with it, but come in the next one;
+    `is_last`: nothing of the round comes after it; `is_thorough`: for it, the round took in what
+    is due from the first due time on.
     """
 
     lane: LaneWork
     orders: Sequence[FixedOrder]
     referrals: Sequence[Interaction]
     is_last: bool
+    left: Sequence[FixedOrder] = ()
+    is_thorough: bool = False
 
     @property
     def size(self) -> int:
@@ -75,6 +80,13 @@ class BatchOutcome:
     events: list[LaneEvent] = field(default_factory=list)
     let_go: list[LetGo] = field(default_factory=list)
     needed_rates: list[tuple[Pair, datetime]] = field(default_factory=list)
+
+    @property
+    def result(self) -> AttemptResult:
+        """What it is worth as a proof that others fail for a reason of their own."""
+        if self.reward_count:
+            return AttemptResult.EARNED
+        return AttemptResult.DECIDED if self.decided_count else AttemptResult.NOTHING
 
     def add(self, other: BatchOutcome) -> None:
         self.decided_count += other.decided_count

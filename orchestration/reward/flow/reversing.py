@@ -42,19 +42,22 @@ class LaneReversals:
                 tx, waiting.merchant_id, after=None, now=self._clock(), limit=limit
             )
 
-    async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int:
-        """Takes back what these orders earned; returns how many it were. All, or none.
+    async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int | None:
+        """Takes back what these orders earned, all or none; returns how many it were.
 
-        Orders that are being written are left for the next time.
+        Orders that are being written are left for the next time. None: another worker has the
+        lane, or it is held, and nothing was done.
         """
         now = self._clock()
         settled = await self._settle(merchant_id, reversals)
+        if settled is None:
+            return None
         if not settled:
             return 0
         async with self._database.transaction() as tx:
             lane = await self._lanes.take(tx, merchant_id)
             if lane is None:
-                return 0
+                return None
             # Another worker may have dealt with some of them.
             open_ones = await self._lanes.list_reversals(tx, [each.reversal_id for each in settled])
             if not open_ones:
@@ -62,20 +65,21 @@ class LaneReversals:
             await self._cancellation.take_back_in(
                 tx, merchant_id, open_ones, first_sequence=lane.next_sequence, now=now
             )
-            await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(open_ones))
+            await self._lanes.count_on(tx, merchant_id, lane.next_sequence + len(open_ones))
         return len(open_ones)
 
     async def _settle(
         self, merchant_id: MerchantId, reversals: Sequence[Reversal]
-    ) -> Sequence[Reversal]:
+    ) -> Sequence[Reversal] | None:
         """Those of the reversals whose orders know by now whether that life was decided.
 
         A transaction of its own, so that no webhook waits for the one that takes back. It comes
-        first, so that it happens again if a worker is killed in between.
+        first, so that it happens again if a worker is killed in between. None: another worker has
+        the lane.
         """
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, merchant_id) is None:
-                return []
+                return None
             lives = [each.life for each in reversals]
             interactions = await self._lanes.list_of_orders(
                 tx, merchant_id, [each.order_reference for each in lives]
@@ -96,7 +100,7 @@ class LaneReversals:
         return [each for each in reversals if each.life.order_reference in set(settled)]
 
     async def set_aside(self, merchant_id: MerchantId, reversal: Reversal) -> None:
-        """Lets a reversal wait that failed alone, so that the others go on."""
+        """Lets a reversal wait that failed or took too long alone, so that the others go on."""
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, merchant_id) is not None:
                 await self._lanes.set_reversal_aside(tx, reversal, now=self._clock())

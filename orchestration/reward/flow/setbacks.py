@@ -8,7 +8,7 @@ from datetime import datetime
 from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import Obstacle
 from domains.rewards.service import LanesService
-from infrastructure.database.transaction import Database
+from infrastructure.database.transaction import Database, Transaction
 from orchestration.reward.flow.event_facts import LaneEvent
 from orchestration.reward.flow.prepared import PreparedBatch, let_go_of, life_of
 from orchestration.reward.flow.turns import LaneTurns
@@ -41,42 +41,71 @@ class LaneSetbacks:
                 is_decided=False,
                 due_time=now,
             )
-            for each in batch.orders
+            for each in (*batch.orders, *batch.left)
         ]
         await self._turns.finish(batch, let_go, is_complete=False)
 
     async def set_aside(
         self, batch: PreparedBatch, failed: Sequence[LaneEvent], *, obstacle: Obstacle
-    ) -> list[LetGo]:
-        """Charges a try to interactions that failed alone while others succeeded.
+    ) -> bool:
+        """Charges a try to interactions that failed alone while another one earned.
 
-        The fifth time one is dead, and visible. Returns the orders that are let go of by it.
+        The fifth time one is dead, and visible. Lets go of their orders. Returns whether it did
+        so; else another worker has the lane.
         """
-        now = self._clock()
-        let_go: list[LetGo] = []
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, batch.lane.merchant_id) is None:
-                return []
-            for each in failed:
+                return False
+            let_go: list[LetGo] = []
+            now = self._clock()
+            for each in await self._as_they_were(tx, batch, failed):
                 retry_time = await self._lanes.fail(
                     tx, each.interaction, obstacle=obstacle, now=now
                 )
                 if (life := life_of(each)) is not None:
                     let_go.append(let_go_of(life, is_decided=False, due_time=retry_time))
-        return let_go
+            await self._turns.let_go_in(tx, batch, let_go)
+        return True
 
     async def postpone(
-        self, batch: PreparedBatch, event: LaneEvent, *, obstacle: Obstacle
-    ) -> list[LetGo]:
-        """Lets one interaction wait whose batch of one took too long. Costs it no try."""
+        self, batch: PreparedBatch, events: Sequence[LaneEvent], *, obstacle: Obstacle
+    ) -> bool:
+        """Lets interactions step aside, each time longer, so that the lane goes on without them.
+
+        Costs them no try. Lets go of their orders. Returns whether it did so; else another worker
+        has the lane.
+        """
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, batch.lane.merchant_id) is None:
-                return []
-            (until,) = await self._lanes.postpone(
-                tx, [(event.interaction, None)], obstacle=obstacle, now=self._clock()
+                return False
+            found = await self._as_they_were(tx, batch, events)
+            until = await self._lanes.postpone(
+                tx,
+                [(each.interaction, None) for each in found],
+                obstacle=obstacle,
+                now=self._clock(),
             )
-        life = life_of(event)
-        return [] if life is None else [let_go_of(life, is_decided=False, due_time=until)]
+            let_go = [
+                let_go_of(life, is_decided=False, due_time=due_time)
+                for each, due_time in zip(found, until, strict=True)
+                if (life := life_of(each)) is not None
+            ]
+            await self._turns.let_go_in(tx, batch, let_go)
+        return True
+
+    async def _as_they_were(
+        self, tx: Transaction, batch: PreparedBatch, events: Sequence[LaneEvent]
+    ) -> list[LaneEvent]:
+        """Those of these events that no other worker has dealt with since they were loaded."""
+        before = {each.interaction.interaction_id: each.interaction for each in events}
+        found = (await self._turns.load_in(tx, batch.of(events))).events
+        return [
+            each
+            for each in found
+            if (was := before.get(each.interaction.interaction_id)) is not None
+            and (was.try_count, was.wait_count)
+            == (each.interaction.try_count, each.interaction.wait_count)
+        ]
 
     async def set_back(
         self, merchant_id: MerchantId, *, next_sequence: int, obstacle: Obstacle

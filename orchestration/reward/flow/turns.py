@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import UUID
+from itertools import accumulate
 
-from domains.business.service import BusinessService
-from domains.campaign.model import Campaign
-from domains.campaign.service import CampaignService, RatesService
-from domains.purchases.model.lane_queue import LetGo
+from domains.campaign.service import RatesService
+from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.service import PurchasesService
-from domains.referral.service import ReferralService
-from domains.rewards.model import (
-    InteractionState,
-    LanePhase,
-    LaneWork,
-    Obstacle,
-    OrderLife,
-    WaitingLane,
-)
-from domains.rewards.service import LanesService, RewardsService
-from infrastructure.database.failures import is_away, is_timeout
+from domains.rewards.model import InteractionState, LanePhase, LaneWork, OrderLife, WaitingLane
+from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Database, Transaction
-from orchestration.reward.flow.batch import decide_batch, windows_of
-from orchestration.reward.flow.event_facts import EventFactsLoader, LaneEvent
+from orchestration.reward.flow.deciding import BatchDeciding
+from orchestration.reward.flow.event_facts import LaneEvent
 from orchestration.reward.flow.prepared import (
     BatchFailedError,
     BatchOutcome,
     CampaignsUnreadableError,
     PreparedBatch,
     let_go_of,
-    note,
-    purchase_event,
     stands_as,
 )
 from vocabulary.ids import MerchantId
 
 PROMOTED_MAX = 2_000
 """How much of what is due is taken into a round at once."""
+
+LINES_MAX = 5_000
+"""How many lines the orders of a batch have together, because time and memory go into them."""
 
 _END = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -58,28 +49,18 @@ class LaneTurns:
         self,
         *,
         database: Database,
-        business: BusinessService,
-        campaigns: CampaignService,
         rates: RatesService,
         purchases: PurchasesService,
-        referral: ReferralService,
         lanes: LanesService,
-        rewards: RewardsService,
-        facts: EventFactsLoader,
+        deciding: BatchDeciding,
         clock: Callable[[], datetime],
-        new_id: Callable[[], UUID],
     ) -> None:
         self._database = database
-        self._business = business
-        self._campaigns = campaigns
         self._rates = rates
         self._purchases = purchases
-        self._referral = referral
         self._lanes = lanes
-        self._rewards = rewards
-        self._facts = facts
+        self._deciding = deciding
         self._clock = clock
-        self._new_id = new_id
 
     async def make(self, merchant_id: MerchantId) -> None:
         """Makes a merchant's lane, unless another worker has made it."""
@@ -87,17 +68,27 @@ class LaneTurns:
             await self._lanes.ensure(tx, merchant_id)
 
     async def prepare(self, waiting: WaitingLane, *, limit: int) -> PreparedBatch | None:
-        """Fixes what is decided next. None: another worker is at it, or nothing is due."""
+        """Fixes what is decided next, up to `limit` orders and referrals each.
+
+        None: another worker is at it, or nothing is due. After a turn that failed, less is taken
+        into a round at once.
+        """
         is_thorough = waiting.is_thorough
+        has_taken_in_all = False
+        promoted_max = waiting.share_of(PROMOTED_MAX)
         while True:
             async with self._database.transaction() as tx:
                 lane = await self._lanes.take(tx, waiting.merchant_id)
                 if lane is None:
                     return None
-                if lane.phase is LanePhase.IDLE:
+                was_idle = lane.phase is LanePhase.IDLE
+                if was_idle:
                     lane = lane.begin_round(self._clock())
                 if lane.phase is LanePhase.PROMOTING:
-                    lane = await self._promote(tx, lane, is_thorough=is_thorough)
+                    lane = await self._promote(
+                        tx, lane, is_thorough=is_thorough, limit=promoted_max
+                    )
+                    has_taken_in_all = has_taken_in_all or is_thorough
                     is_thorough = False
                 await self._lanes.save(tx, lane)
                 if lane.phase is LanePhase.PROMOTING:
@@ -105,10 +96,19 @@ class LaneTurns:
                 # Last, because whoever reports or claims these orders waits until the commit.
                 batch = await self._fix(tx, lane, limit=limit)
                 if not batch.size:
-                    await self._lanes.save(tx, await self._end_of_round(tx, lane))
-            return batch if batch.size else None
+                    lane = await self._end_of_round(tx, lane)
+                    await self._lanes.save(tx, lane)
+                    if lane.phase is LanePhase.IDLE and not was_idle:
+                        # Nothing was left of a round, as after a batch that was opened again.
+                        continue
+                    if lane.phase is LanePhase.IDLE and lane.failure_count:
+                        # Nothing is due at all, so nothing is left of what failed.
+                        await self._lanes.advance(tx, lane.merchant_id, lane.next_sequence)
+            return replace(batch, is_thorough=has_taken_in_all) if batch.size else None
 
-    async def _promote(self, tx: Transaction, lane: LaneWork, *, is_thorough: bool) -> LaneWork:
+    async def _promote(
+        self, tx: Transaction, lane: LaneWork, *, is_thorough: bool, limit: int
+    ) -> LaneWork:
         """Takes the next part of what is due into the round."""
         assert lane.round_time is not None, lane
         ends = []
@@ -119,9 +119,9 @@ class LaneTurns:
                 after=lane.look_from(is_thorough=is_thorough),
                 until=lane.round_time,
                 round_number=lane.round_number,
-                limit=PROMOTED_MAX,
+                limit=limit,
             )
-            if count == PROMOTED_MAX and last is not None:
+            if count == limit and last is not None:
                 ends.append(last)
         return lane.promoted(min(ends, default=None))
 
@@ -144,14 +144,21 @@ class LaneTurns:
             until=last_referral or _END,
             limit=limit,
         )
-        is_last = len(referrals) < limit and len(orders) < limit
-        if len(orders) == limit:
+        kept = _within_lines(orders)
+        is_last = len(referrals) < limit and len(orders) < limit and len(kept) == len(orders)
+        if len(orders) == limit or len(kept) < len(orders):
             # At one time orders come first, and there may be more of this one's time.
-            last = orders[-1].order_time
+            last = kept[-1].order_time
             referrals = [
                 each for each in referrals if each.event_time is not None and each.event_time < last
             ]
-        return PreparedBatch(lane=lane, orders=orders, referrals=referrals, is_last=is_last)
+        return PreparedBatch(
+            lane=lane,
+            orders=kept,
+            referrals=referrals,
+            left=orders[len(kept) :],
+            is_last=is_last,
+        )
 
     async def _end_of_round(self, tx: Transaction, lane: LaneWork) -> LaneWork:
         """The lane after its last batch: at rest, unless something was passed over.
@@ -184,8 +191,7 @@ class LaneTurns:
                     return None
                 outcome = await self.load_in(tx, batch)
                 events.extend(outcome.events)
-                if outcome.events:
-                    await self._decide(tx, lane, outcome)
+                await self.decide_in(tx, lane, outcome)
             return outcome
 
         try:
@@ -196,132 +202,51 @@ class LaneTurns:
             raise BatchFailedError(list(events)) from failure
 
     async def load_in(self, tx: Transaction, batch: PreparedBatch) -> BatchOutcome:
-        """What of a batch is still to be decided, and what a worker that died had done."""
-        merchant_id, number = batch.lane.merchant_id, batch.lane.round_number
-        purchases = await self._purchases.list_fixed(
-            tx,
-            merchant_id,
-            [each.order_reference for each in batch.orders],
-            round_number=number,
-        )
-        interactions = await self._lanes.list_of_orders(
-            tx, merchant_id, [each.order_reference for each in purchases]
-        )
-        outcome = BatchOutcome()
-        for purchase in purchases:
-            life = OrderLife(
-                order_reference=purchase.order_reference, generation=purchase.generation
-            )
-            interaction = interactions[life]
-            if interaction.state is InteractionState.PENDING:
-                outcome.events.append(purchase_event(interaction, purchase))
-            else:
-                decided = interaction.state is InteractionState.DECIDED
-                outcome.let_go.append(let_go_of(life, is_decided=decided))
-        outcome.events += await self._load_referrals(tx, batch)
-        outcome.events.sort(key=lambda each: each.lane_key)
-        return outcome
+        """What of a batch is still to be decided. The caller is the lane's writer."""
+        return await self._deciding.load_in(tx, batch)
 
-    async def _load_referrals(self, tx: Transaction, batch: PreparedBatch) -> list[LaneEvent]:
-        if not batch.referrals:
-            return []
-        lane = batch.lane
-        referrals = await self._lanes.list_some_ready(
-            tx,
-            [each.interaction_id for each in batch.referrals],
-            round_number=lane.round_number,
-        )
-        links = await self._referral.list_some(
-            tx,
-            lane.merchant_id,
-            [each.referral_link_id for each in referrals if each.referral_link_id],
-        )
-        referrers = {each.referral_link_id: each.referrer_group_id for each in links}
-        events = []
-        for each in referrals:
-            assert each.identity_group_id is not None, each
-            assert each.event_time is not None, each
-            assert each.referral_link_id is not None, each
-            events.append(
-                LaneEvent(
-                    interaction=each,
-                    person=each.identity_group_id,
-                    event_time=each.event_time,
-                    purchase=None,
-                    referrer=referrers[each.referral_link_id],
-                )
-            )
-        return events
+    async def decide_in(self, tx: Transaction, lane: LaneWork, outcome: BatchOutcome) -> None:
+        """Decides what was loaded, if anything is left to be. The caller is the lane's writer.
 
-    async def _decide(self, tx: Transaction, lane: LaneWork, outcome: BatchOutcome) -> None:
-        now = self._clock()
-        merchant_id = lane.merchant_id
-        merchant = await self._business.get(tx, merchant_id)
-        campaigns = await self._read_campaigns(tx, merchant_id)
-        depth_max = max((campaign.rule.chain_depth for campaign in campaigns), default=1)
-        events = await self._facts.load(tx, merchant, outcome.events, depth_max=depth_max)
-        ends = windows_of(campaigns, events)
-        state = await self._campaigns.lock_windows(tx, ends)
-        result = decide_batch(
-            campaigns,
-            events,
-            state,
-            first_sequence=lane.next_sequence,
-            now=now,
-            new_id=self._new_id,
-        )
-        await self._rewards.add_units(
-            tx, merchant_id, sorted(result.units, key=lambda unit: unit.key)
-        )
-        await self._campaigns.charge(
-            tx,
-            charges=result.charges,
-            refusals=result.refusals,
-            consumptions=result.consumptions,
-            ends=ends,
-        )
-        await self._rewards.record_decided(tx, result.decided, now=now)
-        until = await self._lanes.postpone(
-            tx,
-            [(each.interaction, str(pair)) for each, pair in result.waiting],
-            obstacle=Obstacle.RATE_MISSING,
-            now=now,
-        )
-        await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(result.decisions))
-        note(outcome, result, until)
-
-    async def _read_campaigns(self, tx: Transaction, merchant_id: MerchantId) -> Sequence[Campaign]:
-        try:
-            return await self._campaigns.list_paying(tx, merchant_id)
-        except Exception as failure:
-            if is_timeout(failure) or is_away(failure):
-                raise
-            raise CampaignsUnreadableError from failure
+        Raises:
+            CampaignsUnreadableError: nothing of the lane can be decided.
+        """
+        if outcome.events:
+            await self._deciding.decide_in(tx, lane, outcome)
 
     async def finish(
         self, batch: PreparedBatch, let_go: Sequence[LetGo], *, is_complete: bool
     ) -> None:
-        """Lets go of the orders of a batch; if that was all of it, the lane goes on from there.
+        """Lets go of orders of a batch; if that was all of it, the lane goes on from there.
 
         Whoever cannot have the lane leaves it to the next one, who finds what is decided.
         """
+        if not let_go and not is_complete:
+            return
         lane = batch.lane
         async with self._database.transaction() as tx:
             found = await self._lanes.take(tx, lane.merchant_id)
             if found is None:
                 return
-            await self._purchases.let_go(
-                tx,
-                lane.merchant_id,
-                await self._as_they_are(tx, lane.merchant_id, let_go),
-                round_number=lane.round_number,
-            )
+            await self.let_go_in(tx, batch, let_go)
             if not is_complete or not stands_as(found, lane):
                 return
             found = found.walked(batch.order_place, batch.referral_place, is_over=False)
             if batch.is_last:
                 found = await self._end_of_round(tx, found)
             await self._lanes.save(tx, found)
+
+    async def let_go_in(
+        self, tx: Transaction, batch: PreparedBatch, let_go: Sequence[LetGo]
+    ) -> None:
+        """Takes orders out of the round of a batch. The caller is the lane's writer."""
+        merchant_id = batch.lane.merchant_id
+        await self._purchases.let_go(
+            tx,
+            merchant_id,
+            await self._as_they_are(tx, merchant_id, let_go),
+            round_number=batch.lane.round_number,
+        )
 
     async def _as_they_are(
         self, tx: Transaction, merchant_id: MerchantId, let_go: Sequence[LetGo]
@@ -354,3 +279,10 @@ class LaneTurns:
         if outcome.needed_rates:
             async with self._database.transaction() as tx:
                 await self._rates.announce_again(tx, outcome.needed_rates)
+
+
+def _within_lines(orders: Sequence[FixedOrder]) -> Sequence[FixedOrder]:
+    """The first of these orders, one at least, that have no more lines than a batch may have."""
+    sums = accumulate(each.line_count for each in orders)
+    count = sum(number <= LINES_MAX for number in sums)
+    return orders[: max(1, count)]

@@ -29,6 +29,8 @@ class StandInFlow:
         self.is_over = True
         self.decided_count = 1
         self.failure: Exception | None = None
+        self.thorough: list[bool] = []
+        self.takes_in = True
 
     async def list_waiting_lanes(self, *, is_thorough: bool) -> Sequence[WaitingLane]:
         self.looks.append(is_thorough)
@@ -36,10 +38,15 @@ class StandInFlow:
 
     async def work(self, lane: WaitingLane) -> LaneOutcome:
         self.turns.append(lane.merchant_id)
+        self.thorough.append(lane.is_thorough)
         await self.may_end.wait()
         if self.failure is not None:
             raise self.failure
-        return LaneOutcome(is_over=self.is_over, decided_count=self.decided_count)
+        return LaneOutcome(
+            is_over=self.is_over,
+            decided_count=self.decided_count,
+            is_thorough=lane.is_thorough and self.takes_in,
+        )
 
 
 def a_lane(*, due: timedelta = timedelta(), failures: int = 0) -> WaitingLane:
@@ -196,3 +203,53 @@ async def test_a_look_is_thorough_at_first_and_every_minute() -> None:
     await worker.run()
 
     assert flow.looks == [True, False, True, True]
+
+
+async def test_a_lane_that_is_worked_on_at_a_thorough_look_is_gone_through_afterwards() -> None:
+    """An order that was written late in a busy shop would never be decided."""
+    clock = Clock()
+    flow = StandInFlow(a_lane())
+    worker = a_worker(flow, clock=clock)
+    await worker.run()
+    await asyncio.sleep(0)
+    clock.advance(THOROUGH_EVERY)
+    await worker.run()
+    flow.may_end.set()
+    await worker.finish()
+
+    for _ in range(2):
+        await worker.run()
+        await worker.finish()
+
+    # The first look, the one after the busy one, and one for which nothing is left.
+    assert flow.thorough == [True, True, False]
+    assert flow.looks == [True, True, False, False]
+
+
+async def test_a_lane_without_a_place_at_a_thorough_look_is_gone_through_afterwards() -> None:
+    """The same, of a shop that had to wait for its turn."""
+    flow = StandInFlow(a_lane(), a_lane())
+    flow.may_end.set()
+    worker = a_worker(flow, lanes_max=1)
+    for _ in range(3):
+        await worker.run()
+        await worker.finish()
+
+    assert flow.thorough == [True, True, False]
+
+
+async def test_a_lane_is_gone_through_until_a_round_begins() -> None:
+    """A round that lasts for many turns would use up what was asked for the next one."""
+    flow = StandInFlow(a_lane())
+    flow.may_end.set()
+    flow.takes_in = False
+    worker = a_worker(flow)
+    for _ in range(2):
+        await worker.run()
+        await worker.finish()
+    flow.takes_in, flow.is_over = True, False
+    await worker.run()
+    await worker.finish()
+
+    assert flow.looks == [True, False, False]
+    assert flow.thorough == [True, True, True] + [False] * (TURNS_MAX - 1)

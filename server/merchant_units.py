@@ -1,0 +1,23 @@
+"""Tells campaigns in what merchants pay: the two domains do not know each other."""
+
+from __future__ import annotations
+
+from domains.business.service import BusinessService
+from domains.campaign.model import RewardUnits
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import MerchantId
+
+
+class MerchantUnits:
+    """In what merchants pay, as campaign asks for it."""
+
+    def __init__(self, *, business: BusinessService) -> None:
+        self._business = business
+
+    async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
+        found = await self._business.find(tx, merchant_id)
+        if found is None:
+            return None
+        return RewardUnits(
+            token=found.reward_token.unit, peg_currency=found.reward_token.peg_currency
+        )
