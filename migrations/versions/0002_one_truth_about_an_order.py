@@ -46,9 +46,10 @@ CREATE TABLE order_claim (
         REFERENCES shop_order (merchant_id, order_reference) ON DELETE RESTRICT
 );
 CREATE INDEX ix_order_claim_create_time ON order_claim (create_time);
+-- A claim waits from when it was made: its order's row may be much older.
 INSERT INTO order_claim
 SELECT merchant_id, order_reference, claim.digest, claim.person, min(claim.at),
-       min(create_time)
+       GREATEST(min(create_time), max(claim.at))
 FROM shop_order, unnest(claim_digests, claim_groups, claim_times) AS claim (digest, person, at)
 GROUP BY merchant_id, order_reference, claim.digest, claim.person;
 UPDATE shop_order SET
@@ -124,12 +125,14 @@ UPDATE interaction SET
     referral_link_id = CAST(right(old_reference, 36) AS uuid),
     referral_reference = left(old_reference, length(old_reference) - 37)
 WHERE kind = 'referral';
--- A person is brought once. A second link that is not decided yet earns nothing.
-DELETE FROM interaction AS later USING interaction AS first
-WHERE later.kind = 'referral' AND later.state <> 'decided' AND first.kind = 'referral'
-  AND first.merchant_id = later.merchant_id
-  AND first.identity_group_id = later.identity_group_id
-  AND first.interaction_id < later.interaction_id;
+-- A person is brought once: by a link that is decided, else by the first one. Any other link that
+-- is not decided yet earns nothing.
+DELETE FROM interaction AS other USING interaction AS counting
+WHERE other.kind = 'referral' AND other.state <> 'decided' AND counting.kind = 'referral'
+  AND counting.merchant_id = other.merchant_id
+  AND counting.identity_group_id = other.identity_group_id
+  AND (counting.state <> 'decided', counting.interaction_id)
+      < (other.state <> 'decided', other.interaction_id);
 -- What one has earned stays earned; it is about somebody of its own, so that the books agree.
 UPDATE interaction AS later SET identity_group_id = later.referral_link_id
 FROM interaction AS first
