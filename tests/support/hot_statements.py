@@ -16,7 +16,11 @@ from domains.campaign.model import Charge, Pair, WindowKey
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.identity.repository import IdentityRepository
 from domains.purchases.model.lane_queue import LetGo
-from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
+from domains.purchases.repository import (
+    LaneQueueRepository,
+    PurchaseRepository,
+    ReopeningRepository,
+)
 from domains.referral.repository import ReferralRepository
 from domains.rewards.model import Obstacle, OrderLife, Place, Reversal
 from domains.rewards.repository import (
@@ -44,6 +48,7 @@ WHOLE = ""
 
 SHOP = MerchantId(id_of("merchant", 1))
 NOW = BEGIN + timedelta(days=2)
+CLAIMS_FORGOTTEN = 20
 ORDERS = [f"order-{number}" for number in range(2, 162, 4)]
 LIVES = [OrderLife(order_reference=order, generation=1) for order in ORDERS]
 PEOPLE = [IdentityGroupId(id_of("person", number)) for number in (1, 2, 3)]
@@ -171,6 +176,16 @@ LANES: dict[str, HotStatement] = {
         ),
         indexes={"shop_order": "ix_shop_order_needed_rate, pk_shop_order"},
         rows_max=6,
+    ),
+    "claims to forget": HotStatement(
+        call=lambda tx: PurchaseRepository().forget_waiting_claims(
+            tx, before=NOW, batch_size=CLAIMS_FORGOTTEN
+        ),
+        indexes={
+            "order_claim": "ix_order_claim_create_time, pk_order_claim",
+            "shop_order": "pk_shop_order",
+        },
+        rows_max=CLAIMS_FORGOTTEN + 1,
     ),
     "open reversals": HotStatement(
         call=lambda tx: _REVERSALS.list_open(tx, SHOP, after=None, now=NOW, limit=5),
