@@ -104,7 +104,7 @@ ALTER TABLE interaction
     DROP CONSTRAINT uq_interaction_event,
     DROP CONSTRAINT ck_interaction_purchases_named;
 ALTER TABLE interaction RENAME COLUMN event_reference TO old_reference;
-DROP INDEX ix_interaction_due, ix_interaction_lane;
+DROP INDEX ix_interaction_due, ix_interaction_lane, ix_interaction_dead;
 ALTER TABLE interaction
     ADD COLUMN order_reference text COLLATE "C",
     ADD COLUMN generation integer,
@@ -248,11 +248,15 @@ CREATE INDEX ix_shop_order_due ON shop_order (merchant_id, due_time)
 CREATE INDEX ix_shop_order_ready ON shop_order
     (merchant_id, ready_round, order_time, order_reference) WHERE ready_round IS NOT NULL;
 CREATE INDEX ix_shop_order_needed_rate ON shop_order (needed_rate, order_time)
+    WHERE needed_rate IS NOT NULL AND order_time IS NOT NULL;
+CREATE INDEX ix_shop_order_lane_rate ON shop_order (merchant_id, needed_rate, order_time)
     WHERE needed_rate IS NOT NULL;
 CREATE INDEX ix_interaction_due ON interaction (merchant_id, due_time)
     WHERE kind = 'referral' AND state = 'pending' AND ready_round IS NULL;
 CREATE INDEX ix_interaction_ready ON interaction
     (merchant_id, ready_round, event_time, referral_reference) WHERE ready_round IS NOT NULL;
+CREATE INDEX ix_interaction_state ON interaction
+    (state COLLATE "C", merchant_id, interaction_id);
 CREATE INDEX ix_reversal_open ON reversal (merchant_id, create_time, reversal_id)
     WHERE drain_time IS NULL;
 CREATE INDEX ix_exchange_rate_pair ON exchange_rate

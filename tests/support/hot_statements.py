@@ -5,7 +5,7 @@ They ask about the shop of `tests.support.large_tables`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -22,7 +22,15 @@ from domains.purchases.repository import (
     ReopeningRepository,
 )
 from domains.referral.repository import ReferralRepository
-from domains.rewards.model import Obstacle, OrderLife, Place, Reversal
+from domains.rewards.model import (
+    Interaction,
+    InteractionState,
+    Lane,
+    Obstacle,
+    OrderLife,
+    Place,
+    Reversal,
+)
 from domains.rewards.repository import (
     DueEventRepository,
     EventRepository,
@@ -30,7 +38,8 @@ from domains.rewards.repository import (
     ReversalRepository,
     RewardRepository,
 )
-from orchestration.queries.lanes import list_waiting_lanes
+from infrastructure.database.transaction import Transaction
+from orchestration.queries.lanes import get_lane, list_waiting_lanes
 from tests.support.large_tables import BEGIN, ROUND, ROWS_MANY, id_of
 from tests.support.plans import Call
 from vocabulary.ids import (
@@ -47,6 +56,7 @@ WHOLE = ""
 """Named in place of an index where all of a table is meant to be read."""
 
 SHOP = MerchantId(id_of("merchant", 1))
+QUIET_SHOP = MerchantId(id_of("merchant", 2))
 NOW = BEGIN + timedelta(days=2)
 CLAIMS_FORGOTTEN = 20
 ORDERS = [f"order-{number}" for number in range(2, 162, 4)]
@@ -82,6 +92,13 @@ _LOOK = {
     "reversal": "ix_reversal_open",
 }
 
+_STATE_OF_A_LANE = {
+    "reward_lane": "pk_reward_lane",
+    "shop_order": "ix_shop_order_due, ix_shop_order_ready, ix_shop_order_lane_rate",
+    "interaction": "ix_interaction_due, ix_interaction_ready, ix_interaction_state",
+    "reversal": "ix_reversal_open",
+}
+
 LANES: dict[str, HotStatement] = {
     "look": HotStatement(
         call=lambda tx: list_waiting_lanes(tx, now=NOW, is_thorough=False),
@@ -92,6 +109,33 @@ LANES: dict[str, HotStatement] = {
         call=lambda tx: list_waiting_lanes(tx, now=NOW, is_thorough=True),
         indexes=_LOOK,
         rows_max=ROWS_MANY,
+    ),
+    # Of a shop that has everything, and of one that has nothing.
+    "state of a lane": HotStatement(
+        call=lambda tx: _read_lane(tx, SHOP), indexes=_STATE_OF_A_LANE, rows_max=6
+    ),
+    "state of a quiet lane": HotStatement(
+        call=lambda tx: _read_lane(tx, QUIET_SHOP), indexes=_STATE_OF_A_LANE, rows_max=1
+    ),
+    "pending interactions": HotStatement(
+        call=lambda tx: _list_interactions(tx, SHOP, InteractionState.PENDING),
+        indexes={"interaction": "ix_interaction_state"},
+        rows_max=5,
+    ),
+    "pending interactions of a quiet shop": HotStatement(
+        call=lambda tx: _list_interactions(tx, QUIET_SHOP, InteractionState.PENDING),
+        indexes={"interaction": "ix_interaction_state"},
+        rows_max=1,
+    ),
+    "interactions": HotStatement(
+        call=lambda tx: _list_interactions(tx, SHOP, None),
+        indexes={"interaction": "ix_interaction_state"},
+        rows_max=20,
+    ),
+    "dead interactions": HotStatement(
+        call=lambda tx: _EVENTS.list_dead(tx, SHOP, None, limit=5),
+        indexes={"interaction": "ix_interaction_state"},
+        rows_max=5,
     ),
     "take": HotStatement(
         call=lambda tx: _LANES.take(tx, SHOP), indexes={"reward_lane": "pk_reward_lane"}
@@ -298,6 +342,17 @@ DECIDING: dict[str, HotStatement] = {
         indexes={"interaction": "pk_interaction"},
     ),
 }
+
+
+async def _read_lane(tx: Transaction, merchant_id: MerchantId) -> Lane:
+    return await get_lane(tx, merchant_id, now=NOW, rate_age_max=timedelta(days=7), counted_max=5)
+
+
+async def _list_interactions(
+    tx: Transaction, merchant_id: MerchantId, state: InteractionState | None
+) -> Sequence[Interaction]:
+    after = id_of("purchase interaction", 77)
+    return await _EVENTS.list_of_merchant(tx, merchant_id, state=state, after=after, limit=5)
 
 
 def _some_reversals() -> list[Reversal]:

@@ -137,9 +137,18 @@ shop_order = Table(
         "order_reference",
         postgresql_where=text("ready_round IS NOT NULL"),
     ),
-    # Serves release_for_rate() and get_lane().
+    # Serves release_for_rate(). What says nothing of the order's time, as get_lane(), cannot be
+    # planned by it: that would walk other merchants' orders.
     Index(
         "ix_shop_order_needed_rate",
+        "needed_rate",
+        "order_time",
+        postgresql_where=text("needed_rate IS NOT NULL AND order_time IS NOT NULL"),
+    ),
+    # Serves get_lane().
+    Index(
+        "ix_shop_order_lane_rate",
+        "merchant_id",
         "needed_rate",
         "order_time",
         postgresql_where=text("needed_rate IS NOT NULL"),
