@@ -51,7 +51,7 @@ READS = {
         "people are never deleted, and nobody else makes this one",
     ),
     "domains.purchases.repository.orders._FORGET_UNREPORTED": (
-        {"order_claim"},
+        {"order_claim", "shop_order"},
         "the orders are locked by a statement before it, and claims are only added under that",
     ),
     "domains.rewards.repository.rewards._CANCEL": (
