@@ -219,6 +219,8 @@ ALTER TABLE delivery
     ADD COLUMN failure_count integer NOT NULL DEFAULT 0,
     ADD COLUMN try_time timestamptz NOT NULL DEFAULT now();
 UPDATE delivery SET try_time = receive_time;
+DROP INDEX ix_delivery_retry;
+CREATE INDEX ix_delivery_retry ON delivery (merchant_id, retry_time) WHERE state = 'failed';
 CREATE TABLE exchange_rate (
     exchange_rate_id uuid NOT NULL,
     base_currency text NOT NULL,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import md5
 from uuid import UUID
 
 from domains.attribution.model import TouchQuery
@@ -15,8 +16,10 @@ from domains.attribution.repository import TouchpointRepository
 from domains.campaign.model import Charge, Pair, WindowKey
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.identity.repository import IdentityRepository
+from domains.purchases.model import Delivery, DeliveryState
 from domains.purchases.model.lane_queue import LetGo
 from domains.purchases.repository import (
+    DeliveryRepository,
     LaneQueueRepository,
     PurchaseRepository,
     ReopeningRepository,
@@ -44,6 +47,7 @@ from tests.support.large_tables import BEGIN, ROUND, ROWS_MANY, id_of
 from tests.support.plans import Call
 from vocabulary.ids import (
     BudgetItemId,
+    DeliveryId,
     IdentityGroupId,
     InteractionId,
     MerchantId,
@@ -80,6 +84,7 @@ def _let_go(order: str) -> LetGo:
     return LetGo(order_reference=order, generation=1, is_decided=True)
 
 
+_DELIVERIES = DeliveryRepository()
 _QUEUE, _REOPENING = LaneQueueRepository(), ReopeningRepository()
 _DUE, _EVENTS = DueEventRepository(), EventRepository()
 _LANES, _REVERSALS, _BUDGETS = LaneRepository(), ReversalRepository(), BudgetRepository()
@@ -231,6 +236,29 @@ LANES: dict[str, HotStatement] = {
         },
         rows_max=CLAIMS_FORGOTTEN + 1,
     ),
+    "merchants with failed deliveries": HotStatement(
+        call=lambda tx: _DELIVERIES.list_due_merchants(tx, after=None, now=NOW, limit=5),
+        indexes={"delivery": "ix_delivery_retry"},
+        rows_max=5,
+    ),
+    "failed delivery": HotStatement(
+        call=lambda tx: _DELIVERIES.claim_failed(tx, SHOP, now=NOW),
+        indexes={"delivery": "ix_delivery_retry"},
+        rows_max=1,
+    ),
+    "failed retry": HotStatement(
+        call=lambda tx: _DELIVERIES.set_tried(
+            tx,
+            _a_failed_delivery(),
+            failure="Mistake",
+            now=NOW,
+            pause=timedelta(seconds=5),
+            tries_max=5,
+            orders_max=5,
+        ),
+        indexes={"delivery": "pk_delivery", "shop_order": "ix_shop_order_purchase"},
+        rows_max=5,
+    ),
     "open reversals": HotStatement(
         call=lambda tx: _REVERSALS.list_open(tx, SHOP, after=None, now=NOW, limit=5),
         indexes={"reversal": "ix_reversal_open"},
@@ -353,6 +381,22 @@ async def _list_interactions(
 ) -> Sequence[Interaction]:
     after = id_of("purchase interaction", 77)
     return await _EVENTS.list_of_merchant(tx, merchant_id, state=state, after=after, limit=5)
+
+
+def _a_failed_delivery() -> Delivery:
+    return Delivery(
+        delivery_id=DeliveryId(UUID(md5(b"one7", usedforsecurity=False).hexdigest())),
+        merchant_id=SHOP,
+        platform="custom",
+        event_reference="failed 7",
+        headers={},
+        body=b"",
+        state=DeliveryState.FAILED,
+        failure="",
+        try_count=1,
+        failure_count=1,
+        receive_time=BEGIN,
+    )
 
 
 def _some_reversals() -> list[Reversal]:
