@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from domains.rewards.model.lane import LOOK_BEHIND, SET_BACK_PAUSE
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
 from server.embedded.postgres import Postgres
+from server.jobs.reward_work import PAUSE
 from tests.support.books import amounts_of, events_of, order_of, states_of
 from tests.support.connections import holding
 from tests.support.events import add_reversal
@@ -204,6 +206,8 @@ async def test_one_that_takes_too_long_steps_aside_for_those_behind_it(
         async with holding(engine, lock, person=person) as holder:
             for _ in range(LOOKS_MAX):
                 await slow.look()
+                # A worker leaves a lane alone for a moment whose turn came to nothing.
+                await asyncio.sleep(1.2 * PAUSE.total_seconds())
                 clock.advance(timedelta(seconds=20))
                 # Whoever is idle for long loses what they hold.
                 await holder.connection.execute(text("SELECT 1"))
