@@ -251,7 +251,7 @@ CREATE INDEX ix_shop_order_ready ON shop_order
     (merchant_id, ready_round, order_time, order_reference) WHERE ready_round IS NOT NULL;
 CREATE INDEX ix_shop_order_needed_rate ON shop_order (needed_rate, order_time)
     WHERE needed_rate IS NOT NULL AND order_time IS NOT NULL;
-CREATE INDEX ix_shop_order_lane_rate ON shop_order (merchant_id, needed_rate, order_time)
+CREATE INDEX ix_shop_order_rates ON shop_order (merchant_id, needed_rate, order_time)
     WHERE needed_rate IS NOT NULL;
 CREATE INDEX ix_interaction_due ON interaction (merchant_id, due_time)
     WHERE kind = 'referral' AND state = 'pending' AND ready_round IS NULL;

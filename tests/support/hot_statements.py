@@ -5,10 +5,9 @@ They ask about the shop of `tests.support.large_tables`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from hashlib import md5
 from uuid import UUID
 
 from domains.attribution.model import TouchQuery
@@ -16,19 +15,13 @@ from domains.attribution.repository import TouchpointRepository
 from domains.campaign.model import Charge, Pair, WindowKey
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.identity.repository import IdentityRepository
-from domains.purchases.model import Delivery, DeliveryState
 from domains.purchases.model.lane_queue import LetGo
 from domains.purchases.repository import (
-    DeliveryRepository,
     LaneQueueRepository,
-    PurchaseRepository,
     ReopeningRepository,
 )
 from domains.referral.repository import ReferralRepository
 from domains.rewards.model import (
-    Interaction,
-    InteractionState,
-    Lane,
     Obstacle,
     OrderLife,
     Place,
@@ -41,13 +34,11 @@ from domains.rewards.repository import (
     ReversalRepository,
     RewardRepository,
 )
-from infrastructure.database.transaction import Transaction
-from orchestration.queries.lanes import get_lane, list_waiting_lanes
+from orchestration.queries.lanes import list_waiting_lanes
 from tests.support.large_tables import BEGIN, ROUND, ROWS_MANY, id_of
 from tests.support.plans import Call
 from vocabulary.ids import (
     BudgetItemId,
-    DeliveryId,
     IdentityGroupId,
     InteractionId,
     MerchantId,
@@ -60,9 +51,7 @@ WHOLE = ""
 """Named in place of an index where all of a table is meant to be read."""
 
 SHOP = MerchantId(id_of("merchant", 1))
-QUIET_SHOP = MerchantId(id_of("merchant", 2))
 NOW = BEGIN + timedelta(days=2)
-CLAIMS_FORGOTTEN = 20
 ORDERS = [f"order-{number}" for number in range(2, 162, 4)]
 LIVES = [OrderLife(order_reference=order, generation=1) for order in ORDERS]
 PEOPLE = [IdentityGroupId(id_of("person", number)) for number in (1, 2, 3)]
@@ -84,7 +73,6 @@ def _let_go(order: str) -> LetGo:
     return LetGo(order_reference=order, generation=1, is_decided=True)
 
 
-_DELIVERIES = DeliveryRepository()
 _QUEUE, _REOPENING = LaneQueueRepository(), ReopeningRepository()
 _DUE, _EVENTS = DueEventRepository(), EventRepository()
 _LANES, _REVERSALS, _BUDGETS = LaneRepository(), ReversalRepository(), BudgetRepository()
@@ -94,13 +82,6 @@ _LOOK = {
     "reward_lane": WHOLE,
     "shop_order": "ix_shop_order_due",
     "interaction": "ix_interaction_due",
-    "reversal": "ix_reversal_open",
-}
-
-_STATE_OF_A_LANE = {
-    "reward_lane": "pk_reward_lane",
-    "shop_order": "ix_shop_order_due, ix_shop_order_ready, ix_shop_order_lane_rate",
-    "interaction": "ix_interaction_due, ix_interaction_ready, ix_interaction_state",
     "reversal": "ix_reversal_open",
 }
 
@@ -114,33 +95,6 @@ LANES: dict[str, HotStatement] = {
         call=lambda tx: list_waiting_lanes(tx, now=NOW, is_thorough=True),
         indexes=_LOOK,
         rows_max=ROWS_MANY,
-    ),
-    # Of a shop that has everything, and of one that has nothing.
-    "state of a lane": HotStatement(
-        call=lambda tx: _read_lane(tx, SHOP), indexes=_STATE_OF_A_LANE, rows_max=6
-    ),
-    "state of a quiet lane": HotStatement(
-        call=lambda tx: _read_lane(tx, QUIET_SHOP), indexes=_STATE_OF_A_LANE, rows_max=1
-    ),
-    "pending interactions": HotStatement(
-        call=lambda tx: _list_interactions(tx, SHOP, InteractionState.PENDING),
-        indexes={"interaction": "ix_interaction_state"},
-        rows_max=5,
-    ),
-    "pending interactions of a quiet shop": HotStatement(
-        call=lambda tx: _list_interactions(tx, QUIET_SHOP, InteractionState.PENDING),
-        indexes={"interaction": "ix_interaction_state"},
-        rows_max=1,
-    ),
-    "interactions": HotStatement(
-        call=lambda tx: _list_interactions(tx, SHOP, None),
-        indexes={"interaction": "ix_interaction_state"},
-        rows_max=20,
-    ),
-    "dead interactions": HotStatement(
-        call=lambda tx: _EVENTS.list_dead(tx, SHOP, None, limit=5),
-        indexes={"interaction": "ix_interaction_state"},
-        rows_max=5,
     ),
     "take": HotStatement(
         call=lambda tx: _LANES.take(tx, SHOP), indexes={"reward_lane": "pk_reward_lane"}
@@ -225,39 +179,6 @@ LANES: dict[str, HotStatement] = {
         ),
         indexes={"shop_order": "ix_shop_order_needed_rate, pk_shop_order"},
         rows_max=6,
-    ),
-    "claims to forget": HotStatement(
-        call=lambda tx: PurchaseRepository().forget_waiting_claims(
-            tx, before=NOW, batch_size=CLAIMS_FORGOTTEN
-        ),
-        indexes={
-            "order_claim": "ix_order_claim_create_time, pk_order_claim",
-            "shop_order": "pk_shop_order",
-        },
-        rows_max=CLAIMS_FORGOTTEN + 1,
-    ),
-    "merchants with failed deliveries": HotStatement(
-        call=lambda tx: _DELIVERIES.list_due_merchants(tx, after=None, now=NOW, limit=5),
-        indexes={"delivery": "ix_delivery_retry"},
-        rows_max=5,
-    ),
-    "failed delivery": HotStatement(
-        call=lambda tx: _DELIVERIES.claim_failed(tx, SHOP, now=NOW),
-        indexes={"delivery": "ix_delivery_retry"},
-        rows_max=1,
-    ),
-    "failed retry": HotStatement(
-        call=lambda tx: _DELIVERIES.set_tried(
-            tx,
-            _a_failed_delivery(),
-            failure="Mistake",
-            now=NOW,
-            pause=timedelta(seconds=5),
-            tries_max=5,
-            orders_max=5,
-        ),
-        indexes={"delivery": "pk_delivery", "shop_order": "ix_shop_order_purchase"},
-        rows_max=5,
     ),
     "open reversals": HotStatement(
         call=lambda tx: _REVERSALS.list_open(tx, SHOP, after=None, now=NOW, limit=5),
@@ -370,33 +291,6 @@ DECIDING: dict[str, HotStatement] = {
         indexes={"interaction": "pk_interaction"},
     ),
 }
-
-
-async def _read_lane(tx: Transaction, merchant_id: MerchantId) -> Lane:
-    return await get_lane(tx, merchant_id, now=NOW, rate_age_max=timedelta(days=7), counted_max=5)
-
-
-async def _list_interactions(
-    tx: Transaction, merchant_id: MerchantId, state: InteractionState | None
-) -> Sequence[Interaction]:
-    after = id_of("purchase interaction", 77)
-    return await _EVENTS.list_of_merchant(tx, merchant_id, state=state, after=after, limit=5)
-
-
-def _a_failed_delivery() -> Delivery:
-    return Delivery(
-        delivery_id=DeliveryId(UUID(md5(b"one7", usedforsecurity=False).hexdigest())),
-        merchant_id=SHOP,
-        platform="custom",
-        event_reference="failed 7",
-        headers={},
-        body=b"",
-        state=DeliveryState.FAILED,
-        failure="",
-        try_count=1,
-        failure_count=1,
-        receive_time=BEGIN,
-    )
 
 
 def _some_reversals() -> list[Reversal]:
