@@ -14,7 +14,7 @@ from orchestration.purchase_webhook.errors import DeliveryPostponedError, Delive
 from tests.support.books import amounts_of, deliveries_of, order_of, read
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
-from tests.support.shop import Shop, a_shop
+from tests.support.shop import Shop, a_delivery, a_shop
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -130,6 +130,19 @@ async def test_a_body_that_was_mended_may_name_a_time_after_it_first_came(
 
     order = await order_of(shop, "A-1")
     assert (order.order_time, order.event_time) == (later, later)
+
+
+async def test_receipts_at_once_are_of_the_first_one(database: Database) -> None:
+    """Neither has seen the other; whichever is kept last would date the delivery."""
+    shop = await a_shop(database)
+    first = a_delivery(shop, shop.order_body("A-1"), event_id="event")
+    shop.flows.clock.advance(SECOND)
+    second = a_delivery(shop, shop.order_body("A-1"), event_id="event")
+    for each in (second, first, second):
+        async with database.transaction() as tx:
+            await shop.flows.deliveries.keep_failed(tx, each, failure="Mistake")
+
+    assert await received(shop) == [NOON]
 
 
 async def test_a_delivery_that_was_applied_dates_no_other(database: Database) -> None:
