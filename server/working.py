@@ -12,7 +12,7 @@ import structlog
 from domains.rewards.model.lane import WORKERS
 from infrastructure.database.engine import Limits
 from infrastructure.database.waking import listen
-from server.jobs.delivery_retries import DeliveryRetries
+from server.jobs.delivery_retries import MERCHANTS_MAX, DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
 from server.jobs.rate_announcements import RateAnnouncements
 from server.jobs.reward_work import LANES_MAX, RewardWork
@@ -26,8 +26,8 @@ COLLECTOR_THRESHOLDS = (100_000, 50, 50)
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
 JOBS = ("clock", "rewards", "retries", "rates", "housekeeping", "listening")
-CONNECTIONS = LANES_MAX + len(JOBS)
-"""One for each lane that is worked on, and for each job."""
+CONNECTIONS = LANES_MAX + MERCHANTS_MAX + len(JOBS)
+"""One for each lane that is worked on, each merchant whose deliveries are tried, and each job."""
 
 WORK_LIMITS = Limits(transaction=timedelta(seconds=30), connections=CONNECTIONS)
 

@@ -49,9 +49,10 @@ CREATE TABLE order_claim (
         REFERENCES shop_order (merchant_id, order_reference) ON DELETE RESTRICT
 );
 CREATE INDEX ix_order_claim_create_time ON order_claim (create_time);
+-- A claim waits from when it was made: its order's row may be much older.
 INSERT INTO order_claim
 SELECT merchant_id, order_reference, claim.digest, claim.person, min(claim.at),
-       min(create_time)
+       GREATEST(min(create_time), max(claim.at))
 FROM shop_order, unnest(claim_digests, claim_groups, claim_times) AS claim (digest, person, at)
 GROUP BY merchant_id, order_reference, claim.digest, claim.person;
 UPDATE shop_order SET
@@ -112,7 +113,7 @@ ALTER TABLE interaction
     DROP CONSTRAINT uq_interaction_event,
     DROP CONSTRAINT ck_interaction_purchases_named;
 ALTER TABLE interaction RENAME COLUMN event_reference TO old_reference;
-DROP INDEX ix_interaction_due, ix_interaction_lane;
+DROP INDEX ix_interaction_due, ix_interaction_lane, ix_interaction_dead;
 ALTER TABLE interaction
     ADD COLUMN order_reference text COLLATE "C",
     ADD COLUMN generation integer,
@@ -133,12 +134,14 @@ UPDATE interaction SET
     referral_link_id = CAST(right(old_reference, 36) AS uuid),
     referral_reference = left(old_reference, length(old_reference) - 37)
 WHERE kind = 'referral';
--- A person is brought once. A second link that is not decided yet earns nothing.
-DELETE FROM interaction AS later USING interaction AS first
-WHERE later.kind = 'referral' AND later.state <> 'decided' AND first.kind = 'referral'
-  AND first.merchant_id = later.merchant_id
-  AND first.identity_group_id = later.identity_group_id
-  AND first.interaction_id < later.interaction_id;
+-- A person is brought once: by a link that is decided, else by the first one. Any other link that
+-- is not decided yet earns nothing.
+DELETE FROM interaction AS other USING interaction AS counting
+WHERE other.kind = 'referral' AND other.state <> 'decided' AND counting.kind = 'referral'
+  AND counting.merchant_id = other.merchant_id
+  AND counting.identity_group_id = other.identity_group_id
+  AND (counting.state <> 'decided', counting.interaction_id)
+      < (other.state <> 'decided', other.interaction_id);
 -- What one has earned stays earned; it is about somebody of its own, so that the books agree.
 UPDATE interaction AS later SET identity_group_id = later.referral_link_id
 FROM interaction AS first
@@ -227,6 +230,8 @@ ALTER TABLE delivery
     ADD COLUMN failure_count integer NOT NULL DEFAULT 0,
     ADD COLUMN try_time timestamptz NOT NULL DEFAULT now();
 UPDATE delivery SET try_time = receive_time;
+DROP INDEX ix_delivery_retry;
+CREATE INDEX ix_delivery_retry ON delivery (merchant_id, retry_time) WHERE state = 'failed';
 CREATE TABLE exchange_rate (
     exchange_rate_id uuid NOT NULL,
     base_currency text NOT NULL,
@@ -257,11 +262,15 @@ CREATE INDEX ix_shop_order_due ON shop_order (merchant_id, due_time)
 CREATE INDEX ix_shop_order_ready ON shop_order
     (merchant_id, ready_round, order_time, order_reference) WHERE ready_round IS NOT NULL;
 CREATE INDEX ix_shop_order_needed_rate ON shop_order (needed_rate, order_time)
+    WHERE needed_rate IS NOT NULL AND order_time IS NOT NULL;
+CREATE INDEX ix_shop_order_rates ON shop_order (merchant_id, needed_rate, order_time)
     WHERE needed_rate IS NOT NULL;
 CREATE INDEX ix_interaction_due ON interaction (merchant_id, due_time)
     WHERE kind = 'referral' AND state = 'pending' AND ready_round IS NULL;
 CREATE INDEX ix_interaction_ready ON interaction
     (merchant_id, ready_round, event_time, referral_reference) WHERE ready_round IS NOT NULL;
+CREATE INDEX ix_interaction_state ON interaction
+    (state COLLATE "C", merchant_id, interaction_id);
 CREATE INDEX ix_reversal_open ON reversal (merchant_id, create_time, reversal_id)
     WHERE drain_time IS NULL;
 CREATE INDEX ix_exchange_rate_pair ON exchange_rate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from domains.purchases.model import Delivery, DeliveryState
 from domains.purchases.model.custom_order import parse_custom_order
 from domains.purchases.model.delivery import event_reference, verifies
 from domains.purchases.service import DeliveriesService
-from infrastructure.database.failures import is_away, is_retryable
+from infrastructure.database.failures import is_away, is_retryable, is_timeout
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.purchase_webhook.errors import (
     DeliveryPostponedError,
@@ -95,9 +95,13 @@ class PurchaseWebhookOrchestrator:
             DeliveryPostponedError: kept, and tried again later.
         """
         now = self._clock()
+        reference = event_reference(received.event_id, received.body)
         async with self._database.single() as tx:
             shop = await find_shop(
-                tx, merchant_id=received.merchant_id, product_id=received.product_id
+                tx,
+                merchant_id=received.merchant_id,
+                product_id=received.product_id,
+                event_reference=reference,
             )
         if shop is None or shop.platform != CUSTOM or shop.sealed_key is None:
             raise WebhookNotFoundError(received.addressee)
@@ -106,34 +110,45 @@ class PurchaseWebhookOrchestrator:
             raise SignatureInvalidError(SIGNATURE_HEADER)
         if received.is_test and not self._accepts_tests:
             return "ko: trial deliveries are not accepted in production"
-        delivery = self._delivery(received, shop, now)
+        delivery = self._delivery(received, shop, reference, now)
         try:
             await self._database.run(lambda: self._apply(delivery, now=now))
         except BodyUnusableError as unusable:
             async with self._database.single() as tx:
-                await self._deliveries.keep_dead(tx, delivery, failure=str(unusable))
+                await self._deliveries.keep_dead(tx, delivery, failure=str(unusable), now=now)
             raise DeliveryUnusableError(unusable.field, unusable.problem) from unusable
         except Exception as raised:
             if is_away(raised):
                 raise
             async with self._database.single() as tx:
                 kept = await self._deliveries.keep_failed(
-                    tx, delivery, failure=type(raised).__name__
+                    tx, delivery, failure=type(raised).__name__, now=now
                 )
             raise DeliveryPostponedError(kept) from raised
         return "ok"
 
-    async def retry_failed(self) -> bool:
-        """Tries the failed delivery that is due the longest; False if none is.
+    async def list_due_merchants(
+        self, after: MerchantId | None, *, limit: int
+    ) -> Sequence[MerchantId]:
+        """The next merchants, by their ids, of whom a failed delivery is due to be tried again."""
+        async with self._database.single() as tx:
+            return await self._deliveries.list_due_merchants(
+                tx, after=after, now=self._clock(), limit=limit
+            )
 
-        The delivery's row is locked meanwhile, so two workers never try the same one.
+    async def retry_failed(self, merchant_id: MerchantId) -> bool:
+        """Tries the failed delivery of a merchant that is due the longest.
+
+        Says whether the merchant's next one may be tried right after it: False if none was due,
+        or it took too long. The delivery's row is locked meanwhile, so two workers never try the
+        same one.
         """
-        return await self._database.run(self._retry_one)
+        return await self._database.run(lambda: self._retry_one(merchant_id))
 
-    async def _retry_one(self) -> bool:
+    async def _retry_one(self, merchant_id: MerchantId) -> bool:
         now = self._clock()
         async with self._database.transaction() as tx:
-            delivery = await self._deliveries.claim_failed(tx, now=now)
+            delivery = await self._deliveries.claim_failed(tx, merchant_id, now=now)
             if delivery is None:
                 return False
             try:
@@ -148,10 +163,11 @@ class PurchaseWebhookOrchestrator:
                 await self._deliveries.set_retried(
                     tx, delivery, failure=type(raised).__name__, now=now
                 )
+                return not is_timeout(raised)
         return True
 
     async def _apply(self, delivery: Delivery, *, now: datetime) -> Applied:
-        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time)
+        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time, now=now)
         ids = self._new_ids()
         async with self._database.single() as tx:
             applied = await apply(tx, delivery, event, ids, now=now)
@@ -162,24 +178,27 @@ class PurchaseWebhookOrchestrator:
             return _decided(await apply(tx, delivery, event, ids, now=now))
 
     async def _apply_in(self, tx: Transaction, delivery: Delivery, *, now: datetime) -> Applied:
-        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time)
+        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time, now=now)
         await lock_order(tx, delivery.merchant_id, event.order_reference)
         return _decided(await apply(tx, delivery, event, self._new_ids(), now=now))
 
-    def _delivery(self, received: ReceivedDelivery, shop: Shop, now: datetime) -> Delivery:
+    def _delivery(
+        self, received: ReceivedDelivery, shop: Shop, reference: str, now: datetime
+    ) -> Delivery:
         headers = {EVENT_ID_HEADER: received.event_id, "x-test": str(received.is_test).lower()}
         return Delivery(
             delivery_id=DeliveryId(self._new_id()),
             merchant_id=shop.merchant_id,
             platform=CUSTOM,
-            event_reference=event_reference(received.event_id, received.body),
+            event_reference=reference,
             headers={name: value for name, value in headers.items() if value},
             body=received.body,
             state=DeliveryState.APPLIED,
             failure="",
             try_count=1,
             failure_count=0,
-            receive_time=now,
+            # Of when it came first: it may say nothing of its time, and others have come since.
+            receive_time=now if shop.first_time is None else min(shop.first_time, now),
         )
 
     def _new_ids(self) -> NewIds:

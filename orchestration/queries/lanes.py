@@ -12,6 +12,12 @@ from domains.rewards.model.lane import LOOK_BEHIND
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
+COUNTED_MAX = 10_000
+"""How far the events of a lane are counted."""
+
+PAIRS_MAX = 200
+"""How many missing rates a lane tells of."""
+
 _BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 # One step into each index for a merchant, from where the lane has looked already: so neither a
@@ -58,35 +64,99 @@ _WAITING = text(
     ORDER BY lane.failure_count > 0 NULLS FIRST, due_time
     """
 )
+# Counted by walking an index of what waits from its beginning, and no further than `counted_max`:
+# whoever reads a lane may hold it, and a merchant may have millions of orders.
+_COUNTED = """
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number, min(due_time) AS oldest FROM (
+            SELECT due_time FROM {waiting} LIMIT :counted_max
+        ) AS walked
+    ) AS {name}
+"""
+_DUE_ORDERS = """shop_order WHERE merchant_id = :merchant_id
+                AND due_time IS NOT NULL AND ready_round IS NULL AND due_time {when} :now
+            ORDER BY due_time"""
+_DUE_REFERRALS = """interaction WHERE merchant_id = :merchant_id AND kind = 'referral'
+                AND state = 'pending' AND ready_round IS NULL AND due_time {when} :now
+            ORDER BY due_time"""
+_READY_ORDERS = """shop_order WHERE merchant_id = :merchant_id AND ready_round IS NOT NULL
+            ORDER BY ready_round, order_time, order_reference"""
+_READY_REFERRALS = """interaction WHERE merchant_id = :merchant_id AND ready_round IS NOT NULL
+            ORDER BY ready_round, event_time, referral_reference"""
+_WAITS = {
+    "due_order": _DUE_ORDERS.format(when="<="),
+    "ready_order": _READY_ORDERS,
+    "due_referral": _DUE_REFERRALS.format(when="<="),
+    "ready_referral": _READY_REFERRALS,
+    "later_order": _DUE_ORDERS.format(when=">"),
+    "later_referral": _DUE_REFERRALS.format(when=">"),
+}
 _GET = text(
-    """
-    WITH waiting AS (
-        SELECT due_time FROM shop_order
-        WHERE merchant_id = :merchant_id AND due_time IS NOT NULL
-        UNION ALL
-        SELECT due_time FROM interaction
-        WHERE merchant_id = :merchant_id AND kind = 'referral' AND state = 'pending'
-    )
+    f"""
     SELECT COALESCE(lane.held, false) AS held, COALESCE(lane.obstacle, '') AS obstacle,
            lane.retry_time,
-           (SELECT count(*) FROM waiting WHERE due_time <= :now) AS due,
-           (SELECT count(*) FROM waiting WHERE due_time > :now) AS waiting,
-           (SELECT min(due_time) FROM waiting WHERE due_time <= :now) AS oldest,
-           (SELECT count(*) FROM interaction
-            WHERE merchant_id = :merchant_id AND state = 'dead') AS dead,
-           (SELECT count(*) FROM reversal
-            WHERE merchant_id = :merchant_id AND drain_time IS NULL) AS reversals,
-           (SELECT count(*) FROM reversal
-            WHERE merchant_id = :merchant_id AND drain_time IS NULL AND try_count > 0) AS failing
+           due_order.number + ready_order.number + due_referral.number + ready_referral.number
+               + turned.number AS due,
+           later_order.number + later_referral.number AS waiting,
+           LEAST(due_order.oldest, ready_order.oldest, due_referral.oldest, ready_referral.oldest)
+               AS oldest,
+           dead.number AS dead, turned.failing
     FROM (SELECT) AS nothing LEFT JOIN reward_lane AS lane ON lane.merchant_id = :merchant_id
+    {"".join(_COUNTED.format(name=name, waiting=waiting) for name, waiting in _WAITS.items())}
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number FROM (
+            SELECT FROM interaction
+            WHERE (state COLLATE "C", merchant_id) >= ('dead', :merchant_id)
+              AND (state COLLATE "C", merchant_id) <= ('dead', :merchant_id)
+            ORDER BY state COLLATE "C", merchant_id, interaction_id LIMIT :counted_max
+        ) AS walked
+    ) AS dead
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number, count(*) FILTER (WHERE try_count > 0) AS failing FROM (
+            SELECT try_count FROM reversal
+            WHERE merchant_id = :merchant_id AND drain_time IS NULL
+            ORDER BY create_time, reversal_id LIMIT :counted_max
+        ) AS walked
+    ) AS turned
     """
 )
+# From one pair to the next, by one step into the index each.
 _NEEDED = text(
     """
-    SELECT needed_rate, count(*) AS number, min(order_time) AS first, max(order_time) AS last
-    FROM shop_order
-    WHERE merchant_id = :merchant_id AND needed_rate IS NOT NULL
-    GROUP BY needed_rate ORDER BY needed_rate
+    WITH RECURSIVE pair AS (
+        SELECT needed.needed_rate, 1 AS number FROM (
+            SELECT needed_rate FROM shop_order
+            WHERE merchant_id = :merchant_id AND needed_rate IS NOT NULL
+            ORDER BY needed_rate LIMIT 1
+        ) AS needed
+        UNION ALL
+        SELECT needed.needed_rate, pair.number + 1 FROM pair CROSS JOIN LATERAL (
+            SELECT needed_rate FROM shop_order
+            WHERE merchant_id = :merchant_id AND needed_rate > pair.needed_rate
+            ORDER BY needed_rate LIMIT 1
+        ) AS needed
+        WHERE pair.number < :pairs_max
+    )
+    SELECT pair.needed_rate, counted.number, first.order_time AS first, last.order_time AS last
+    FROM pair
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number FROM (
+            SELECT FROM shop_order
+            WHERE merchant_id = :merchant_id AND needed_rate = pair.needed_rate
+            ORDER BY order_time LIMIT :counted_max
+        ) AS walked
+    ) AS counted
+    CROSS JOIN LATERAL (
+        SELECT order_time FROM shop_order
+        WHERE merchant_id = :merchant_id AND needed_rate = pair.needed_rate
+        ORDER BY order_time LIMIT 1
+    ) AS first
+    CROSS JOIN LATERAL (
+        SELECT order_time FROM shop_order
+        WHERE merchant_id = :merchant_id AND needed_rate = pair.needed_rate
+        ORDER BY order_time DESC LIMIT 1
+    ) AS last
+    ORDER BY pair.needed_rate
     """
 )
 
@@ -123,19 +193,28 @@ async def list_waiting_lanes(
 
 
 async def get_lane(
-    tx: Transaction, merchant_id: MerchantId, *, now: datetime, rate_age_max: timedelta
+    tx: Transaction,
+    merchant_id: MerchantId,
+    *,
+    now: datetime,
+    rate_age_max: timedelta,
+    counted_max: int = COUNTED_MAX,
 ) -> Lane:
-    """How far deciding has come at a merchant, and what it waits for."""
-    row = (await tx.execute(_GET, {"merchant_id": merchant_id, "now": now})).one()
-    needed = await tx.execute(_NEEDED, {"merchant_id": merchant_id})
+    """How far deciding has come at a merchant, and what it waits for.
+
+    Nothing is counted further than `counted_max`.
+    """
+    counted = {"merchant_id": merchant_id, "counted_max": counted_max}
+    row = (await tx.execute(_GET, {**counted, "now": now})).one()
+    needed = await tx.execute(_NEEDED, {**counted, "pairs_max": PAIRS_MAX})
     obstacle = Obstacle(row.obstacle)
     if obstacle is Obstacle.NONE and row.failing:
         obstacle = Obstacle.REVERSAL_FAILED
     return Lane(
         merchant_id=merchant_id,
         held=row.held,
-        due_count=row.due + row.reversals,
-        waiting_count=row.waiting,
+        due_count=min(row.due, counted_max),
+        waiting_count=min(row.waiting, counted_max),
         dead_count=row.dead,
         oldest_due_time=row.oldest,
         obstacle=obstacle,

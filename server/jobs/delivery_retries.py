@@ -2,18 +2,94 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
+import structlog
+
+from infrastructure.database.failures import is_away
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
+from server.logs import fault_of
+from vocabulary.ids import MerchantId
 
 BATCH_MAX = 100
 
+MERCHANTS_MAX = 4
+"""How many merchants' deliveries are tried side by side."""
+
+PAUSE_SECONDS = 1.0
+"""How long a run waits for what takes long before it looks who else has become due."""
+
+_log = structlog.get_logger()
+
 
 class DeliveryRetries:
-    """Tries up to a hundred due deliveries a run; another run follows within a second."""
+    """Tries up to a hundred due deliveries a run; another run follows within a second.
 
-    def __init__(self, *, flow: PurchaseWebhookOrchestrator) -> None:
+    Merchants take turns, a few of them side by side and one delivery of each at a time. A merchant
+    whose delivery failed as a whole or took too long has no other turn in the run, so that the run
+    has an end.
+    """
+
+    def __init__(
+        self, *, flow: PurchaseWebhookOrchestrator, merchants_max: int = MERCHANTS_MAX
+    ) -> None:
         self._flow = flow
+        self._merchants_max = merchants_max
+        self._place: MerchantId | None = None
+        self._running: dict[MerchantId, asyncio.Task[None]] = {}
+        self._resting: set[MerchantId] = set()
+        self._lost: Exception | None = None
 
     async def run(self) -> None:
-        for _ in range(BATCH_MAX):
-            if not await self._flow.retry_failed():
-                return
+        """Raises what a lost connection said, after all others have had their turns."""
+        self._resting.clear()
+        self._lost = None
+        left = BATCH_MAX
+        try:
+            while True:
+                free = min(self._merchants_max - len(self._running), left)
+                if free > 0:
+                    left -= await self._begin(free)
+                if not self._running:
+                    break
+                await asyncio.wait(
+                    self._running.values(),
+                    timeout=PAUSE_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        finally:
+            await asyncio.gather(*self._running.values())
+        if self._lost is not None:
+            raise self._lost
+
+    async def _begin(self, free: int) -> int:
+        """Begins with the next merchants; returns with how many."""
+        passed_over = self._running.keys() | self._resting
+        limit = free + len(passed_over)
+        due = list(await self._flow.list_due_merchants(self._place, limit=limit))
+        if len(due) < limit and self._place is not None:
+            # The walk begins anew.
+            due += await self._flow.list_due_merchants(None, limit=limit)
+        begun = [each for each in dict.fromkeys(due) if each not in passed_over][:free]
+        for merchant_id in begun:
+            task = asyncio.create_task(self._retry(merchant_id))
+            self._running[merchant_id] = task
+            task.add_done_callback(partial(self._end, merchant_id))
+            self._place = merchant_id
+        return len(begun)
+
+    def _end(self, merchant_id: MerchantId, _: asyncio.Task[None]) -> None:
+        del self._running[merchant_id]
+
+    async def _retry(self, merchant_id: MerchantId) -> None:
+        goes_on = False
+        try:
+            goes_on = await self._flow.retry_failed(merchant_id)
+        except Exception as raised:  # noqa: BLE001 - a merchant that fails ends no other's turn
+            if is_away(raised):
+                self._lost = raised
+            else:
+                _log.error("retry failed", merchant_id=str(merchant_id), **fault_of(raised))
+        if not goes_on:
+            self._resting.add(merchant_id)

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
-from orchestration.reward.flow import RateAnnouncementOrchestrator
+import structlog
 
-BATCH_MAX = 100
+from infrastructure.database.failures import is_away, is_timeout
+from orchestration.reward.flow import RateAnnouncementOrchestrator
+from orchestration.reward.flow.announcing import ANNOUNCED_MAX
+from server.logs import fault_of
+from vocabulary.ids import ExchangeRateId
+
+STEPS_MAX = 100
+SHRINKING = 10
+"""A step that took too long is tried again with so many times fewer orders."""
+
+_log = structlog.get_logger()
 
 
 class RateAnnouncements:
-    """Up to a hundred steps of up to a thousand orders a run; another run follows at once."""
+    """Walks all rates that are not announced, by their ids.
+
+    Up to a hundred steps of up to a thousand orders a run; the next run, within a second, goes on
+    where this one stopped. What keeps one rate from being announced keeps no other from it: the
+    walk goes on, and the rate's turn comes again with the next walk.
+    """
 
     def __init__(self, *, flow: RateAnnouncementOrchestrator) -> None:
         self._flow = flow
+        self._place: ExchangeRateId | None = None
+        self._limit = ANNOUNCED_MAX
 
     async def run(self) -> bool:
-        """Whether anything was announced, so that there may be something to decide."""
-        for step in range(BATCH_MAX):
-            if not await self._flow.announce_next():
-                return step > 0
-        return True
+        """Whether orders have heard of a rate, so that there may be something to decide."""
+        released_count = 0
+        for _ in range(STEPS_MAX):
+            rate = await self._flow.next_rate(self._place)
+            if rate is None:
+                self._place = None
+                break
+            released_count += await self._announce(rate)
+        return released_count > 0
+
+    async def _announce(self, rate: ExchangeRateId) -> int:
+        """Takes one step; returns how many orders were released by it."""
+        try:
+            step = await self._flow.announce(rate, limit=self._limit)
+        except Exception as raised:
+            if is_timeout(raised) and self._limit > 1:
+                self._limit = max(1, self._limit // SHRINKING)
+                return 0
+            self._place = rate
+            if is_away(raised):
+                raise
+            _log.error("rate not announced", exchange_rate_id=str(rate), **fault_of(raised))
+            return 0
+        self._limit = min(ANNOUNCED_MAX, 2 * self._limit)
+        if step.is_last:
+            self._place = rate
+        return step.released_count

@@ -50,8 +50,12 @@ READS = {
         {"identity_group"},
         "people are never deleted, and nobody else makes this one",
     ),
+    "domains.purchases.repository.deliveries._SET_TRIED": (
+        {"delivery", "shop_order"},
+        "the delivery is locked by a statement before it; an order that is missed costs no try",
+    ),
     "domains.purchases.repository.orders._FORGET_UNREPORTED": (
-        {"order_claim"},
+        {"order_claim", "shop_order"},
         "the orders are locked by a statement before it, and claims are only added under that",
     ),
     "domains.rewards.repository.rewards._CANCEL": (

@@ -43,7 +43,7 @@ _WAITING = """
                             claim_groups, claim_times)
     VALUES (:merchant_id, 'waiting', :now, ARRAY[sha256('x'), sha256('y')],
             ARRAY[CAST(:one AS uuid), CAST(:other AS uuid)],
-            ARRAY[CAST(:now AS timestamptz), CAST(:now AS timestamptz) + interval '1 second'])
+            ARRAY[CAST(:now AS timestamptz), CAST(:now AS timestamptz) + CAST(:later AS interval)])
 """
 _INTERACTION = """
     INSERT INTO interaction (interaction_id, merchant_id, kind, event_reference,
@@ -143,7 +143,7 @@ async def test_orders_keep_their_buyers_and_what_is_decided(old: Old) -> None:
         "hinted": await old.order("hinted", "client", hinted),
         "x#twice": await old.order("x#twice", "claim", twice, generation=2),
     }
-    await old.write(_WAITING, one=claimer, other=hinted)
+    await old.write(_WAITING, one=claimer, other=hinted, later=timedelta(seconds=1))
     await old.event(1, "purchase:claimed", claimer, orders["claimed"], "decided")
     await old.event(2, "purchase:guessed", guessed, orders["guessed"], "pending")
     await old.event(3, "purchase:hinted", hinted, orders["hinted"], "pending")
@@ -189,6 +189,62 @@ async def test_a_person_who_was_brought_twice_earns_nothing_more(old: Old) -> No
         ("referral", reference, None, None, other, other, "decided"),
     ]
     await assert_books_balance(database_of(old.engine))
+
+
+@pytest.mark.parametrize("undecided", ["pending", "dead", "cancelled"])
+@pytest.mark.parametrize("decided_number", [1, 2, 3])
+async def test_whoever_was_brought_by_a_link_that_has_earned_is_brought_by_that_one(
+    old: Old, undecided: str, decided_number: int
+) -> None:
+    """The first of several links would pay once more, because another one's pay is forgotten."""
+    person = uuid4()
+    links = {number: uuid4() for number in (1, 2, 3)}
+    reference = "referral:2025-03-01T12:00:00+00:00:visitor"
+    for number, link_id in links.items():
+        await old.write(_LINK, link_id=link_id, referrer=uuid4(), person=person)
+        state = "decided" if number == decided_number else undecided
+        await old.event(number, f"{reference}:{link_id}", person, None, state)
+
+    await old.bring_up_to_date()
+
+    kept = links[decided_number]
+    assert await old.read(_INTERACTIONS) == [
+        ("referral", reference, None, None, person, kept, "decided")
+    ]
+    await assert_books_balance(database_of(old.engine))
+
+
+async def test_of_links_that_have_not_earned_the_first_one_counts(old: Old) -> None:
+    """A person would be brought by nobody, or by two."""
+    person, one, other = (uuid4() for _ in range(3))
+    reference = "referral:2025-03-01T12:00:00+00:00:visitor"
+    for number, link_id, state in ((1, one, "dead"), (2, other, "pending")):
+        await old.write(_LINK, link_id=link_id, referrer=uuid4(), person=person)
+        await old.event(number, f"{reference}:{link_id}", person, None, state)
+
+    await old.bring_up_to_date()
+
+    assert await old.read(_INTERACTIONS) == [
+        ("referral", reference, None, None, person, one, "dead")
+    ]
+
+
+async def test_a_claim_waits_from_when_it_was_made(old: Old) -> None:
+    """A claim of yesterday on an old order's row would be forgotten with the update."""
+    await old.write(_WAITING, one=uuid4(), other=uuid4(), later=timedelta(days=40))
+
+    await old.bring_up_to_date()
+
+    assert await old.read("SELECT claim_time, create_time FROM order_claim ORDER BY 1") == [
+        (NOON, NOON),
+        (NOON + timedelta(days=40), NOON + timedelta(days=40)),
+    ]
+    flows = flows_on(database_of(old.engine))
+    async with flows.database.transaction() as tx:
+        forgotten = await flows.purchases.forget_claims(
+            tx, now=NOON + timedelta(days=41), batch_size=10
+        )
+    assert forgotten == 1
 
 
 async def test_work_goes_on_with_what_was_due(old: Old) -> None:

@@ -149,7 +149,7 @@ class Case:
                 )
             )
             return
-        event: OrderEvent = parse_custom_order(body, receive_time=NOON)
+        event: OrderEvent = parse_custom_order(body, receive_time=NOON, now=NOON)
         self.standing = (
             OrderStanding.first(event) if self.standing is None else self.standing.after(event)
         )

@@ -98,7 +98,7 @@ async def test_a_failed_delivery_is_applied_once_its_time_has_come(database: Dat
     # The order is of when it was received, not of when it was tried again.
     assert (await order_of(shop, "A-1")).order_time == NOON
     assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
-    assert await shop.flows.purchase_webhook.retry_failed() is False
+    assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is False
     await assert_books_balance(database)
 
 
@@ -110,18 +110,18 @@ async def test_five_tries_among_others_and_it_is_dead_and_visible(database: Data
         assert kept.try_count == len(waited) + 1 < TRIES_MAX + 1
         waited.append(kept.retry_time - shop.flows.clock.now)
         shop.flows.clock.now = kept.retry_time - timedelta(microseconds=1)
-        assert await shop.flows.purchase_webhook.retry_failed() is False
+        assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is False
         # Another one of the shop is applied meanwhile.
-        await shop.report(f"B-{len(waited)}")
+        await shop.report(f"B-{len(waited)}", clientId="buyer")
         shop.flows.clock.now = kept.retry_time
-        assert await shop.flows.purchase_webhook.retry_failed() is True
+        assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is True
 
     dead = await the_delivery(shop, "event-1")
     assert (dead.state, dead.try_count, dead.failure) == ("dead", TRIES_MAX, "IntegrityError")
     assert len(waited) == TRIES_MAX - 1
     assert waited == sorted(waited)
     shop.flows.clock.advance(timedelta(days=1))
-    assert await shop.flows.purchase_webhook.retry_failed() is False
+    assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is False
 
 
 async def test_a_fault_that_all_deliveries_meet_kills_none(database: Database) -> None:
@@ -130,7 +130,7 @@ async def test_a_fault_that_all_deliveries_meet_kills_none(database: Database) -
     for _ in range(TRIES_MAX * 2):
         kept = await the_delivery(shop, "event-1")
         shop.flows.clock.now = kept.retry_time
-        assert await shop.flows.purchase_webhook.retry_failed() is True
+        assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is True
 
     kept = await the_delivery(shop, "event-1")
     assert (kept.state, kept.try_count, kept.failure_count) == ("failed", 1, TRIES_MAX * 2 + 1)
@@ -162,13 +162,32 @@ async def test_one_success_of_others_costs_one_try(database: Database) -> None:
     """What was applied once would be held against a delivery at each of its failures."""
     shop = await a_failed_delivery(database)
     shop.flows.clock.advance(timedelta(seconds=1))
-    await shop.report("A-2", event_id="event-2")
+    await shop.report("A-2", event_id="event-2", clientId="buyer")
 
     for _ in range(TRIES_MAX):
         shop.flows.clock.advance(timedelta(hours=1))
         await shop.flows.delivery_retries.run()
 
     assert await inbox(shop) == [("event-1", "failed", 2), ("event-2", "applied", 1)]
+
+
+@pytest.mark.parametrize("client", ["", "buyer"])
+async def test_orders_that_earn_nothing_are_no_reason_to_charge_a_try(
+    database: Database, client: str
+) -> None:
+    """A fault of all that earns would kill what it meets, because guests' orders go through."""
+    shop = await a_failed_delivery(database)
+
+    for number in range(TRIES_MAX + 1):
+        shop.flows.clock.advance(timedelta(hours=1))
+        # Nor are orders of an earlier time, whatever is reported of them.
+        order = f"B-{number}" if not client else "B-1"
+        await shop.report(order, clientId=client, totalPrice=str(number))
+        await shop.flows.delivery_retries.run()
+
+    kept = await the_delivery(shop, "event-1")
+    # The first report of an order that earns is one.
+    assert (kept.state, kept.try_count) == ("failed", 2 if client else 1)
 
 
 async def test_the_delivery_that_waits_the_longest_is_tried_first(database: Database) -> None:
@@ -181,7 +200,7 @@ async def test_the_delivery_that_waits_the_longest_is_tried_first(database: Data
     await change_schema(database, REPAIR)
     shop.flows.clock.advance(timedelta(minutes=1))
 
-    assert await shop.flows.purchase_webhook.retry_failed() is True
+    assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is True
 
     assert await inbox(shop) == [("event-1", "applied", 2), ("event-2", "failed", 1)]
 

@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.model import ExchangeRate, Pair
 from domains.rewards.model import InteractionState
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.announcing import ANNOUNCED_MAX
 from server.jobs.rate_announcements import RateAnnouncements
 from tests.support.books import (
     amounts_of,
@@ -25,7 +23,6 @@ from tests.support.books import (
 )
 from tests.support.connections import holding
 from tests.support.flows import NOON, RATE_AGE_MAX
-from tests.support.orders import add_order
 from tests.support.races import beside
 from tests.support.rules import Limit, a_campaign, percent
 from tests.support.shop import Shop, a_shop
@@ -33,15 +30,6 @@ from vocabulary.ids import ExchangeRateId
 
 TENTH = a_campaign("tenth", amount=percent("10"))
 DOLLARS = Pair(base="USD", quote="EUR")
-_MANY = """
-    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
-        event_time, body_hash, order_time, total, currency, items, interaction_generation,
-        due_time, needed_rate)
-    SELECT merchant_id, 'B-' || number, create_time, gen_random_uuid(), state, event_time,
-           body_hash, order_time, total, currency, items, interaction_generation, due_time,
-           needed_rate
-    FROM shop_order, generate_series(1, :count) AS number WHERE merchant_id = :shop
-"""
 
 
 async def observe(shop: Shop, rate: str, time: datetime = NOON, *, pair: Pair = DOLLARS) -> None:
@@ -184,44 +172,3 @@ async def test_a_rate_that_comes_while_an_order_begins_to_wait_is_heard_of(
     await shop.work()
 
     assert await amounts_of(shop) == [("purchase:A-1", 9_000_000)]
-
-
-async def test_many_orders_hear_of_a_rate_in_bounded_steps(database: Database) -> None:
-    """Of more orders than one step reaches, the rest would wait for an hour."""
-    shop = await a_shop(database)
-    later = NOON + timedelta(hours=1)
-    async with database.transaction() as tx:
-        await add_order(tx, shop.merchant_id, "A-1", due_time=later, needed_rate="USD/EUR")
-        await tx.execute(text(_MANY), {"shop": shop.merchant_id, "count": ANNOUNCED_MAX})
-    await observe(shop, "0.9")
-
-    steps = 0
-    while await shop.flows.rate_announcement.announce_next():
-        steps += 1
-
-    assert steps == 2
-    (told,) = await read(
-        database, "SELECT count(*) FROM shop_order WHERE due_time = :now", now=NOON
-    )
-    assert told.count == ANNOUNCED_MAX + 1
-
-
-async def test_orders_that_hear_of_a_rate_are_locked_in_the_order_of_their_keys(
-    engine: AsyncEngine, real_database: Database
-) -> None:
-    """An announcement and an operator's retry would each wait for the other."""
-    shop = await a_shop(real_database)
-    # The later one in the order of keys is the earlier one in time.
-    async with real_database.transaction() as tx:
-        for order, minutes in (("a", 2), ("b", 1)):
-            time = NOON + timedelta(minutes=minutes)
-            await add_order(tx, shop.merchant_id, order, order_time=time, needed_rate="USD/EUR")
-    await observe(shop, "0.9")
-    lock = "SELECT 1 FROM shop_order WHERE order_reference = :order FOR NO KEY UPDATE"
-
-    async with holding(engine, lock, order="a") as holder:
-        announcing = beside(announce(shop))
-        await holder.until_awaited()
-        free = await holder.connection.execute(text(f"{lock} SKIP LOCKED"), {"order": "b"})
-        assert free.first() is not None
-    assert await announcing

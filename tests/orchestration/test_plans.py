@@ -1,9 +1,9 @@
 """How PostgreSQL runs the statements of the hot paths, whatever it knows of the tables.
 
-Whoever writes such a statement names it in `tests.support.hot_statements` or
-`tests.support.hot_requests`. What keeps it from
-being planned badly is its shape: look-ups that nothing can move, as in `LATERAL (… OFFSET 0)` or
-`LATERAL (… ORDER BY … LIMIT 1)`, and updates whose list of rows nothing can take for a large one.
+Whoever writes such a statement names it in `tests.support.hot_statements`, `hot_requests` or
+`hot_chores`. What keeps it from being planned badly is its shape: look-ups that nothing can move,
+as in `LATERAL (… OFFSET 0)` or `LATERAL (… ORDER BY … LIMIT 1)`, and updates whose list of rows
+nothing can take for a large one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from infrastructure.database.engine import Limits, create_engine
 from infrastructure.database.metadata import metadata
 from infrastructure.database.schema import migrate
 from server.embedded.postgres import Postgres
+from tests.support.hot_chores import CHORES
 from tests.support.hot_requests import REQUESTS
 from tests.support.hot_statements import DECIDING, LANES, WHOLE, HotStatement
 from tests.support.large_tables import ROWS_FEW, ROWS_MANY, empty_tables, fill_tables
 from tests.support.mesh import create_database
 from tests.support.plans import PlanMode, Scan, WatchedConnection, watched_connection
 
-STATEMENTS = REQUESTS | LANES | DECIDING
+STATEMENTS = REQUESTS | LANES | DECIDING | CHORES
 BLOCKS_MAX = 10
 """How many pages a scan may look at for each row that it may meet: a descent, and the row."""
 

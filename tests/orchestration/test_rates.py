@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.model import ExchangeRate, Operator, Pair
 from infrastructure.database.transaction import Database
+from server.jobs.rate_announcements import RateAnnouncements
 from server.wiring import new_id
 from tests.support.books import (
     amounts_of,
@@ -50,8 +51,7 @@ async def observe(
 
 async def announce(shop: Shop) -> None:
     """Whoever waits for a rate that is there hears of it."""
-    while await shop.flows.rate_announcement.announce_next():
-        pass
+    await RateAnnouncements(flow=shop.flows.rate_announcement).run()
 
 
 async def test_the_newest_rate_at_the_order_s_time_is_used_and_kept(database: Database) -> None:

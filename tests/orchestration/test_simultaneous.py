@@ -277,7 +277,7 @@ async def test_two_workers_try_a_failed_delivery_once(
         with pytest.raises(DeliveryPostponedError):
             await shop.report("A-1", event_id="event-1")
         shop.flows.clock.advance(timedelta(seconds=5))
-        await at_once(*[shop.flows.purchase_webhook.retry_failed] * 4)
+        await at_once(*[lambda: shop.flows.purchase_webhook.retry_failed(shop.merchant_id)] * 4)
     finally:
         async with engine.begin() as connection:
             await connection.execute(text("ALTER TABLE shop_order DROP CONSTRAINT mistake"))

@@ -101,7 +101,7 @@ class ExpectedOrder:
 
     def _event(self, report: Report) -> Any:
         received = self.people.received[report.event]
-        return parse_custom_order(report.body, receive_time=received)
+        return parse_custom_order(report.body, receive_time=received, now=received)
 
     def _learn(self, message: Claim | Report) -> None:
         clients = self.people.clients

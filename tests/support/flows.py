@@ -118,5 +118,5 @@ def flows_on(
             lanes_max=lanes_max,
             thorough_every=thorough_every,
         ),
-        delivery_retries=DeliveryRetries(flow=flows.purchase_webhook),
+        delivery_retries=DeliveryRetries(flow=flows.purchase_webhook, merchants_max=lanes_max),
     )

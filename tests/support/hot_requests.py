@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -113,6 +114,7 @@ async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"dig
     await claim(tx, row)
 
 
+PRODUCT = hashlib.sha256(b"merchant 1").digest()
 _NODE = {"identity_node": "uq_identity_node_identifier"}
 _ARRIVAL = {**_NODE, "merchant": "pk_merchant", "touchpoint": "ix_touchpoint_source"}
 _BROUGHT = {
@@ -146,12 +148,22 @@ REQUESTS: dict[str, HotStatement] = {
         rows_max=100,
     ),
     "shop by merchant": HotStatement(
-        call=lambda tx: find_shop(tx, merchant_id=SHOP, product_id=None),
-        indexes={"merchant": "pk_merchant", "merchant_webhook": "pk_merchant_webhook"},
+        call=lambda tx: find_shop(tx, merchant_id=SHOP, product_id=None, event_reference="event 7"),
+        indexes={
+            "merchant": "pk_merchant",
+            "merchant_webhook": "pk_merchant_webhook",
+            "delivery": "uq_delivery_event",
+        },
     ),
     "shop by product": HotStatement(
-        call=lambda tx: find_shop(tx, merchant_id=None, product_id=b"\x00" * 32),
-        indexes={"merchant": "uq_merchant_product_id", "merchant_webhook": "pk_merchant_webhook"},
+        call=lambda tx: find_shop(
+            tx, merchant_id=None, product_id=PRODUCT, event_reference="event 7"
+        ),
+        indexes={
+            "merchant": "uq_merchant_product_id",
+            "merchant_webhook": "pk_merchant_webhook",
+            "delivery": "uq_delivery_event",
+        },
     ),
     "first report": HotStatement(call=lambda tx: _apply(tx, "new order"), indexes=_REPORT),
     "another report": HotStatement(call=lambda tx: _apply(tx, "order-1"), indexes=_REPORT),

@@ -18,7 +18,12 @@ from domains.identity.repository import IdentityRepository
 from domains.purchases.model.lane_queue import EndedLife, LetGo
 from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from domains.referral.repository import ReferralRepository
-from domains.rewards.model import Obstacle, OrderLife, Place, Reversal
+from domains.rewards.model import (
+    Obstacle,
+    OrderLife,
+    Place,
+    Reversal,
+)
 from domains.rewards.repository import (
     DueEventRepository,
     EventRepository,

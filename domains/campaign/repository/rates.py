@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -17,6 +18,7 @@ from vocabulary.ids import ExchangeRateId
 
 _RATE = """exchange_rate_id, base_currency, quote_currency, rate, observe_time, source,
     create_time"""
+_BEFORE_ALL = UUID(int=0)
 _ADD = insert(exchange_rate)
 # Each look-up is one step into the index: the newest observation of the pair before the time.
 _AS_OF = text(
@@ -51,10 +53,17 @@ _LIST = text(
     LIMIT :limit
     """
 )
+_NEXT_UNANNOUNCED = text(
+    """
+    SELECT exchange_rate_id FROM exchange_rate
+    WHERE NOT announced AND exchange_rate_id > :after
+    ORDER BY exchange_rate_id LIMIT 1
+    """
+)
 _CLAIM_UNANNOUNCED = text(
     f"""
-    SELECT {_RATE} FROM exchange_rate WHERE NOT announced
-    ORDER BY exchange_rate_id LIMIT 1
+    SELECT {_RATE} FROM exchange_rate
+    WHERE exchange_rate_id = :exchange_rate_id AND NOT announced
     FOR NO KEY UPDATE SKIP LOCKED
     """
 )
@@ -120,9 +129,20 @@ class RateRepository:
         )
         return [_rate(row) for row in rows]
 
-    async def claim_unannounced(self, tx: Transaction) -> ExchangeRate | None:
-        """Locks the oldest rate that orders which wait for it have not heard of."""
-        row = (await tx.execute(_CLAIM_UNANNOUNCED)).one_or_none()
+    async def next_unannounced(
+        self, tx: Transaction, after: ExchangeRateId | None
+    ) -> ExchangeRateId | None:
+        """The next rate, by its id, that not all orders which wait for it have heard of."""
+        found = await tx.execute(_NEXT_UNANNOUNCED, {"after": after or _BEFORE_ALL})
+        next_id = found.scalar_one_or_none()
+        return None if next_id is None else ExchangeRateId(next_id)
+
+    async def claim_unannounced(
+        self, tx: Transaction, exchange_rate_id: ExchangeRateId
+    ) -> ExchangeRate | None:
+        """Locks a rate; None if it is announced by now, or another worker has it."""
+        found = await tx.execute(_CLAIM_UNANNOUNCED, {"exchange_rate_id": exchange_rate_id})
+        row = found.one_or_none()
         return None if row is None else _rate(row)
 
     async def set_announced(

@@ -9,6 +9,7 @@ from domains.campaign.errors import RateInvalidError
 from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.repository import RateRepository
 from infrastructure.database.transaction import Transaction
+from vocabulary.ids import ExchangeRateId
 
 
 class RatesService:
@@ -43,9 +44,10 @@ class RatesService:
 
     async def announce_again(self, tx: Transaction, asked: Sequence[tuple[Pair, datetime]]) -> None:
         """Has rates announced once more that are there by now, for those who asked in between."""
-        for rate in await self.as_of(tx, asked):
-            if rate is not None:
-                await self._rates.set_announced(tx, rate.exchange_rate_id, announced=False)
+        found = {rate.exchange_rate_id for rate in await self.as_of(tx, asked) if rate is not None}
+        # By their ids: two lanes that ask for the same rates lock them in the same order.
+        for exchange_rate_id in sorted(found):
+            await self._rates.set_announced(tx, exchange_rate_id, announced=False)
 
     async def list_newest(
         self,
@@ -59,9 +61,17 @@ class RatesService:
         """Observations, the newest first; of a base or a quote, if one is named."""
         return await self._rates.list_newest(tx, base=base, quote=quote, after=after, limit=limit)
 
-    async def claim_unannounced(self, tx: Transaction) -> ExchangeRate | None:
-        """Locks the oldest rate that orders which wait for it have not heard of."""
-        return await self._rates.claim_unannounced(tx)
+    async def next_unannounced(
+        self, tx: Transaction, after: ExchangeRateId | None
+    ) -> ExchangeRateId | None:
+        """The next rate, by its id, that not all orders which wait for it have heard of."""
+        return await self._rates.next_unannounced(tx, after)
+
+    async def claim_unannounced(
+        self, tx: Transaction, exchange_rate_id: ExchangeRateId
+    ) -> ExchangeRate | None:
+        """Locks a rate; None if it is announced by now, or another worker has it."""
+        return await self._rates.claim_unannounced(tx, exchange_rate_id)
 
     async def set_announced(self, tx: Transaction, rate: ExchangeRate) -> None:
         """Notes that every order that waited for a rate has heard of it."""

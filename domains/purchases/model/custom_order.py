@@ -113,8 +113,11 @@ class _Order(_Body):
     items: Annotated[list[_Item], Field(max_length=ITEMS_MAX)] = Field(default_factory=list)
 
 
-def parse_custom_order(body: bytes, *, receive_time: datetime) -> OrderEvent:
+def parse_custom_order(body: bytes, *, receive_time: datetime, now: datetime) -> OrderEvent:
     """What a body says. Ids are kept as text, whole numbers of any size included.
+
+    Where it names no time, the receipt's stands; a time that it names lies in the future as seen
+    from `now`, which is later than the receipt if the body was repaired or is tried again.
 
     Raises:
         BodyUnusableError: it is no JSON object, or a field is missing or wrong; names the
@@ -145,11 +148,9 @@ def parse_custom_order(body: bytes, *, receive_time: datetime) -> OrderEvent:
             )
             for item in order.items
         ),
-        order_time=_instant("createdAt", order.created_at, receive_time, latest=receive_time),
+        order_time=_instant("createdAt", order.created_at, receive_time, latest=now),
         order_time_stated=order.created_at is not None,
-        event_time=_instant(
-            "updatedAt", order.updated_at, receive_time, latest=receive_time + FUTURE_MAX
-        ),
+        event_time=_instant("updatedAt", order.updated_at, receive_time, latest=now + FUTURE_MAX),
         body_hash=hashlib.sha256(body).digest(),
     )
 

@@ -36,8 +36,8 @@ class DeliveryState(StrEnum):
 class Delivery:
     """One signed message of a shop, as it was received.
 
-    `try_count` is how often it failed although others were applied, its first try included;
-    `failure_count` how often it failed at all.
+    `try_count` is how often it failed although others that earn were applied, its first try
+    included; `failure_count` how often it failed at all; `receive_time` when it first came.
     """
 
     delivery_id: DeliveryId

@@ -41,3 +41,14 @@ class LetGo:
     is_decided: bool
     due_time: datetime | None = None
     needed_rate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedOrders:
+    """How many orders waited for a rate, as far as was looked, and how many were released.
+
+    The others were being written at that moment.
+    """
+
+    found_count: int
+    count: int

@@ -14,6 +14,7 @@ from domains.purchases.model import Delivery, DeliveryState
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
+_BEFORE_ALL = UUID(int=0)
 _DELIVERY = "SELECT * FROM delivery"
 _LIST_DELIVERIES = text(
     f"""{_DELIVERY}
@@ -25,51 +26,87 @@ _LIST_DELIVERIES = text(
     """
 ).columns(headers=JSONB)
 # A delivery that cannot be applied is kept. One of the same event that was applied stays as it
-# is; one that failed or is dead takes the newer body.
+# is; one that failed or is dead takes the newer body, and stays of when it first came.
 _KEEP = text(
     """
     INSERT INTO delivery AS known (merchant_id, delivery_id, platform, event_reference, headers,
                                    body, state, failure, failure_count, receive_time, try_time,
                                    retry_time)
     VALUES (:merchant_id, :delivery_id, :platform, :event_reference, :headers, :body, :state,
-            :failure, 1, :receive_time, :receive_time, :retry_time)
+            :failure, 1, :receive_time, :now, :retry_time)
     ON CONFLICT (merchant_id, platform, event_reference) DO UPDATE
     SET headers = excluded.headers, body = excluded.body, state = excluded.state,
         failure = excluded.failure, retry_time = excluded.retry_time,
-        receive_time = excluded.receive_time, try_time = excluded.try_time
+        receive_time = LEAST(known.receive_time, excluded.receive_time),
+        try_time = excluded.try_time
     WHERE known.state IN ('failed', 'dead')
     RETURNING delivery_id
     """
 ).bindparams(bindparam("headers", type_=JSONB))
+# From one merchant to the next, by one step into the index each.
+_LIST_DUE_MERCHANTS = text(
+    """
+    WITH RECURSIVE failed AS (
+        SELECT first.merchant_id, first.retry_time,
+               CASE WHEN first.retry_time <= :now THEN 1 ELSE 0 END AS number
+        FROM (
+            SELECT merchant_id, retry_time FROM delivery
+            WHERE state = 'failed' AND merchant_id > :after
+            ORDER BY merchant_id, retry_time LIMIT 1
+        ) AS first
+        UNION ALL
+        SELECT next.merchant_id, next.retry_time,
+               failed.number + CASE WHEN next.retry_time <= :now THEN 1 ELSE 0 END
+        FROM failed CROSS JOIN LATERAL (
+            SELECT merchant_id, retry_time FROM delivery
+            WHERE state = 'failed' AND merchant_id > failed.merchant_id
+            ORDER BY merchant_id, retry_time LIMIT 1
+        ) AS next
+        WHERE failed.number < :batch_size
+    )
+    SELECT merchant_id FROM failed WHERE retry_time <= :now ORDER BY merchant_id
+    """
+)
 _CLAIM_FAILED = text(
     f"""{_DELIVERY}
-    WHERE state = 'failed' AND retry_time <= :now
+    WHERE merchant_id = :merchant_id AND state = 'failed' AND retry_time <= :now
     ORDER BY retry_time
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
     """
 ).columns(headers=JSONB)
-# A failure is charged as a try only if the shop's other deliveries were applied meanwhile.
+# A failure is charged as a try only if orders came since the last try, were applied, and earn: else
+# what it fails of may be what all that earn fail of. An order that was claimed before its report is
+# no evidence, nor is one of long ago. In doubt nothing is charged.
+# Serves itself from ix_shop_order_purchase.
 _SET_TRIED = text(
     """
-    UPDATE delivery AS tried
-    SET state = CASE WHEN tries.charged >= :tries_max THEN 'dead' ELSE 'failed' END,
-        retry_time = CASE WHEN tries.charged < :tries_max
-                          THEN CAST(:now AS timestamptz) + CAST(:pause AS interval) END,
-        failure = :failure, try_count = tries.charged, failure_count = failure_count + 1,
-        try_time = :now
-    FROM (
-        SELECT known.merchant_id, known.delivery_id, known.try_count + CASE WHEN EXISTS (
-                   SELECT FROM delivery AS other
-                   WHERE other.merchant_id = known.merchant_id AND other.try_time > known.try_time
-                     AND other.delivery_id > known.delivery_id
-                     AND other.state IN ('applied', 'ignored')
+    WITH known AS MATERIALIZED (
+        SELECT ctid AS place, state, try_count, try_time FROM delivery
+        WHERE merchant_id = :merchant_id AND delivery_id BETWEEN :delivery_id AND :delivery_id
+        -- Found by the key, whatever PostgreSQL believes of the table.
+        ORDER BY delivery_id LIMIT 1
+    ), tries AS MATERIALIZED (
+        SELECT known.place, known.try_count + CASE WHEN EXISTS (
+                   SELECT FROM (
+                       SELECT create_time, interaction_generation FROM shop_order
+                       WHERE merchant_id = :merchant_id AND purchase_id IS NOT NULL
+                       ORDER BY purchase_id DESC LIMIT :orders_max
+                   ) AS newest
+                   WHERE newest.create_time > known.try_time AND newest.interaction_generation > 0
                ) THEN 1 ELSE 0 END AS charged
-        FROM delivery AS known
-        WHERE known.merchant_id = :merchant_id AND known.delivery_id = :delivery_id
-    ) AS tries
-    WHERE tried.merchant_id = tries.merchant_id AND tried.delivery_id = tries.delivery_id
-      AND tried.state = 'failed'
+        FROM known WHERE known.state = 'failed'
+    )
+    UPDATE delivery
+    SET (state, retry_time, try_count) = (
+            SELECT CASE WHEN charged >= :tries_max THEN 'dead' ELSE 'failed' END,
+                   CASE WHEN charged < :tries_max
+                        THEN CAST(:now AS timestamptz) + CAST(:pause AS interval) END,
+                   charged
+            FROM tries
+        ),
+        failure = :failure, failure_count = failure_count + 1, try_time = :now
+    WHERE ctid = (SELECT place FROM tries)
     """
 )
 _SET_DEAD = text(
@@ -104,9 +141,17 @@ _FORGET_DELIVERIES = text(
 
 class DeliveryRepository:
     async def keep(
-        self, tx: Transaction, delivery: Delivery, *, retry_time: datetime | None
+        self,
+        tx: Transaction,
+        delivery: Delivery,
+        *,
+        now: datetime,
+        retry_time: datetime | None,
     ) -> DeliveryId:
-        """Keeps a delivery that was not applied; returns under which id."""
+        """Keeps a delivery that was not applied; returns under which id.
+
+        One that was kept before stays of when it was first received.
+        """
         kept = await tx.execute(
             _KEEP,
             {
@@ -119,15 +164,28 @@ class DeliveryRepository:
                 "state": delivery.state,
                 "failure": delivery.failure,
                 "receive_time": delivery.receive_time,
+                "now": now,
                 "retry_time": retry_time,
             },
         )
         row = kept.first()
         return delivery.delivery_id if row is None else DeliveryId(row.delivery_id)
 
-    async def claim_failed(self, tx: Transaction, *, now: datetime) -> Delivery | None:
-        """Locks the failed delivery whose retry is due the longest."""
-        row = (await tx.execute(_CLAIM_FAILED, {"now": now})).one_or_none()
+    async def list_due_merchants(
+        self, tx: Transaction, *, after: MerchantId | None, now: datetime, limit: int
+    ) -> Sequence[MerchantId]:
+        """The next merchants, by their ids, of whom a failed delivery is due to be tried again."""
+        found = await tx.execute(
+            _LIST_DUE_MERCHANTS, {"after": after or _BEFORE_ALL, "now": now, "batch_size": limit}
+        )
+        return [MerchantId(merchant_id) for merchant_id in found.scalars()]
+
+    async def claim_failed(
+        self, tx: Transaction, merchant_id: MerchantId, *, now: datetime
+    ) -> Delivery | None:
+        """Locks the failed delivery of a merchant whose retry is due the longest."""
+        found = await tx.execute(_CLAIM_FAILED, {"merchant_id": merchant_id, "now": now})
+        row = found.one_or_none()
         return None if row is None else _delivery(row)
 
     async def set_tried(
@@ -139,8 +197,12 @@ class DeliveryRepository:
         now: datetime,
         pause: timedelta,
         tries_max: int,
+        orders_max: int,
     ) -> None:
-        """Notes that a retry failed. Dead once that was charged `tries_max` times."""
+        """Notes that a retry failed. Dead once that was charged `tries_max` times.
+
+        The merchant's `orders_max` newest orders say whether it is charged.
+        """
         await tx.execute(
             _SET_TRIED,
             {
@@ -150,6 +212,7 @@ class DeliveryRepository:
                 "now": now,
                 "pause": pause,
                 "tries_max": tries_max,
+                "orders_max": orders_max,
             },
         )
 

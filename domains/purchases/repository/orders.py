@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import Text, Uuid
+from sqlalchemy.types import LargeBinary, Text, Uuid
 
 from domains.purchases.model import Link, OrderItem, OrderState, Purchase
 from infrastructure.database.transaction import Transaction
@@ -52,40 +52,68 @@ _LIST_BY_REFERENCE = (
     .bindparams(bindparam("order_references", type_=ARRAY(Text)))
     .columns(items=JSONB)
 )
-# Orders that were never reported, and of the others those that are not decided, with claims that
-# waited long enough. Locked first: what is read next is as of then.
+# The claims that waited the longest, as far as their orders can be had. These are locked first:
+# what is read next is as of then. Strangers choose how many claims an order has, so the claims are
+# counted, not their orders.
+# Locks: orders, SKIP LOCKED. Serves itself from ix_order_claim_create_time.
 _LOCK_CLAIMED = text(
     """
-    SELECT known.merchant_id, known.order_reference FROM shop_order AS known
-    WHERE (known.merchant_id, known.order_reference) IN (
-        SELECT merchant_id, order_reference FROM order_claim
+    WITH waiting AS MATERIALIZED (
+        SELECT merchant_id, order_reference, token_digest, identity_group_id FROM order_claim
         WHERE create_time < :before
-        ORDER BY create_time LIMIT :batch_size)
-    ORDER BY known.merchant_id, known.order_reference
-    FOR UPDATE SKIP LOCKED
+        ORDER BY create_time LIMIT :batch_size
+    ), locked AS MATERIALIZED (
+        SELECT known.merchant_id, known.order_reference
+        FROM (SELECT DISTINCT merchant_id, order_reference FROM waiting) AS claimed
+        CROSS JOIN LATERAL (
+            SELECT merchant_id, order_reference FROM shop_order
+            WHERE merchant_id = claimed.merchant_id AND order_reference = claimed.order_reference
+            FOR UPDATE SKIP LOCKED
+        ) AS known
+    )
+    SELECT merchant_id, order_reference, token_digest, identity_group_id
+    FROM waiting JOIN locked USING (merchant_id, order_reference)
     """
 )
+# The look-ups are by the whole key, which nothing can take for a large part of the table.
 _FORGET_CLAIMS = text(
     """
-    DELETE FROM order_claim USING unnest(:merchant_ids, :order_references)
-        AS locked (merchant_id, order_reference)
-    WHERE order_claim.merchant_id = locked.merchant_id
-      AND order_claim.order_reference = locked.order_reference
-      AND order_claim.create_time < :before
+    DELETE FROM order_claim WHERE ctid = ANY(ARRAY(
+        SELECT found.place
+        FROM unnest(:merchant_ids, :order_references, :token_digests, :identity_group_ids)
+            AS waiting (merchant_id, order_reference, token_digest, identity_group_id)
+        CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM order_claim
+            WHERE merchant_id = waiting.merchant_id
+              AND order_reference = waiting.order_reference
+              AND token_digest = waiting.token_digest
+              AND identity_group_id = waiting.identity_group_id
+              AND create_time < :before
+            OFFSET 0
+        ) AS found))
     """
 ).bindparams(
-    bindparam("merchant_ids", type_=ARRAY(Uuid)), bindparam("order_references", type_=ARRAY(Text))
+    bindparam("merchant_ids", type_=ARRAY(Uuid)),
+    bindparam("order_references", type_=ARRAY(Text)),
+    bindparam("token_digests", type_=ARRAY(LargeBinary)),
+    bindparam("identity_group_ids", type_=ARRAY(Uuid)),
 )
 _FORGET_UNREPORTED = text(
     """
-    DELETE FROM shop_order AS known USING unnest(:merchant_ids, :order_references)
-        AS locked (merchant_id, order_reference)
-    WHERE known.merchant_id = locked.merchant_id
-      AND known.order_reference = locked.order_reference AND known.purchase_id IS NULL
-      AND NOT EXISTS (
-          SELECT FROM order_claim
-          WHERE order_claim.merchant_id = locked.merchant_id
-            AND order_claim.order_reference = locked.order_reference)
+    DELETE FROM shop_order WHERE ctid = ANY(ARRAY(
+        SELECT found.place
+        FROM unnest(:merchant_ids, :order_references) AS locked (merchant_id, order_reference)
+        CROSS JOIN LATERAL (
+            SELECT ctid AS place, purchase_id FROM shop_order
+            WHERE merchant_id = locked.merchant_id AND order_reference = locked.order_reference
+            OFFSET 0
+        ) AS found
+        LEFT JOIN LATERAL (
+            SELECT token_digest FROM order_claim
+            WHERE merchant_id = locked.merchant_id AND order_reference = locked.order_reference
+            ORDER BY token_digest LIMIT 1
+        ) AS left_over ON true
+        WHERE found.purchase_id IS NULL AND left_over.token_digest IS NULL))
     """
 ).bindparams(
     bindparam("merchant_ids", type_=ARRAY(Uuid)), bindparam("order_references", type_=ARRAY(Text))
@@ -141,21 +169,35 @@ class PurchaseRepository:
     async def forget_waiting_claims(
         self, tx: Transaction, *, before: datetime, batch_size: int
     ) -> int:
-        """Forgets claims that no report met, and orders that are nothing else; says how many.
+        """Forgets up to `batch_size` claims that no report met; says how many.
 
-        Needs a transaction: its statements rely on the rows that the first one locks.
+        And with the last one an order that was never reported. Claims of orders that are being
+        written are left for another time. Needs a transaction: its statements rely on the rows
+        that the first one locks.
         """
-        locked = (
+        claims = (
             await tx.execute(_LOCK_CLAIMED, {"before": before, "batch_size": batch_size})
         ).all()
-        if not locked:
+        if not claims:
             return 0
-        orders = {
-            "merchant_ids": [row.merchant_id for row in locked],
-            "order_references": [row.order_reference for row in locked],
-        }
-        forgotten = await tx.execute(_FORGET_CLAIMS, {**orders, "before": before})
-        await tx.execute(_FORGET_UNREPORTED, orders)
+        forgotten = await tx.execute(
+            _FORGET_CLAIMS,
+            {
+                "merchant_ids": [claim.merchant_id for claim in claims],
+                "order_references": [claim.order_reference for claim in claims],
+                "token_digests": [claim.token_digest for claim in claims],
+                "identity_group_ids": [claim.identity_group_id for claim in claims],
+                "before": before,
+            },
+        )
+        orders = sorted({(claim.merchant_id, claim.order_reference) for claim in claims})
+        await tx.execute(
+            _FORGET_UNREPORTED,
+            {
+                "merchant_ids": [merchant_id for merchant_id, _ in orders],
+                "order_references": [order_reference for _, order_reference in orders],
+            },
+        )
         return forgotten.rowcount
 
 

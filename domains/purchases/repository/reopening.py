@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Boolean, Integer, Text
 
-from domains.purchases.model.lane_queue import EndedLife
+from domains.purchases.model.lane_queue import EndedLife, ReleasedOrders
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
@@ -80,23 +80,22 @@ _REQUEUE = text(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
 )
-# Orders that wait for a rate of a pair that was observed by now.
-# Locks: orders, in the order of their keys. Serves itself from ix_shop_order_needed_rate.
+# Orders that wait for a rate of a pair that was observed by now. Those that are being written are
+# counted and left as they are: one of them would hold up whoever waits for any rate.
+# Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_needed_rate.
 _RELEASE_FOR_RATE = text(
     """
     WITH waiting AS MATERIALIZED (
         SELECT merchant_id, order_reference FROM shop_order
         WHERE needed_rate = :pair AND order_time >= :observe_time AND order_time < :stale_time
         ORDER BY order_time LIMIT :batch_size
-    ), listed AS MATERIALIZED (
-        SELECT merchant_id, order_reference FROM waiting ORDER BY merchant_id, order_reference
     ), locked AS MATERIALIZED (
-        SELECT known.merchant_id, known.order_reference FROM listed CROSS JOIN LATERAL (
+        SELECT known.merchant_id, known.order_reference FROM waiting CROSS JOIN LATERAL (
             SELECT merchant_id, order_reference FROM shop_order
-            WHERE merchant_id = listed.merchant_id AND order_reference = listed.order_reference
+            WHERE merchant_id = waiting.merchant_id AND order_reference = waiting.order_reference
               -- Not by `=`, which would have it found by the index of the rate.
               AND needed_rate IS NOT DISTINCT FROM :pair
-            FOR NO KEY UPDATE
+            FOR NO KEY UPDATE SKIP LOCKED
         ) AS known
     ), released AS (
         UPDATE shop_order AS known SET due_time = :now, needed_rate = NULL
@@ -105,7 +104,8 @@ _RELEASE_FOR_RATE = text(
         WHERE known.merchant_id = freed.merchant_id
           AND known.order_reference = freed.order_reference
     )
-    SELECT count(*) FROM waiting
+    SELECT (SELECT count(*) FROM waiting) AS found_count,
+           (SELECT count(*) FROM locked) AS released_count
     """
 )
 
@@ -161,9 +161,9 @@ class ReopeningRepository:
         stale_time: datetime,
         now: datetime,
         limit: int,
-    ) -> int:
-        """Makes orders due now that waited for a rate as of their time; returns how many."""
-        released: int = (
+    ) -> ReleasedOrders:
+        """Makes orders due now that waited for a rate as of their time."""
+        row = (
             await tx.execute(
                 _RELEASE_FOR_RATE,
                 {
@@ -174,5 +174,5 @@ class ReopeningRepository:
                     "batch_size": limit,
                 },
             )
-        ).scalar_one()
-        return released
+        ).one()
+        return ReleasedOrders(found_count=row.found_count, count=row.released_count)

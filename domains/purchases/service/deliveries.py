@@ -19,6 +19,9 @@ from domains.purchases.repository import DeliveryRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
+EVIDENCE_MAX = 100
+"""How many of a merchant's newest orders are looked at to tell a common fault."""
+
 REVIVED_MAX = 1_000
 """How many dead deliveries one call has tried again."""
 
@@ -49,29 +52,43 @@ class DeliveriesService:
             raise MerchantUnknownError(merchant_id)
         return found
 
-    async def keep_dead(self, tx: Transaction, delivery: Delivery, *, failure: str) -> None:
+    async def keep_dead(
+        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+    ) -> None:
         """Keeps a delivery that can never be applied."""
         dead = replace(delivery, state=DeliveryState.DEAD, failure=failure)
-        await self._deliveries.keep(tx, dead, retry_time=None)
+        await self._deliveries.keep(tx, dead, now=now, retry_time=None)
 
-    async def keep_failed(self, tx: Transaction, delivery: Delivery, *, failure: str) -> DeliveryId:
-        """Keeps a delivery whose applying failed, to be tried again; returns its id."""
+    async def keep_failed(
+        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime | None = None
+    ) -> DeliveryId:
+        """Keeps a delivery whose applying failed, to be tried again; returns its id.
+
+        `now` is when it failed, None: when it was received.
+        """
+        now = now or delivery.receive_time
         failed = replace(delivery, state=DeliveryState.FAILED, failure=failure)
-        return await self._deliveries.keep(
-            tx, failed, retry_time=delivery.receive_time + retry_pause(1)
-        )
+        return await self._deliveries.keep(tx, failed, now=now, retry_time=now + retry_pause(1))
 
-    async def claim_failed(self, tx: Transaction, *, now: datetime) -> Delivery | None:
-        """Locks the failed delivery whose retry is due the longest."""
-        return await self._deliveries.claim_failed(tx, now=now)
+    async def list_due_merchants(
+        self, tx: Transaction, *, after: MerchantId | None, now: datetime, limit: int
+    ) -> Sequence[MerchantId]:
+        """The next merchants, by their ids, of whom a failed delivery is due to be tried again."""
+        return await self._deliveries.list_due_merchants(tx, after=after, now=now, limit=limit)
+
+    async def claim_failed(
+        self, tx: Transaction, merchant_id: MerchantId, *, now: datetime
+    ) -> Delivery | None:
+        """Locks the failed delivery of a merchant whose retry is due the longest."""
+        return await self._deliveries.claim_failed(tx, merchant_id, now=now)
 
     async def set_retried(
         self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
     ) -> None:
         """Notes that a retry failed: it is tried again later, or is dead by now.
 
-        It costs a try only if other deliveries of the shop were applied since the last one, so
-        that a common fault kills none.
+        It costs a try only if orders that earn came to the shop since the last one and were
+        applied, so that a common fault kills none. In doubt it costs none.
         """
         await self._deliveries.set_tried(
             tx,
@@ -80,6 +97,7 @@ class DeliveriesService:
             now=now,
             pause=retry_pause(delivery.failure_count + 1),
             tries_max=TRIES_MAX,
+            orders_max=EVIDENCE_MAX,
         )
 
     async def set_dead(

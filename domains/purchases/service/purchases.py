@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.purchases.errors import MerchantUnknownError, PurchaseNotFoundError
 from domains.purchases.model import Purchase
-from domains.purchases.model.lane_queue import EndedLife, FixedOrder, LetGo
+from domains.purchases.model.lane_queue import EndedLife, FixedOrder, LetGo, ReleasedOrders
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import (
     LaneQueueRepository,
@@ -198,8 +198,11 @@ class PurchasesService:
         age_max: timedelta,
         now: datetime,
         limit: int,
-    ) -> int:
-        """Makes up to `limit` orders due now that waited for this rate; returns how many."""
+    ) -> ReleasedOrders:
+        """Makes up to `limit` orders due now that waited for this rate.
+
+        Those that are being written right now are counted, and left to wait.
+        """
         return await self._reopening.release_for_rate(
             tx,
             pair=pair,

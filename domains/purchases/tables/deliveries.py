@@ -33,8 +33,8 @@ delivery = Table(
     Column("body", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),
     Column("failure", Text, nullable=False, server_default=""),
-    # How often applying it failed although others of the shop were applied meanwhile; how often
-    # it failed at all; and when it was tried last.
+    # How often applying it failed although others of the shop that earn were applied meanwhile;
+    # how often it failed at all; and when it was tried last.
     Column("try_count", Integer, nullable=False, server_default="1"),
     Column("failure_count", Integer, nullable=False, server_default="0"),
     Column("try_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -54,8 +54,13 @@ delivery = Table(
         "delivery_id",
         postgresql_where=text("state IN ('failed', 'dead')"),
     ),
-    # Serves claim_failed().
-    Index("ix_delivery_retry", "retry_time", postgresql_where=text("state = 'failed'")),
+    # Serves list_due_merchants() and claim_failed().
+    Index(
+        "ix_delivery_retry",
+        "merchant_id",
+        "retry_time",
+        postgresql_where=text("state = 'failed'"),
+    ),
     # Serves forget_old().
     Index("ix_delivery_receive_time", "receive_time", postgresql_using="brin"),
 )

@@ -24,6 +24,8 @@ from domains.purchases.tables.order_rules import ORDER_RULES
 from infrastructure.database.metadata import metadata
 
 _REPORTED = text("purchase_id IS NOT NULL")
+_WAITS = text("needed_rate IS NOT NULL")
+_RATED = text("needed_rate IS NOT NULL AND order_time IS NOT NULL")
 _DUE = text("due_time IS NOT NULL AND ready_round IS NULL")
 
 # One row is the only truth about an order: what the shop reported, what is known about its
@@ -122,12 +124,11 @@ shop_order = Table(
         "order_reference",
         postgresql_where=text("ready_round IS NOT NULL"),
     ),
-    # Serves release_for_rate() and get_lane().
+    # Serves release_for_rate(). By its time get_lane() is kept from walking other shops' orders.
+    Index("ix_shop_order_needed_rate", "needed_rate", "order_time", postgresql_where=_RATED),
+    # Serves get_lane().
     Index(
-        "ix_shop_order_needed_rate",
-        "needed_rate",
-        "order_time",
-        postgresql_where=text("needed_rate IS NOT NULL"),
+        "ix_shop_order_rates", "merchant_id", "needed_rate", "order_time", postgresql_where=_WAITS
     ),
     postgresql_with={"fillfactor": 80},
 )

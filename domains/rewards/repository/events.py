@@ -26,6 +26,7 @@ INTERACTION_COLUMNS = """interaction_id, merchant_id, kind, event_reference, ord
     wait_count, obstacle, needed_rate, decide_time,
     CAST(facts -> 'chain' ->> 0 AS uuid) AS referrer_group_id"""
 
+_FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 # Whoever changes an interaction holds its lane, so these lock nothing.
 _LIST_OF_ORDERS = text(
     f"""
@@ -54,9 +55,9 @@ _CANCEL = text(
 _LIST_DEAD = text(
     f"""
     SELECT {INTERACTION_COLUMNS} FROM interaction
-    WHERE merchant_id = :merchant_id AND state = 'dead'
-      AND (CAST(:interaction_id AS uuid) IS NULL OR interaction_id = :interaction_id)
-    ORDER BY interaction_id LIMIT :batch_size
+    WHERE (state COLLATE "C", merchant_id, interaction_id) >= ('dead', :merchant_id, :first_id)
+      AND (state COLLATE "C", merchant_id, interaction_id) <= ('dead', :merchant_id, :last_id)
+    ORDER BY state COLLATE "C", merchant_id, interaction_id LIMIT :batch_size
     """
 )
 _REVIVE = text(
@@ -66,16 +67,21 @@ _REVIVE = text(
     RETURNING interaction_id
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
+# One look-up for each state, from where the page begins, by an index that is all that can serve it.
 _LIST = text(
     f"""
-    SELECT {INTERACTION_COLUMNS} FROM interaction
-    WHERE merchant_id = :merchant_id
-      AND (CAST(:state AS text) IS NULL OR state = :state)
-      AND (CAST(:after AS uuid) IS NULL OR interaction_id < :after)
-    ORDER BY interaction_id DESC
-    LIMIT :limit
+    SELECT {INTERACTION_COLUMNS}
+    FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
+        SELECT * FROM interaction
+        WHERE (state COLLATE "C", merchant_id, interaction_id)
+              < (asked_state, :merchant_id, :after)
+          AND (state COLLATE "C", merchant_id, interaction_id)
+              >= (asked_state, :merchant_id, :first_id)
+        ORDER BY state COLLATE "C" DESC, merchant_id DESC, interaction_id DESC LIMIT :limit
+    ) AS known
+    ORDER BY interaction_id DESC LIMIT :limit
     """
-)
+).bindparams(bindparam("states", type_=ARRAY(Text)))
 _FIND = text(
     f"""
     SELECT {INTERACTION_COLUMNS} FROM interaction
@@ -122,7 +128,12 @@ class EventRepository:
         """Dead interactions of a merchant, the oldest first; only one if it is named."""
         rows = await tx.execute(
             _LIST_DEAD,
-            {"merchant_id": merchant_id, "interaction_id": interaction_id, "batch_size": limit},
+            {
+                "merchant_id": merchant_id,
+                "first_id": interaction_id or _FIRST_ID,
+                "last_id": interaction_id or _LAST_ID,
+                "batch_size": limit,
+            },
         )
         return [to_interaction(row) for row in rows]
 
@@ -144,7 +155,14 @@ class EventRepository:
     ) -> Sequence[Interaction]:
         """A merchant's events, newest first."""
         rows = await tx.execute(
-            _LIST, {"merchant_id": merchant_id, "state": state, "after": after, "limit": limit}
+            _LIST,
+            {
+                "merchant_id": merchant_id,
+                "states": list(InteractionState) if state is None else [state],
+                "after": after or _LAST_ID,
+                "first_id": _FIRST_ID,
+                "limit": limit,
+            },
         )
         return [to_interaction(row) for row in rows]
 

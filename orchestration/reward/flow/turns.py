@@ -277,8 +277,12 @@ class LaneTurns:
         Whoever announced such a rate meanwhile did not see these orders wait.
         """
         if outcome.needed_rates:
-            async with self._database.transaction() as tx:
-                await self._rates.announce_again(tx, outcome.needed_rates)
+            # Run again if need be: an order whose rate is not announced waits for an hour.
+            await self._database.run(lambda: self._announce_again(outcome))
+
+    async def _announce_again(self, outcome: BatchOutcome) -> None:
+        async with self._database.transaction() as tx:
+            await self._rates.announce_again(tx, outcome.needed_rates)
 
 
 def _within_lines(orders: Sequence[FixedOrder]) -> Sequence[FixedOrder]:

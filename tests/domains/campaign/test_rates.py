@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -25,7 +26,12 @@ rates = RateRepository()
 
 
 def a_rate(
-    rate: str, observed: datetime = NOON, *, pair: Pair = DOLLARS, number: int | None = None
+    rate: str,
+    observed: datetime = NOON,
+    *,
+    pair: Pair = DOLLARS,
+    number: int | None = None,
+    added: datetime | None = None,
 ) -> ExchangeRate:
     return ExchangeRate(
         exchange_rate_id=ExchangeRateId(uuid4() if number is None else UUID(int=number)),
@@ -33,7 +39,7 @@ def a_rate(
         rate=Decimal(rate),
         observe_time=observed,
         source="test",
-        create_time=observed,
+        create_time=added or observed,
     )
 
 
@@ -68,13 +74,47 @@ async def test_the_newest_rate_before_a_time_counts(database: Database) -> None:
     async with database.transaction() as tx:
         await rates.add(tx, a_rate("0.8", NOON - timedelta(hours=1)))
         await rates.add(tx, a_rate("1.0", NOON + timedelta(hours=1)))
-        # Of one instant, the one that was added last.
+        # Of one instant that were added at one moment, the one with the greater id.
         await rates.add(tx, a_rate("0.9", number=2))
         await rates.add(tx, a_rate("0.7", number=1))
 
         assert await as_of(tx, NOON) == "0.9"
         assert await as_of(tx, NOON + timedelta(hours=1)) == "1.0"
         assert await as_of(tx, NOON - MOMENT) == "0.8"
+
+
+async def test_a_correction_counts_whatever_the_clock_of_its_host_says(database: Database) -> None:
+    """A rate that was typed wrong, and corrected by a process whose host is slow, would stay."""
+    async with database.transaction() as tx:
+        await rates.add(tx, a_rate("90", number=2, added=NOON + timedelta(minutes=1)))
+        await rates.add(tx, a_rate("0.9", number=1, added=NOON + timedelta(minutes=2)))
+
+        assert await as_of(tx, NOON) == "0.9"
+
+
+async def test_rates_are_listed_as_they_count(database: Database) -> None:
+    """The first one of an instant would not be the one that orders are paid by."""
+    minute = timedelta(minutes=1)
+    counting = [
+        a_rate("1.5", NOON + minute, number=1),
+        a_rate("1.4", number=2, added=NOON + 2 * minute),
+        a_rate("1.3", number=5, added=NOON + minute),
+        a_rate("1.2", number=4, added=NOON + minute, pair=POUNDS),
+        a_rate("1.1", number=3, added=NOON + minute),
+        a_rate("1.0", NOON - minute, number=6, added=NOON + 3 * minute),
+    ]
+
+    async def page(after: ExchangeRate | None, limit: int) -> Sequence[ExchangeRate]:
+        place = after.place if after else None
+        return await rates.list_newest(tx, base=None, quote="EUR", after=place, limit=limit)
+
+    async with database.transaction() as tx:
+        for rate in sorted(counting, key=lambda each: each.rate):
+            await rates.add(tx, rate)
+
+        assert await page(None, 10) == counting
+        for place, rate in enumerate(counting):
+            assert await page(rate, 2) == counting[place + 1 : place + 3]
 
 
 async def test_each_question_has_its_own_answer(database: Database) -> None:
@@ -99,19 +139,27 @@ async def test_a_rate_is_announced_by_one_worker_until_all_have_heard_of_it(
         for rate in (second, first):
             await rates.add(tx, rate)
 
-    async def claim() -> ExchangeRate | None:
+    async def claim(rate: ExchangeRate) -> ExchangeRate | None:
         async with real_database.transaction() as tx:
-            return await rates.claim_unannounced(tx)
+            return await rates.claim_unannounced(tx, rate.exchange_rate_id)
+
+    async def unannounced() -> list[ExchangeRateId]:
+        found: list[ExchangeRateId] = []
+        async with real_database.transaction() as tx:
+            while after := await rates.next_unannounced(tx, found[-1] if found else None):
+                found.append(after)
+        return found
 
     async with real_database.transaction() as tx:
-        assert await rates.claim_unannounced(tx) == first
+        assert await rates.claim_unannounced(tx, first.exchange_rate_id) == first
         async with asyncio.timeout(5):
-            assert await beside(claim()) == second
+            assert await beside(claim(first)) is None
+            assert await beside(claim(second)) == second
         await rates.set_announced(tx, first.exchange_rate_id, announced=True)
 
-    assert await claim() == second
+    assert (await claim(first), await claim(second)) == (None, second)
+    assert await unannounced() == [second.exchange_rate_id]
     async with real_database.transaction() as tx:
-        await rates.set_announced(tx, second.exchange_rate_id, announced=True)
-        assert await rates.claim_unannounced(tx) is None
         await rates.set_announced(tx, first.exchange_rate_id, announced=False)
-        assert await rates.claim_unannounced(tx) == first
+    assert await claim(first) == first
+    assert await unannounced() == [first.exchange_rate_id, second.exchange_rate_id]

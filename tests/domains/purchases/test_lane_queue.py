@@ -282,7 +282,7 @@ async def test_orders_hear_of_a_rate_from_its_instant_until_it_is_too_old(
     await add_order(tx, SHOP, "other", needed_rate="GBP/EUR", **waiting)
 
     async def told() -> int:
-        return await reopening.release_for_rate(
+        released = await reopening.release_for_rate(
             tx,
             pair="USD/EUR",
             observe_time=ORDERED,
@@ -290,6 +290,8 @@ async def test_orders_hear_of_a_rate_from_its_instant_until_it_is_too_old(
             now=now,
             limit=200,
         )
+        assert released.found_count == released.count
+        return released.count
 
     # Once each: a rate that is announced in parts comes to an end.
     assert [await told(), await told()] == [int(is_told), 0]

@@ -23,7 +23,13 @@ MOMENT = timedelta(microseconds=1)
 _WAITING = """
     SELECT count(*) FROM order_claim WHERE merchant_id = :merchant_id AND order_reference = :order
 """
-
+# Of the time of the first order's claim, and a little older.
+_CLAIMS = """
+    INSERT INTO order_claim
+    SELECT merchant_id, order_reference, sha256(number::text::bytea), identity_group_id,
+           claim_time, create_time - interval '1 second'
+    FROM order_claim, generate_series(1, :claims) AS number WHERE order_reference = 'A-1'
+"""
 _CALLS = """
     INSERT INTO repeated_call (principal, method, request_id, digest, create_time)
     SELECT '', '', gen_random_uuid(), '', :made FROM generate_series(1, :calls)
@@ -108,6 +114,28 @@ async def test_forgetting_waits_for_nobody(real_database: Database) -> None:
             await beside(housekeeping_of(shop).run())
 
     assert (await waiting(shop, "held"), await waiting(shop, "free")) == (1, 0)
+
+
+async def test_claims_are_forgotten_in_bounded_steps(database: Database) -> None:
+    """Strangers choose how many claims an order has: its row would be locked for all of them."""
+    shop = await a_shop(database)
+    for order in ("A-1", "B-1"):
+        await shop.claim("stranger", order, token="invented")
+    async with database.transaction() as tx:
+        await tx.execute(text(_CLAIMS), {"claims": 3 * BATCH_SIZE})
+    shop.flows.clock.now = NOON + CLAIMS_KEPT + MOMENT
+
+    async with database.transaction() as tx:
+        forgotten = await shop.flows.purchases.forget_claims(
+            tx, now=shop.flows.clock.now, batch_size=BATCH_SIZE
+        )
+    assert forgotten == BATCH_SIZE
+    # Of an order that has more of them, none but these are gone.
+    assert await waiting(shop, "A-1") == 2 * BATCH_SIZE + 1
+    assert await housekeeping_of(shop).run() is False
+
+    orders = await read(database, "SELECT 1 FROM shop_order")
+    assert (await waiting(shop, "A-1"), await waiting(shop, "B-1"), len(orders)) == (0, 0, 0)
 
 
 async def test_a_delivery_is_kept_for_ninety_days(database: Database) -> None:

@@ -41,12 +41,14 @@ class Lane(_message.Message):
     """Whether deciding is stopped."""
     due_count: _builtins.int
     """How many events are due and not decided, and how many orders were taken back and not
-    dealt with. 0: nothing is left to do now.
+    dealt with. 0: nothing is left to do now. 10,000: so many or more.
     """
     waiting_count: _builtins.int
-    """How many events wait until they are due."""
+    """How many events wait until they are due. 10,000: so many or more."""
     dead_count: _builtins.int
-    """How many events failed too often and wait until they are tried again on demand."""
+    """How many events failed too often and wait until they are tried again on demand. 10,000: so
+    many or more.
+    """
     obstacle: _builtins.str
     """Why nothing could be decided at the last try: `CAMPAIGNS_UNREADABLE`, `DECIDING_FAILED`,
     `TIMED_OUT`, `CONNECTION_LOST`; or why refunds could not be dealt with: `REVERSAL_FAILED`.
@@ -54,7 +56,9 @@ class Lane(_message.Message):
     """
     @_builtins.property
     def oldest_due_time(self) -> _timestamp_pb2.Timestamp:
-        """When the oldest due event became due. Absent: none is."""
+        """When the oldest due event became due; if more than 10,000 are, the oldest of the first ones
+        to be decided. Absent: none is.
+        """
 
     @_builtins.property
     def retry_time(self) -> _timestamp_pb2.Timestamp:
@@ -62,7 +66,7 @@ class Lane(_message.Message):
 
     @_builtins.property
     def needed_rates(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.NeededRate]:
-        """The exchange rates that events of the lane wait for, by their currencies."""
+        """The exchange rates that events of the lane wait for, by their currencies; up to 200."""
 
     def __init__(
         self,

@@ -256,7 +256,9 @@ class Delivery(_message.Message):
         STATE_FAILED: Delivery._State.ValueType  # 3
         """Applying it failed through a fault of ours. It is tried again."""
         STATE_DEAD: Delivery._State.ValueType  # 4
-        """It can never be applied, or it failed five times while others of the shop were applied."""
+        """It can never be applied, or it failed five times while others of the shop that earn were
+        applied.
+        """
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """What became of a delivery. More states may be added."""
@@ -270,7 +272,9 @@ class Delivery(_message.Message):
     STATE_FAILED: Delivery.State.ValueType  # 3
     """Applying it failed through a fault of ours. It is tried again."""
     STATE_DEAD: Delivery.State.ValueType  # 4
-    """It can never be applied, or it failed five times while others of the shop were applied."""
+    """It can never be applied, or it failed five times while others of the shop that earn were
+    applied.
+    """
 
     DELIVERY_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
@@ -292,12 +296,12 @@ class Delivery(_message.Message):
     failure: _builtins.str
     """Why it failed or is dead: a reason, and the field it is about. Empty otherwise."""
     try_count: _builtins.int
-    """How often applying it was tried, as far as its failing was its own: a fault that all of
-    the shop's deliveries met costs none of them a try.
+    """How often applying it was tried, as far as its failing was its own: only while new orders
+    that earn are applied. A fault that all of these meet costs none of them a try.
     """
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was received."""
+        """When it was received; if it failed and was sent again, for the first time."""
 
     def __init__(
         self,

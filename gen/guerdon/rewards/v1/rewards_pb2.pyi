@@ -369,7 +369,7 @@ class NeededRate(_message.Message):
     """The currency that the merchant's rewards are pegged to, as in `EUR`."""
     interaction_count: _builtins.int
     """How many events of the merchant wait for it; their times may differ, and each is served by
-    a rate that is not after its own. 1 for one event.
+    a rate that is not after its own. 1 for one event; 10,000: so many or more.
     """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
