@@ -18,9 +18,9 @@ from tests.support.flows import Flows
 POLL_SECONDS = 0.02
 MESSAGES_A_STEP = 8
 # From one statement of a worker that comes too late to those that try parts of the same again.
-HELD_SECONDS = (0.9, 2.1)
-FROZEN_SECONDS = (0.2, 1.2)
-GATHERED_SECONDS = (0.1, 0.8)
+HELD_SECONDS = (0.45, 1.0)
+FROZEN_SECONDS = (0.2, 0.8)
+GATHERED_SECONDS = (0.1, 0.4)
 _LANE = "SELECT FROM reward_lane WHERE merchant_id = :merchant_id"
 _ITEMS = """
     SELECT budget_item_id FROM budget_item JOIN campaign USING (campaign_id)

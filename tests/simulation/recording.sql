@@ -116,7 +116,7 @@ CREATE TRIGGER record_decision AFTER INSERT ON decision
 CREATE FUNCTION take_a_moment() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('application_name') LIKE 'worker%' AND random() < 0.5 THEN
-        PERFORM pg_sleep(random() * CASE WHEN random() < 0.6 THEN 0.2 ELSE 0.02 END);
+        PERFORM pg_sleep(random() * CASE WHEN random() < 0.6 THEN 0.1 ELSE 0.02 END);
     END IF;
     RETURN NULL;
 END $$;

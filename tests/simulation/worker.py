@@ -22,9 +22,9 @@ LANES_MAX = 4
 PAUSE_SECONDS = 0.03
 RARE_PAUSE_SECONDS = 0.1
 HASTY = Limits(
-    statement=timedelta(milliseconds=700),
-    idle_in_transaction=timedelta(milliseconds=700),
-    transaction=timedelta(seconds=3),
+    statement=timedelta(milliseconds=350),
+    idle_in_transaction=timedelta(milliseconds=350),
+    transaction=timedelta(seconds=1.5),
 )
 """While things break. Nobody waits for long for a worker that was stopped."""
 
