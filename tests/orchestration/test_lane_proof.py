@@ -17,7 +17,7 @@ from infrastructure.database.transaction import Database
 from orchestration.reward.flow.prepared import BatchOutcome, PreparedBatch
 from orchestration.reward.flow.searching import FAILURES_MAX
 from orchestration.reward.flow.turns import LaneTurns
-from tests.orchestration.test_lane_rounds import prepared
+from tests.orchestration.test_lane_rounds import lane_row, prepared
 from tests.support.books import (
     amounts_of,
     assert_books_balance,
@@ -83,6 +83,8 @@ async def test_one_that_only_waits_is_no_proof(database: Database) -> None:
     dollars = events["purchase:dollars"]
     assert (dollars.obstacle, dollars.needed_rate) == (Obstacle.RATE_MISSING, "USD/EUR")
     assert dollars.wait_count <= TRIES_MAX + 1
+    # Waiting makes the lane no larger again, nor its rest shorter.
+    assert (await lane_row(shop)).failure_count == TRIES_MAX + 1
     shop.flows.clock.advance(HOUR)
     await shop.work()
     assert len(await amounts_of(shop)) == 3
