@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.attribution.model import Utm
 from domains.campaign.model import Trigger
+from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import Obstacle, WaitingLane, referral_reference
 from infrastructure.database.transaction import Database
 from orchestration.arrival.flow import Arrival
@@ -220,7 +221,9 @@ async def test_a_batch_that_is_incomplete_leaves_the_lane_where_it_was(database:
         await shop.buy("buyer", order)
     batch = await prepared(shop, limit=1)
 
-    await shop.flows.turns.finish(batch, [], is_complete=False)
+    # Something was let go of, but not the rest.
+    elsewhere = LetGo(order_reference="A-2", generation=1, is_decided=False)
+    await shop.flows.turns.finish(batch, [elsewhere], is_complete=False)
 
     row = await lane_row(shop)
     assert (row.phase, row.order_reference) == ("walking", None)
