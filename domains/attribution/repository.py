@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Double, Text, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -19,10 +18,9 @@ from domains.attribution.model import (
     Utm,
 )
 from domains.attribution.tables import touchpoint
+from infrastructure.database.bounds import LAST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
-
-_AFTER_ALL = UUID(int=2**128 - 1)
 
 _LIST = (
     select(touchpoint)
@@ -99,7 +97,7 @@ class TouchpointRepository:
         """Up to `limit` arrivals older than one, newest first; of one person, if one is named."""
         parameters: dict[str, object] = {
             "merchant_id": merchant_id,
-            "before": before or _AFTER_ALL,
+            "before": before or LAST_ID,
             "row_limit": limit,
         }
         if identity_group_id is None:

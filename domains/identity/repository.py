@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -20,10 +19,9 @@ from sqlalchemy import (
 
 from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
 from domains.identity.tables import identity_group, identity_node
+from infrastructure.database.bounds import FIRST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
-
-_BEFORE_ALL = UUID(int=0)
 
 # Written out, not a parameter: else no plan could use the index of wallets alone.
 _WALLET: ColumnElement[str] = literal_column(f"'{NodeKind.WALLET}'")
@@ -129,7 +127,7 @@ class IdentityRepository:
         """Up to `limit` identifiers after one, oldest first; None if there is no such group."""
         parameters = {
             "identity_group_id": identity_group_id,
-            "after": after or _BEFORE_ALL,
+            "after": after or FIRST_ID,
             "row_limit": limit,
         }
         rows = (await tx.execute(_LIST_NODES, parameters)).all()

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, select, text
 
 from domains.referral.model import ReferralLink
 from domains.referral.tables import referral_link
+from infrastructure.database.bounds import LAST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
-
-_AFTER_ALL = UUID(int=2**128 - 1)
 
 _LIST_OF_REFERRER = (
     select(referral_link)
@@ -110,7 +108,7 @@ class ReferralRepository:
             {
                 "merchant_id": merchant_id,
                 "referrer_group_id": referrer_group_id,
-                "before": before or _AFTER_ALL,
+                "before": before or LAST_ID,
                 "row_limit": limit,
             },
         )

@@ -10,7 +10,6 @@ from domains.campaign.service import CampaignService
 from domains.rewards.model import (
     Account,
     AccountKind,
-    OrderLife,
     Posting,
     Reversal,
     TransferKind,
@@ -46,13 +45,13 @@ class CancellationOrchestrator:
         *,
         first_sequence: int,
         now: datetime,
-    ) -> Sequence[OrderLife]:
-        """Deals with reversals; returns the lives of orders that were not decided yet.
+    ) -> None:
+        """Deals with reversals.
 
-        Those are cancelled. What was granted leaves the people's pending accounts and returns
-        to the campaign, and to the budget windows that were charged.
+        What was not decided yet is cancelled. What was granted leaves the people's pending
+        accounts and returns to the campaign, and to the budget windows that were charged.
         """
-        cancelled, undecided = await self._rewards.take_back(
+        cancelled = await self._rewards.take_back(
             tx, merchant_id, reversals, first_sequence=first_sequence, now=now
         )
         await self._campaigns.release(
@@ -85,4 +84,3 @@ class CancellationOrchestrator:
             ],
             now=now,
         )
-        return undecided

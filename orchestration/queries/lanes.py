@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from domains.rewards.model import Lane, NeededRate, Obstacle, WaitingLane
 from domains.rewards.model.lane import LOOK_BEHIND
+from infrastructure.database.bounds import FIRST_TIME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
@@ -18,7 +19,6 @@ COUNTED_MAX = 10_000
 PAIRS_MAX = 200
 """How many missing rates a lane tells of."""
 
-_BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 # One step into each index for a merchant, from where the lane has looked already: so neither a
 # long queue nor the dead rows that an old snapshot keeps cost more than a short one.
@@ -172,7 +172,7 @@ async def list_waiting_lanes(
     rows = await tx.execute(
         _WAITING,
         {
-            "begin": _BEFORE_ALL,
+            "begin": FIRST_TIME,
             "now": now,
             "is_thorough": is_thorough,
             "look_behind": LOOK_BEHIND,

@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from domains.purchases.model import (
-    Delivery,
-    DeliveryState,
     OrderEvent,
     OrderStanding,
     OrderState,
@@ -25,12 +23,12 @@ from domains.purchases.model import (
 from domains.rewards.model import RewardState, event_reference
 from domains.rewards.tables.events import EVENT_REFERENCE
 from infrastructure.database.transaction import Database
-from orchestration.purchase_webhook.statements import Applied, NewIds, apply
+from orchestration.purchase_webhook.statements import Applied, apply
 from tests.support.books import assert_books_balance, read, rewards_of
+from tests.support.deliveries import a_received_delivery, new_ids
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign, percent
 from tests.support.shop import Shop, a_shop, token_of
-from vocabulary.ids import DeliveryId, IdentityGroupId, PurchaseId
 
 EARLIER, EQUAL, LATER = (NOON + timedelta(seconds=seconds) for seconds in (-1, 0, 1))
 LOW, HIGH = bytes(32), bytes([255] * 32)
@@ -81,30 +79,10 @@ async def arrive(shop: Shop, order: str, events: Sequence[OrderEvent]) -> list[A
     answers = []
     for event in events:
         reference = uuid4().hex
-        delivery = Delivery(
-            delivery_id=DeliveryId(uuid4()),
-            merchant_id=shop.merchant_id,
-            platform="custom",
-            event_reference=reference,
-            headers={},
-            body=b"",
-            state=DeliveryState.APPLIED,
-            failure="",
-            try_count=1,
-            failure_count=0,
-            receive_time=NOON,
-        )
-        ids = NewIds(
-            node_id=uuid4(),
-            group_id=IdentityGroupId(uuid4()),
-            purchase_id=PurchaseId(uuid4()),
-            interaction_id=uuid4(),
-            customer_node_id=uuid4(),
-            reversal_id=uuid4(),
-        )
+        delivery = a_received_delivery(shop.merchant_id, event_id=reference, time=NOON)
         named = an_event(order, event.state, event.event_time, event.body_hash)
         async with shop.database.single() as tx:
-            applied = await apply(tx, delivery, named, ids, now=NOON)
+            applied = await apply(tx, delivery, named, new_ids(), now=NOON)
             assert applied is not None, "nobody claims meanwhile"
             answers.append(applied)
     return answers

@@ -140,7 +140,9 @@ async def test_receipts_at_once_are_of_the_first_one(database: Database) -> None
     second = a_delivery(shop, shop.order_body("A-1"), event_id="event")
     for each in (second, first, second):
         async with database.transaction() as tx:
-            await shop.flows.deliveries.keep_failed(tx, each, failure="Mistake")
+            await shop.flows.deliveries.keep_failed(
+                tx, each, failure="Mistake", now=each.receive_time
+            )
 
     assert await received(shop) == [NOON]
 

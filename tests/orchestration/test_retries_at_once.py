@@ -38,6 +38,7 @@ async def a_shop_with_failed_deliveries(database: Database, *orders: str) -> Sho
                 tx,
                 a_delivery(shop, shop.order_body(order), event_id=f"event of {order}"),
                 failure="Mistake",
+                now=shop.flows.clock.now,
             )
     for order in orders:
         await shop.claim("buyer", order)
@@ -103,7 +104,10 @@ async def test_claims_that_came_while_a_report_waited_are_seen(
         if is_retry:
             async with real_database.transaction() as tx:
                 await shop.flows.deliveries.keep_failed(
-                    tx, a_delivery(shop, shop.order_body(order), event_id=order), failure="Mistake"
+                    tx,
+                    a_delivery(shop, shop.order_body(order), event_id=order),
+                    failure="Mistake",
+                    now=shop.flows.clock.now,
                 )
             shop.flows.clock.now = NOON + timedelta(minutes=5)
         async with holding(

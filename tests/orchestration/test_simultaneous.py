@@ -295,7 +295,10 @@ async def test_a_shop_and_a_worker_that_try_again_at_once_apply_once(
     await shop.claim("buyer", "A-1")
     async with shop.database.transaction() as tx:
         await shop.flows.deliveries.keep_failed(
-            tx, a_delivery(shop, shop.order_body("A-1"), event_id="event-1"), failure="Mistake"
+            tx,
+            a_delivery(shop, shop.order_body("A-1"), event_id="event-1"),
+            failure="Mistake",
+            now=shop.flows.clock.now,
         )
     shop.flows.clock.advance(timedelta(seconds=5))
 

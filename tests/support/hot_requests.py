@@ -7,18 +7,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from domains.purchases.model import Delivery, DeliveryState, OrderEvent, OrderState
+from domains.purchases.model import OrderEvent, OrderState
 from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import ArrivalRow, arrive, lock_referrals
 from orchestration.arrival.statements import NewIds as ArrivalIds
 from orchestration.purchase_linking.statements import ClaimRow, claim
-from orchestration.purchase_webhook.statements import NewIds as WebhookIds
 from orchestration.purchase_webhook.statements import apply, find_shop, lock_order
+from tests.support.deliveries import a_received_delivery, new_ids
 from tests.support.hot_statements import NOW, SHOP, HotStatement
 from vocabulary.ids import (
-    DeliveryId,
     IdentityGroupId,
-    PurchaseId,
     ReferralLinkId,
     TouchpointId,
 )
@@ -74,28 +72,8 @@ async def _apply(tx: Transaction, order: str, state: OrderState = OrderState.CON
         event_time=NOW,
         body_hash=b"body",
     )
-    delivery = Delivery(
-        delivery_id=DeliveryId(uuid4()),
-        merchant_id=SHOP,
-        platform="custom",
-        event_reference="new event",
-        headers={},
-        body=b"",
-        state=DeliveryState.APPLIED,
-        failure="",
-        try_count=1,
-        failure_count=0,
-        receive_time=NOW,
-    )
-    ids = WebhookIds(
-        node_id=uuid4(),
-        group_id=IdentityGroupId(uuid4()),
-        purchase_id=PurchaseId(uuid4()),
-        interaction_id=uuid4(),
-        customer_node_id=uuid4(),
-        reversal_id=uuid4(),
-    )
-    await apply(tx, delivery, event, ids, now=NOW)
+    delivery = a_received_delivery(SHOP, event_id="new event", time=NOW)
+    await apply(tx, delivery, event, new_ids(), now=NOW)
 
 
 async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"digest") -> None:

@@ -197,7 +197,7 @@ LANES: dict[str, HotStatement] = {
         rows_max=6,
     ),
     "open reversals": HotStatement(
-        call=lambda tx: _REVERSALS.list_open(tx, SHOP, after=None, now=NOW, limit=5),
+        call=lambda tx: _REVERSALS.list_open(tx, SHOP, now=NOW, limit=5),
         indexes={"reversal": "ix_reversal_open"},
     ),
     "some reversals": HotStatement(

@@ -16,16 +16,17 @@ from uuid import uuid4
 from domains.attribution.model import Utm
 from domains.business.model import AttributionModel, Merchant, Platform, RewardToken
 from domains.campaign.model import Campaign
-from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model import Delivery
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.arrival.flow import Arrival, ArrivalRecord
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
 from server.jobs.reward_work import PAUSE
+from tests.support.deliveries import a_received_delivery
 from tests.support.flows import NOON, Flows, flows_on
 from tests.support.rules import CampaignPlan
-from vocabulary.ids import CampaignId, DeliveryId, MerchantId
+from vocabulary.ids import CampaignId, MerchantId
 
 OPENED = NOON - timedelta(days=60)
 SIGNING_KEY = "whsec_demo_0123456789"
@@ -252,16 +253,6 @@ async def _publish(
 
 def a_delivery(shop: Shop, body: bytes, *, event_id: str) -> Delivery:
     """A delivery as the inbox knows it, received now."""
-    return Delivery(
-        delivery_id=DeliveryId(uuid4()),
-        merchant_id=shop.merchant_id,
-        platform=Platform.CUSTOM,
-        event_reference=event_id,
-        headers={},
-        body=body,
-        state=DeliveryState.APPLIED,
-        failure="",
-        try_count=1,
-        failure_count=0,
-        receive_time=shop.flows.clock.now,
+    return a_received_delivery(
+        shop.merchant_id, event_id=event_id, time=shop.flows.clock.now, body=body
     )

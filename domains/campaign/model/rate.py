@@ -46,14 +46,6 @@ class ExchangeRate:
     source: str
     create_time: datetime
 
-    @property
-    def place(self) -> RatePlace:
-        return RatePlace(
-            observe_time=self.observe_time,
-            create_time=self.create_time,
-            exchange_rate_id=self.exchange_rate_id,
-        )
-
     def to_document(self) -> dict[str, str]:
         """As it is kept with the decisions that used it."""
         return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -13,12 +12,12 @@ from sqlalchemy.types import DateTime, Text
 
 from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.tables import exchange_rate
+from infrastructure.database.bounds import FIRST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import ExchangeRateId
 
 _RATE = """exchange_rate_id, base_currency, quote_currency, rate, observe_time, source,
     create_time"""
-_BEFORE_ALL = UUID(int=0)
 _ADD = insert(exchange_rate)
 # Each look-up is one step into the index: the newest observation of the pair before the time.
 _AS_OF = text(
@@ -133,7 +132,7 @@ class RateRepository:
         self, tx: Transaction, after: ExchangeRateId | None
     ) -> ExchangeRateId | None:
         """The next rate, by its id, that not all orders which wait for it have heard of."""
-        found = await tx.execute(_NEXT_UNANNOUNCED, {"after": after or _BEFORE_ALL})
+        found = await tx.execute(_NEXT_UNANNOUNCED, {"after": after or FIRST_ID})
         next_id = found.scalar_one_or_none()
         return None if next_id is None else ExchangeRateId(next_id)
 

@@ -43,6 +43,6 @@ exchange_rate = Table(
         "create_time",
         "exchange_rate_id",
     ),
-    # Serves claim_unannounced().
+    # Serves next_unannounced().
     Index("ix_exchange_rate_new", "exchange_rate_id", postgresql_where=text("NOT announced")),
 )

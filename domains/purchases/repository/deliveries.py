@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.purchases.model import Delivery, DeliveryState
+from infrastructure.database.bounds import FIRST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
-_BEFORE_ALL = UUID(int=0)
 _DELIVERY = "SELECT * FROM delivery"
 _LIST_DELIVERIES = text(
     f"""{_DELIVERY}
@@ -176,7 +176,7 @@ class DeliveryRepository:
     ) -> Sequence[MerchantId]:
         """The next merchants, by their ids, of whom a failed delivery is due to be tried again."""
         found = await tx.execute(
-            _LIST_DUE_MERCHANTS, {"after": after or _BEFORE_ALL, "now": now, "batch_size": limit}
+            _LIST_DUE_MERCHANTS, {"after": after or FIRST_ID, "now": now, "batch_size": limit}
         )
         return [MerchantId(merchant_id) for merchant_id in found.scalars()]
 

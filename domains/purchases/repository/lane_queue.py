@@ -13,10 +13,9 @@ from domains.purchases.model import Purchase
 from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.repository.orders import PURCHASE_COLUMNS, to_purchase
 from domains.purchases.repository.reopening import OUTCOME
+from infrastructure.database.bounds import FIRST_TIME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
-
-_BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 # Orders that are locked are being written right now, and are taken in by the next round.
 # Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_due.
@@ -148,7 +147,7 @@ class LaneQueueRepository:
                 _PROMOTE,
                 {
                     "merchant_id": merchant_id,
-                    "after": after or _BEFORE_ALL,
+                    "after": after or FIRST_TIME,
                     "until": until,
                     "round": round_number,
                     "batch_size": limit,
@@ -168,7 +167,7 @@ class LaneQueueRepository:
         limit: int,
     ) -> Sequence[FixedOrder]:
         """Fixes the next orders of a round, in the order of the lane. Some are fixed already."""
-        after_time, after_reference = after or (_BEFORE_ALL, "")
+        after_time, after_reference = after or (FIRST_TIME, "")
         rows = await tx.execute(
             _FIX,
             {
@@ -201,7 +200,7 @@ class LaneQueueRepository:
         limit: int,
     ) -> Sequence[tuple[datetime, str]]:
         """The places of orders at the end of a round, the last one first, without `skip` ones."""
-        after_time, after_reference = after or (_BEFORE_ALL, "")
+        after_time, after_reference = after or (FIRST_TIME, "")
         rows = await tx.execute(
             _LAST_READY,
             {

@@ -60,13 +60,9 @@ class DeliveriesService:
         await self._deliveries.keep(tx, dead, now=now, retry_time=None)
 
     async def keep_failed(
-        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime | None = None
+        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
     ) -> DeliveryId:
-        """Keeps a delivery whose applying failed, to be tried again; returns its id.
-
-        `now` is when it failed, None: when it was received.
-        """
-        now = now or delivery.receive_time
+        """Keeps a delivery whose applying failed, to be tried again; returns its id."""
         failed = replace(delivery, state=DeliveryState.FAILED, failure=failure)
         return await self._deliveries.keep(tx, failed, now=now, retry_time=now + retry_pause(1))
 

@@ -12,10 +12,9 @@ from sqlalchemy.types import DateTime, Text, Uuid
 
 from domains.rewards.model import Interaction, Obstacle, Place
 from domains.rewards.repository.events import INTERACTION_COLUMNS, to_interaction
+from infrastructure.database.bounds import FIRST_TIME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import InteractionId, MerchantId
-
-_BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 # Whoever changes an interaction holds its lane, so these lock nothing.
 _LIST_READY = text(
@@ -127,7 +126,7 @@ class DueEventRepository:
             {
                 "merchant_id": merchant_id,
                 "round": round_number,
-                "after_time": after.time if after else _BEFORE_ALL,
+                "after_time": after.time if after else FIRST_TIME,
                 "after_reference": after.reference if after else "",
                 "batch_size": limit,
             },
@@ -150,7 +149,7 @@ class DueEventRepository:
             {
                 "merchant_id": merchant_id,
                 "round": round_number,
-                "after_time": after.time if after else _BEFORE_ALL,
+                "after_time": after.time if after else FIRST_TIME,
                 "after_reference": after.reference if after else "",
                 "skip": skip,
                 "batch_size": limit,
@@ -183,7 +182,7 @@ class DueEventRepository:
                 _PROMOTE,
                 {
                     "merchant_id": merchant_id,
-                    "after": after or _BEFORE_ALL,
+                    "after": after or FIRST_TIME,
                     "until": until,
                     "round": round_number,
                     "batch_size": limit,

@@ -18,6 +18,7 @@ from domains.rewards.model import (
     Obstacle,
     OrderLife,
 )
+from infrastructure.database.bounds import FIRST_ID, LAST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralLinkId
 
@@ -26,7 +27,6 @@ INTERACTION_COLUMNS = """interaction_id, merchant_id, kind, event_reference, ord
     wait_count, obstacle, needed_rate, decide_time,
     CAST(facts -> 'chain' ->> 0 AS uuid) AS referrer_group_id"""
 
-_FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 # Whoever changes an interaction holds its lane, so these lock nothing.
 _LIST_OF_ORDERS = text(
     f"""
@@ -130,8 +130,8 @@ class EventRepository:
             _LIST_DEAD,
             {
                 "merchant_id": merchant_id,
-                "first_id": interaction_id or _FIRST_ID,
-                "last_id": interaction_id or _LAST_ID,
+                "first_id": interaction_id or FIRST_ID,
+                "last_id": interaction_id or LAST_ID,
                 "batch_size": limit,
             },
         )
@@ -159,8 +159,8 @@ class EventRepository:
             {
                 "merchant_id": merchant_id,
                 "states": list(InteractionState) if state is None else [state],
-                "after": after or _LAST_ID,
-                "first_id": _FIRST_ID,
+                "after": after or LAST_ID,
+                "first_id": FIRST_ID,
                 "limit": limit,
             },
         )

@@ -18,7 +18,7 @@ from vocabulary.ids import MerchantId, ReversalId
 _LIST_OPEN = text(
     """
     SELECT reversal_id, order_reference, generation, try_count FROM reversal
-    WHERE merchant_id = :merchant_id AND drain_time IS NULL AND create_time >= :after
+    WHERE merchant_id = :merchant_id AND drain_time IS NULL
       AND (retry_time IS NULL OR retry_time <= :now)
     ORDER BY create_time, reversal_id
     LIMIT :batch_size
@@ -66,7 +66,6 @@ _SET_ASIDE = text(
     WHERE reversal_id = :reversal_id AND drain_time IS NULL
     """
 )
-_BEFORE_ALL = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 
 class ReversalRepository:
@@ -75,19 +74,13 @@ class ReversalRepository:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
-        after: datetime | None,
         now: datetime,
         limit: int,
     ) -> Sequence[Reversal]:
         """Up to `limit` reversals that nobody has dealt with and that are due, oldest first."""
         rows = await tx.execute(
             _LIST_OPEN,
-            {
-                "merchant_id": merchant_id,
-                "after": after or _BEFORE_ALL,
-                "now": now,
-                "batch_size": limit,
-            },
+            {"merchant_id": merchant_id, "now": now, "batch_size": limit},
         )
         return [_reversal(row) for row in rows]
 

@@ -203,12 +203,11 @@ class LanesService:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
-        after: datetime | None,
         now: datetime,
         limit: int,
     ) -> Sequence[Reversal]:
         """Up to `limit` reversals that nobody has dealt with, oldest first."""
-        return await self._reversals.list_open(tx, merchant_id, after=after, now=now, limit=limit)
+        return await self._reversals.list_open(tx, merchant_id, now=now, limit=limit)
 
     async def list_reversals(
         self, tx: Transaction, reversal_ids: Sequence[ReversalId]

@@ -12,7 +12,6 @@ from domains.rewards.model import (
     DecisionRecord,
     Interaction,
     InteractionState,
-    OrderLife,
     Posting,
     Reversal,
     Reward,
@@ -91,15 +90,12 @@ class RewardsService:
         *,
         first_sequence: int,
         now: datetime,
-    ) -> tuple[Sequence[CancelledReward], Sequence[OrderLife]]:
-        """Cancels the interactions and the rewards of orders that were taken back.
-
-        Returns the rewards, and the lives of orders that were not decided yet.
-        """
-        lives = await self._events.cancel(tx, merchant_id, [each.life for each in reversals])
+    ) -> Sequence[CancelledReward]:
+        """Cancels the interactions and the rewards of orders that were taken back."""
+        await self._events.cancel(tx, merchant_id, [each.life for each in reversals])
         cancelled = await self._rewards.cancel_for(tx, merchant_id, reversals)
         await self._reversals.mark_drained(tx, reversals, first_sequence=first_sequence, now=now)
-        return cancelled, lives
+        return cancelled
 
     async def post(self, tx: Transaction, postings: Sequence[Posting], *, now: datetime) -> None:
         """Writes transfers and the balances that follow from them."""

@@ -73,7 +73,7 @@ reversal = Table(
     # Its place among the decisions of the merchant.
     Column("sequence", BigInteger),
     UniqueConstraint("merchant_id", "order_reference", "generation", name="uq_reversal_order"),
-    # Serves claim_open() and whoever asks when a lane has something to do.
+    # Serves list_open() and whoever asks when a lane has something to do.
     Index(
         "ix_reversal_open",
         "merchant_id",

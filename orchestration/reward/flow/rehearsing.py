@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from domains.purchases.service import PurchasesService
 from domains.rewards.service import LanesService
+from infrastructure.database.bounds import LAST_TIME
 from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.reward.flow.event_facts import LaneEvent
@@ -24,7 +25,6 @@ LAST_REHEARSED_MAX = 8
 
 REHEARSING_DURATION_MAX = timedelta(seconds=5)
 
-_END = datetime(9999, 12, 31, tzinfo=UTC)
 
 Fixing = Callable[[Transaction], Awaitable[PreparedBatch]]
 
@@ -149,7 +149,7 @@ class LaneRehearsals:
             batch.lane.merchant_id,
             round_number=batch.lane.round_number,
             after=after,
-            until=_END,
+            until=LAST_TIME,
             limit=1,
         )
         return replace(batch, orders=orders, referrals=[])

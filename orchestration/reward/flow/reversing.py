@@ -39,7 +39,7 @@ class LaneReversals:
         """Orders of the lane that were taken back and whose rewards were not yet."""
         async with self._database.single() as tx:
             return await self._lanes.list_open_reversals(
-                tx, waiting.merchant_id, after=None, now=self._clock(), limit=limit
+                tx, waiting.merchant_id, now=self._clock(), limit=limit
             )
 
     async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int | None:
@@ -97,7 +97,8 @@ class LaneReversals:
                     for life in lives
                 ],
             )
-        return [each for each in reversals if each.life.order_reference in set(settled)]
+        known = set(settled)
+        return [each for each in reversals if each.life.order_reference in known]
 
     async def set_aside(self, merchant_id: MerchantId, reversal: Reversal) -> None:
         """Lets a reversal wait that failed or took too long alone, so that the others go on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate
 
 from domains.campaign.service import RatesService
@@ -12,6 +12,7 @@ from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.service import PurchasesService
 from domains.rewards.model import InteractionState, LanePhase, LaneWork, OrderLife, WaitingLane
 from domains.rewards.service import LanesService
+from infrastructure.database.bounds import LAST_TIME
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.reward.flow.deciding import BatchDeciding
 from orchestration.reward.flow.event_facts import LaneEvent
@@ -30,8 +31,6 @@ PROMOTED_MAX = 2_000
 
 LINES_MAX = 5_000
 """How many lines the orders of a batch have together, because time and memory go into them."""
-
-_END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class LaneTurns:
@@ -141,7 +140,7 @@ class LaneTurns:
             lane.merchant_id,
             round_number=lane.round_number,
             after=(place.time, place.reference) if place else None,
-            until=last_referral or _END,
+            until=last_referral or LAST_TIME,
             limit=limit,
         )
         kept = _within_lines(orders)

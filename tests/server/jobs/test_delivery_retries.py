@@ -32,7 +32,10 @@ async def fail(shop: Shop, *orders: str) -> None:
     async with shop.database.transaction() as tx:
         for order in orders:
             await shop.flows.deliveries.keep_failed(
-                tx, a_delivery(shop, shop.order_body(order), event_id=order), failure="Mistake"
+                tx,
+                a_delivery(shop, shop.order_body(order), event_id=order),
+                failure="Mistake",
+                now=shop.flows.clock.now,
             )
 
 
@@ -63,7 +66,9 @@ async def test_deliveries_that_take_too_long_hold_up_no_other_shop(
         for number in range(20):
             body = slow.order_body("A-1", note=number)
             delivery = a_delivery(slow, body, event_id=f"{number}")
-            await slow.flows.deliveries.keep_failed(tx, delivery, failure="Mistake")
+            await slow.flows.deliveries.keep_failed(
+                tx, delivery, failure="Mistake", now=delivery.receive_time
+            )
     await fail(other, "B-1")
     for shop in (slow, other):
         shop.flows.clock.now += PAUSE

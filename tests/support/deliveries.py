@@ -1,0 +1,42 @@
+"""Deliveries as the inbox knows them, and the ids of what one may make."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import uuid4
+
+from domains.business.model import Platform
+from domains.purchases.model import Delivery, DeliveryState
+from orchestration.purchase_webhook.statements import NewIds
+from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
+
+
+def a_received_delivery(
+    merchant_id: MerchantId, *, event_id: str, time: datetime, body: bytes = b""
+) -> Delivery:
+    """A delivery of a shop, received at a time and not tried yet."""
+    return Delivery(
+        delivery_id=DeliveryId(uuid4()),
+        merchant_id=merchant_id,
+        platform=Platform.CUSTOM,
+        event_reference=event_id,
+        headers={},
+        body=body,
+        state=DeliveryState.APPLIED,
+        failure="",
+        try_count=1,
+        failure_count=0,
+        receive_time=time,
+    )
+
+
+def new_ids() -> NewIds:
+    """Fresh ids for everything that a delivery may make."""
+    return NewIds(
+        node_id=uuid4(),
+        group_id=IdentityGroupId(uuid4()),
+        purchase_id=PurchaseId(uuid4()),
+        interaction_id=uuid4(),
+        customer_node_id=uuid4(),
+        reversal_id=uuid4(),
+    )
