@@ -131,3 +131,27 @@ async def test_a_new_life_is_its_own_buyer_s_although_a_look_is_old(database: Da
 
     (reward,) = await rewards_of(shop)
     assert reward.person == buyer
+
+
+async def test_a_refund_whose_order_is_held_keeps_nobody_from_being_paid(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """A lane that takes one at a time would do nothing else than look at that refund."""
+    shop = await a_shop(flows_on(real_database, batch_size=1), a_campaign())
+    await shop.buy("buyer", "A-1")
+    await shop.work()
+    shop.flows.clock.advance(SECOND)
+    await shop.report("A-1", "refunded", ordered=NOON)
+    await shop.buy("buyer", "B-1")
+
+    lock = "SELECT 1 FROM shop_order WHERE order_reference = 'A-1' FOR NO KEY UPDATE"
+    async with holding(engine, lock):
+        await shop.look_and_rest()
+        assert dict(await amounts_of(shop)) == {
+            "purchase:A-1": 1_000_000,
+            "purchase:B-1": 1_000_000,
+        }
+    await shop.work()
+
+    assert dict(await amounts_of(shop)) == {"purchase:A-1": 0, "purchase:B-1": 1_000_000}
+    await assert_books_balance(real_database)

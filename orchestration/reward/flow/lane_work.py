@@ -143,8 +143,10 @@ class RewardOrchestrator:
             reversals = await self._reversals.list_open(lane, limit=limit)
             if reversals:
                 search = await self._take_back(turn, reversals)
-                # As long as there may be another one, nothing is decided.
-                if not search.is_complete or len(reversals) == limit:
+                # As long as there may be another one, nothing is decided. But those whose orders are
+                # being written are looked at next time: whoever holds one holds up nobody else.
+                may_be_more = len(reversals) == limit and turn.reversed_count > 0
+                if not search.is_complete or may_be_more:
                     return turn.outcome(is_over=search.is_taken)
             turn.batch = await self._turns.prepare(lane, limit=limit)
             if turn.batch is None:
