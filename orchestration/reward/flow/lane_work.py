@@ -143,8 +143,8 @@ class RewardOrchestrator:
             reversals = await self._reversals.list_open(lane, limit=limit)
             if reversals:
                 search = await self._take_back(turn, reversals)
-                # As long as there may be another one, nothing is decided. But those whose orders are
-                # being written are looked at next time: whoever holds one holds up nobody else.
+                # As long as there may be another one, nothing is decided. But those whose orders
+                # are being written come next time: whoever holds one holds up nobody else.
                 may_be_more = len(reversals) == limit and turn.reversed_count > 0
                 if not search.is_complete or may_be_more:
                     return turn.outcome(is_over=search.is_taken)
