@@ -46,8 +46,9 @@ check: setup ## everything that is checked without running it
 	$(BUF) lint $(DESCRIPTORS) --config buf.yaml
 	$(BUF) breaking $(DESCRIPTORS) --against tests/golden/contract.binpb --config buf.yaml
 
+# All of them run in two processes, a file at a time, each with a database of its own.
 test: setup ## every test, or those in T=tests/…
-	$(BIN)/python -m pytest $(T)
+	$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile)
 
 mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
