@@ -16,6 +16,8 @@ WAIT_SECONDS_MAX = 10
 
 # Not pg_stat_activity: a transaction sees that as it was at the first look.
 _WAITING = text("SELECT DISTINCT pid FROM pg_locks WHERE NOT granted")
+# Whoever holds locks is as patient as the test, whose length depends on the machine.
+_UNHURRIED = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _TERMINATE = text("SELECT pg_terminate_backend(:pid, 5000)")
 
 
@@ -58,6 +60,7 @@ async def holding(
 ) -> AsyncIterator[Holder]:
     """Runs a statement and keeps its locks until the block ends; then undoes it."""
     async with engine.connect() as connection:
+        await connection.execute(_UNHURRIED)
         await connection.execute(text(statement), parameters)
         try:
             yield Holder(connection)
