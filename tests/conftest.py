@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,6 +21,10 @@ from infrastructure.database.schema import migrate
 from infrastructure.database.transaction import Database
 from server.embedded.postgres import Postgres
 from tests.support.postgres import start_test_postgres
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("guerdon", deadline=None)
+settings.load_profile("guerdon")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
