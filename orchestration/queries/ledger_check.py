@@ -274,6 +274,17 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        name="no life of an order is decided before those before it are taken back",
+        violations="""
+            SELECT format('%s, life %s', interaction.order_reference, interaction.generation)
+            FROM decision JOIN interaction USING (interaction_id)
+            JOIN reversal ON reversal.merchant_id = interaction.merchant_id
+                         AND reversal.order_reference = interaction.order_reference
+                         AND reversal.generation < interaction.generation
+            WHERE reversal.drain_time IS NULL OR reversal.sequence > decision.sequence
+        """,
+    ),
+    Invariant(
         name="nobody is rewarded for having brought themselves",
         violations="""
             SELECT format('%s to %s', reward_id, reward.identity_group_id)

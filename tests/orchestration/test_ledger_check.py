@@ -100,6 +100,15 @@ CORRUPTIONS = {
         WHERE state = 'pending'
         """,
     ),
+    "no life of an order is decided before those before it are taken back": (
+        "UPDATE interaction SET generation = 2 WHERE order_reference = 'kept'",
+        """
+        INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time,
+                              drain_time, sequence)
+        SELECT uuidv7(), interaction.merchant_id, order_reference, 1, now(), now(), sequence + 1
+        FROM interaction JOIN decision USING (interaction_id) WHERE order_reference = 'kept'
+        """,
+    ),
     "nobody is rewarded for having brought themselves": (
         """
         UPDATE reward SET identity_group_id = CAST(facts ->> 'person' AS uuid) FROM interaction
