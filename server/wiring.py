@@ -36,6 +36,7 @@ from domains.identity.servicer import IdentityServicer
 from domains.identity.tables import identity_group, identity_node
 from domains.purchases.repository import (
     DeliveryRepository,
+    DeliveryRetryRepository,
     LaneQueueRepository,
     PurchaseRepository,
     ReopeningRepository,
@@ -88,6 +89,8 @@ from orchestration.reward.flow import (
 )
 from orchestration.reward.flow.deciding import BatchDeciding
 from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.flow.lane_orders import LaneOrders
+from orchestration.reward.flow.parting import BatchParting
 from orchestration.reward.flow.rehearsing import LaneRehearsals
 from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.setbacks import LaneSetbacks
@@ -247,7 +250,11 @@ def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
             reopening=ReopeningRepository(),
             merchants=business,
         ),
-        deliveries=DeliveriesService(deliveries=DeliveryRepository(), merchants=business),
+        deliveries=DeliveriesService(
+            deliveries=DeliveryRepository(),
+            retries=DeliveryRetryRepository(),
+            merchants=business,
+        ),
         campaigns=CampaignService(
             campaigns=CampaignRepository(),
             budgets=BudgetRepository(),
@@ -278,7 +285,7 @@ def build_flows(
     reward_batch_size: int,
 ) -> Flows:
     """Builds the flows on a database and a clock."""
-    turns = build_turns(database, domains, clock=clock)
+    steps = build_lane_steps(database, domains, clock=clock)
     return Flows(
         arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=new_id),
         purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id),
@@ -292,18 +299,23 @@ def build_flows(
         ),
         reward=RewardOrchestrator(
             database=database,
-            turns=turns,
-            setbacks=LaneSetbacks(database=database, turns=turns, lanes=domains.lanes, clock=clock),
-            rehearsals=LaneRehearsals(
-                database=database,
-                turns=turns,
-                lanes=domains.lanes,
-                purchases=domains.purchases,
+            turns=steps.turns,
+            setbacks=steps.setbacks,
+            parting=BatchParting(
+                turns=steps.turns,
+                setbacks=steps.setbacks,
+                rehearsals=LaneRehearsals(
+                    database=database,
+                    turns=steps.turns,
+                    lanes=domains.lanes,
+                    purchases=domains.purchases,
+                    clock=clock,
+                ),
                 clock=clock,
             ),
             reversals=LaneReversals(
                 database=database,
-                purchases=domains.purchases,
+                orders=steps.orders,
                 lanes=domains.lanes,
                 cancellation=CancellationOrchestrator(
                     rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
@@ -328,11 +340,23 @@ def build_flows(
     )
 
 
-def build_turns(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSteps:
+    """The steps of reward work."""
+
+    orders: LaneOrders
+    turns: LaneTurns
+    setbacks: LaneSetbacks
+
+
+def build_lane_steps(
     database: Database, domains: Domains, *, clock: Callable[[], datetime]
-) -> LaneTurns:
+) -> LaneSteps:
     """Builds the steps of reward work."""
-    return LaneTurns(
+    orders = LaneOrders(
+        purchases=domains.purchases, lanes=domains.lanes, clock=clock, new_id=new_id
+    )
+    turns = LaneTurns(
         database=database,
         rates=domains.rates,
         purchases=domains.purchases,
@@ -353,8 +377,13 @@ def build_turns(
             clock=clock,
             new_id=new_id,
         ),
+        orders=orders,
         clock=clock,
     )
+    setbacks = LaneSetbacks(
+        database=database, turns=turns, orders=orders, lanes=domains.lanes, clock=clock
+    )
+    return LaneSteps(orders=orders, turns=turns, setbacks=setbacks)
 
 
 def build_servicers(

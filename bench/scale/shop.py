@@ -43,7 +43,7 @@ from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
 from orchestration.reward.flow.prepared import PreparedBatch
 from orchestration.reward.flow.turns import LaneTurns
-from server.wiring import REWARD_BATCH_SIZE, Flows, build_domains, build_flows, build_turns
+from server.wiring import REWARD_BATCH_SIZE, Flows, build_domains, build_flows, build_lane_steps
 from vocabulary.ids import CampaignId, MerchantId
 
 BUYER = "buyer"
@@ -201,7 +201,7 @@ async def open_shop(engine: AsyncEngine) -> Shop:
         engine=engine,
         database=database,
         flows=flows,
-        turns=build_turns(database, domains, clock=now),
+        turns=build_lane_steps(database, domains, clock=now).turns,
         merchant_id=merchant.merchant_id,
     )
 

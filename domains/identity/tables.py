@@ -55,6 +55,13 @@ identity_node = Table(
     CheckConstraint("value <> ''", name="value_present"),
     # Serves list_nodes().
     Index("ix_identity_node_group", "identity_group_id", "identity_node_id"),
+    # Serves whoever moves customers with the order by which they became known.
+    Index(
+        "ix_identity_node_order",
+        "merchant_id",
+        "order_reference",
+        postgresql_where=text("order_reference IS NOT NULL"),
+    ),
     # Two wallets never meet in one group. Serves wallets_of() as well.
     Index(
         "uq_identity_node_wallet",

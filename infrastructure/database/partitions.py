@@ -22,6 +22,7 @@ _LIST = text(
 
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '1s'")
 _NO_STATEMENT_TIMEOUT = text("SET LOCAL statement_timeout = 0")
+_NO_TRANSACTION_TIMEOUT = text("SET LOCAL transaction_timeout = 0")
 
 
 async def keep_months(
@@ -39,6 +40,7 @@ async def keep_months(
     """
     await tx.execute(_LOCK_TIMEOUT)
     await tx.execute(_NO_STATEMENT_TIMEOUT)
+    await tx.execute(_NO_TRANSACTION_TIMEOUT)
     key = f"partitions:{table}"
     await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     there = set((await tx.execute(_LIST, {"parent_name": table})).scalars())

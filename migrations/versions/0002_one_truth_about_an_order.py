@@ -216,6 +216,7 @@ ALTER TABLE reward_lane
     ADD COLUMN referral_time timestamptz,
     ADD COLUMN referral_reference text COLLATE "C",
     ADD COLUMN failure_count integer NOT NULL DEFAULT 0,
+    ADD COLUMN failed_size integer NOT NULL DEFAULT 1,
     ADD COLUMN retry_time timestamptz,
     ADD COLUMN obstacle text NOT NULL DEFAULT '',
     ADD CONSTRAINT ck_reward_lane_phase_known CHECK (phase IN ('idle', 'promoting', 'walking')),
@@ -230,6 +231,8 @@ ALTER TABLE delivery
     ADD COLUMN failure_count integer NOT NULL DEFAULT 0,
     ADD COLUMN try_time timestamptz NOT NULL DEFAULT now();
 UPDATE delivery SET try_time = receive_time;
+DROP INDEX ix_delivery_receive_time;
+CREATE INDEX ix_delivery_receive_time ON delivery (receive_time);
 DROP INDEX ix_delivery_retry;
 CREATE INDEX ix_delivery_retry ON delivery (merchant_id, retry_time) WHERE state = 'failed';
 CREATE TABLE exchange_rate (
@@ -246,6 +249,8 @@ CREATE TABLE exchange_rate (
     CONSTRAINT ck_exchange_rate_two_currencies CHECK (base_currency <> quote_currency)
 );
 ALTER TABLE identity_node ADD COLUMN order_reference text COLLATE "C";
+CREATE INDEX ix_identity_node_order ON identity_node (merchant_id, order_reference)
+    WHERE order_reference IS NOT NULL;
 DROP INDEX ix_referral_link_referee, ix_referral_link_referrer;
 CREATE INDEX ix_referral_link_referee ON referral_link
     (referee_group_id, merchant_id, start_time, referral_link_id);

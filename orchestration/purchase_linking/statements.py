@@ -19,7 +19,11 @@ ORDER_RETURNS = """
     new.interaction_generation > COALESCE(old.interaction_generation, 0) AS is_earning_now,
     new.customer_reference IS NOT NULL AND new.link IN ('claim', 'client')
         AND (old.customer_reference, old.identity_group_id)
-            IS DISTINCT FROM (new.customer_reference, new.identity_group_id) AS is_customer_met
+            IS DISTINCT FROM (new.customer_reference, new.identity_group_id) AS is_customer_met,
+    CASE WHEN old.customer_reference <> new.customer_reference THEN old.customer_reference END
+        AS former_customer,
+    new.link IN ('claim', 'client') AND old.identity_group_id <> new.identity_group_id
+        AS is_buyer_met
 """
 """What follows from an order's row as it was written: returned as `claimed`."""
 
@@ -44,6 +48,20 @@ EARN = """
             SET identity_group_id = excluded.identity_group_id
             WHERE known.order_reference = excluded.order_reference
               AND known.identity_group_id <> excluded.identity_group_id
+    ), moved AS (
+        -- Others that it made known, and names no more.
+        UPDATE identity_node SET identity_group_id = claimed.identity_group_id
+        FROM claimed CROSS JOIN LATERAL (
+            SELECT identity_node_id FROM identity_node
+            WHERE identity_node.merchant_id = claimed.merchant_id
+              AND identity_node.order_reference = claimed.order_reference
+              AND identity_node.value
+                  NOT IN (COALESCE(claimed.customer_reference, ''),
+                          COALESCE(claimed.former_customer, ''))
+              AND identity_node.identity_group_id <> claimed.identity_group_id
+            OFFSET 0
+        ) AS other
+        WHERE claimed.is_buyer_met AND identity_node.identity_node_id = other.identity_node_id
     )"""
 """What follows once an order's buyer is known, read from the row `claimed`."""
 

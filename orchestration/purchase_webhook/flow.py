@@ -143,14 +143,31 @@ class PurchaseWebhookOrchestrator:
         or it took too long. The delivery's row is locked meanwhile, so two workers never try the
         same one.
         """
-        return await self._database.run(lambda: self._retry_one(merchant_id))
+        tried: list[Delivery] = []
+        try:
+            return await self._database.run(lambda: self._retry_one(merchant_id, tried))
+        except Exception as raised:
+            if tried and is_away(raised):
+                await self._put_off(tried[-1])
+            raise
 
-    async def _retry_one(self, merchant_id: MerchantId) -> bool:
+    async def _put_off(self, delivery: Delivery) -> None:
+        """Lets a delivery wait that lost its connection, so that the shop's others are tried."""
+        try:
+            async with self._database.single() as tx:
+                await self._deliveries.put_off(tx, delivery, now=self._clock())
+        except Exception as second:
+            # If nobody can reach the database, all of them wait anyway.
+            if not is_away(second):
+                raise
+
+    async def _retry_one(self, merchant_id: MerchantId, tried: list[Delivery]) -> bool:
         now = self._clock()
         async with self._database.transaction() as tx:
             delivery = await self._deliveries.claim_failed(tx, merchant_id, now=now)
             if delivery is None:
                 return False
+            tried.append(delivery)
             try:
                 async with tx.savepoint():
                     await self._apply_in(tx, delivery, now=now)

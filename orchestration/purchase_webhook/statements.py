@@ -193,7 +193,8 @@ _APPLY = text(
                                AS begins
                 ) AS interaction, LATERAL (
                     SELECT counts.is_moved AND known.due_time IS NOT NULL AS is_dated_anew,
-                           known.needed_rate IS NOT NULL
+                           -- Of one that is fixed right now, whoever lets go of it sees to that.
+                           known.needed_rate IS NOT NULL AND known.fixed_generation = 0
                                AND (counts.is_moved
                                     OR content.currency IS DISTINCT FROM known.currency)
                                AS needs_another_rate
@@ -233,7 +234,17 @@ _APPLY = text(
                              IS DISTINCT FROM
                              (new.order_time, new.heard_time, new.claim_group_id,
                               new.hint_group_id, new.guess_group_id) AS is_applied
-    ), {EARN}, taken_back AS (
+    ), {EARN}, forgotten AS (
+        -- The shop has corrected the customer: the order says nothing of the other one any more.
+        DELETE FROM identity_node USING claimed CROSS JOIN LATERAL (
+            SELECT identity_node_id FROM identity_node
+            WHERE identity_node.merchant_id = claimed.merchant_id
+              AND identity_node.order_reference = claimed.order_reference
+              AND identity_node.value = claimed.former_customer
+            OFFSET 0
+        ) AS former
+        WHERE identity_node.identity_node_id = former.identity_node_id
+    ), taken_back AS (
         INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time)
         SELECT :new_reversal_id, claimed.merchant_id, claimed.order_reference,
                claimed.generation, :now

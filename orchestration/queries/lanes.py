@@ -26,6 +26,7 @@ _WAITING = text(
     """
     SELECT merchant.merchant_id, lane.merchant_id IS NOT NULL AS exists, lane.phase,
            COALESCE(lane.failure_count, 0) AS failure_count,
+           COALESCE(lane.failed_size, 1) AS failed_size,
            COALESCE(lane.next_sequence, 1) AS next_sequence,
            turned.create_time IS NOT NULL AS has_reversals,
            GREATEST(LEAST(
@@ -185,6 +186,7 @@ async def list_waiting_lanes(
             exists=row.exists,
             next_sequence=row.next_sequence,
             failure_count=row.failure_count,
+            failed_size=row.failed_size,
             has_reversals=row.has_reversals,
             is_thorough=is_thorough,
         )

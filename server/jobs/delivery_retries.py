@@ -24,8 +24,9 @@ _log = structlog.get_logger()
 
 
 class DeliveryRetries:
-    """Tries up to a hundred due deliveries a run; another run follows within a second.
+    """Tries a hundred due deliveries a run; another run follows within a second.
 
+    As long as some of them take long, those of others go on: the run ends with the last one.
     Merchants take turns, a few of them side by side and one delivery of each at a time. A merchant
     whose delivery failed as a whole or took too long has no other turn in the run, so that the run
     has an end.
@@ -48,8 +49,8 @@ class DeliveryRetries:
         left = BATCH_MAX
         try:
             while True:
-                free = min(self._merchants_max - len(self._running), left)
-                if free > 0:
+                free = self._merchants_max - len(self._running)
+                if free > 0 and (left > 0 or self._running):
                     left -= await self._begin(free)
                 if not self._running:
                     break

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
+
+import structlog
 
 from domains.purchases.service import DeliveriesService, PurchasesService
 from domains.rewards.model.event import DECISIONS_KEPT
+from infrastructure.database.failures import is_timeout
 from infrastructure.database.partitions import keep_months
 from infrastructure.database.repeated_call import forget_old
-from infrastructure.database.transaction import Database
+from infrastructure.database.transaction import Database, Transaction
+from server.logs import fault_of
 
 BATCH_SIZE = 1_000
 BATCHES_MAX = 100
+
+_log = structlog.get_logger()
+
+
+class Forget(Protocol):
+    """Forgets up to so many of something that is old by now; returns how many."""
+
+    async def __call__(self, tx: Transaction, *, now: datetime, batch_size: int) -> int: ...
 
 
 class Housekeeping:
@@ -34,20 +47,36 @@ class Housekeeping:
     async def run(self) -> bool:
         """Deletes in batches, so that no lock is held for long; says whether more is left.
 
-        Forgetting comes first: it goes on when a partition cannot be made.
+        What fails keeps nothing else from being forgotten, and is raised in the end. That a
+        partition is in use, by a backup for instance, is no failure: it is dropped another time.
         """
         now = self._clock()
-        is_more_left = await self._forget(now)
-        async with self._database.transaction() as tx:
-            await keep_months(tx, "decision", column="decide_time", now=now, kept=DECISIONS_KEPT)
+        failures: list[Exception] = []
+        is_more_left = False
+        for forget in (forget_old, self._deliveries.forget_old, self._purchases.forget_claims):
+            try:
+                is_more_left = await self._forget(forget, now) or is_more_left
+            except Exception as failure:  # noqa: BLE001 - it is raised below
+                failures.append(failure)
+        try:
+            async with self._database.transaction() as tx:
+                await keep_months(
+                    tx, "decision", column="decide_time", now=now, kept=DECISIONS_KEPT
+                )
+        except Exception as failure:  # noqa: BLE001 - it is raised below
+            # Whoever waits for it would have everybody else wait behind them, again and again.
+            if is_timeout(failure):
+                _log.warning("partitions left as they are", **fault_of(failure))
+            else:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
         return is_more_left
 
-    async def _forget(self, now: datetime) -> bool:
+    async def _forget(self, forget: Forget, now: datetime) -> bool:
         for _ in range(BATCHES_MAX):
             async with self._database.transaction() as tx:
-                forgotten = await forget_old(tx, now=now, batch_size=BATCH_SIZE)
-                forgotten += await self._deliveries.forget_old(tx, now=now, batch_size=BATCH_SIZE)
-                forgotten += await self._purchases.forget_claims(tx, now=now, batch_size=BATCH_SIZE)
+                forgotten = await forget(tx, now=now, batch_size=BATCH_SIZE)
             if not forgotten:
                 return False
         return True

@@ -79,7 +79,9 @@ class RewardWork:
             # Those that are worked on, rest or find no place are remembered until their turn.
             self._thorough = dict.fromkeys(due | set(self._running), now)
         self._look += 1
-        self._begun = {lane.merchant_id: self._begun.get(lane.merchant_id, 0) for lane in lanes}
+        # Whoever is new here had its turn no longer ago than anybody else.
+        first = min(self._begun.values(), default=0)
+        self._begun = {lane.merchant_id: self._begun.get(lane.merchant_id, first) for lane in lanes}
         for lane in sorted(lanes, key=self._turn_of):
             if lane.due_time <= now and self._has_place_for(lane):
                 self._begin(lane)
@@ -139,6 +141,8 @@ class RewardWork:
                     del self._thorough[lane.merchant_id]
                 _tell(lane, outcome)
                 did_something = did_something or outcome.did_something
+                if outcome.next_sequence is not None:
+                    lane = replace(lane, next_sequence=outcome.next_sequence)
                 if outcome.is_over:
                     break
         except Exception as raised:  # noqa: BLE001 - a lane that fails ends no other
@@ -155,6 +159,8 @@ def _tell(lane: WaitingLane, outcome: LaneOutcome) -> None:
             interaction_id=str(interaction_id),
             **fault_of(why),
         )
+    for name, why in outcome.unread:
+        _log.error("cannot be read", merchant_id=merchant_id, event=name, **fault_of(why))
     for reversal, why in outcome.failed_reversals:
         _log.error(
             "reversal failed",

@@ -50,7 +50,7 @@ READS = {
         {"identity_group"},
         "people are never deleted, and nobody else makes this one",
     ),
-    "domains.purchases.repository.deliveries._SET_TRIED": (
+    "domains.purchases.repository.delivery_retries._SET_TRIED": (
         {"delivery", "shop_order"},
         "the delivery is locked by a statement before it; an order that is missed costs no try",
     ),
@@ -61,6 +61,10 @@ READS = {
     "domains.rewards.repository.rewards._CANCEL": (
         {"interaction", "ledger_unit", "reward"},
         NO_LANE_BUT_OURS,
+    ),
+    "orchestration.reward.statements._FOLLOW": (
+        {"identity_node", "shop_order"},
+        "the orders are locked by a statement before it; a new customer is left to who was first",
     ),
     "orchestration.arrival.statements._ARRIVE_ALONE": (
         {"identity_node", "merchant", "touchpoint"},

@@ -177,6 +177,9 @@ async def test_a_retry_that_is_cut_costs_no_try(
     assert is_away(failed.value)
     (kept,) = await deliveries_of(shop)
     assert (kept.state, kept.try_count) == ("failed", 1)
+    # It waits like one that failed, so that it holds up none of its shop.
+    assert kept.retry_time == shop.flows.clock.now + timedelta(seconds=30)
+    shop.flows.clock.advance(timedelta(seconds=30))
     await shop.flows.delivery_retries.run()
     (kept,) = await deliveries_of(shop)
     assert (kept.state, kept.try_count) == ("applied", 2)

@@ -167,6 +167,10 @@ async def test_what_a_worker_decided_stays_decided_when_another_one_gives_up(
 
     await shop.flows.setbacks.open_again(batch)
 
+    person = (await shop.arrive("buyer")).identity_group_id
+    await shop.claim("another", "A-1")
+    assert (await order_of(shop, "A-1")).identity_group_id == person
+    await shop.work()
     order = await order_of(shop, "A-1")
     assert (order.decided_generation, order.due_time, order.ready_round) == (1, None, None)
 
@@ -204,7 +208,10 @@ async def test_a_worker_who_was_overtaken_moves_nothing(database: Database) -> N
     assert (late.decided_count, late.let_go) == (0, [])
     await turns.finish(mine, late.let_go, is_complete=True)
     await shop.flows.setbacks.set_back(
-        shop.merchant_id, next_sequence=mine.lane.next_sequence, obstacle=Obstacle.TIMED_OUT
+        shop.merchant_id,
+        next_sequence=mine.lane.next_sequence,
+        obstacle=Obstacle.TIMED_OUT,
+        size=mine.size,
     )
 
     row = await lane_row(shop)

@@ -24,7 +24,7 @@ from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
-from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows, build_turns
+from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows, build_lane_steps
 
 RATE_AGE_MAX = timedelta(days=7)
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -95,7 +95,7 @@ def flows_on(
         accepts_tests=accepts_tests,
         reward_batch_size=batch_size,
     )
-    turns = build_turns(database, domains, clock=clock)
+    steps = build_lane_steps(database, domains, clock=clock)
     return Flows(
         database=database,
         clock=clock,
@@ -108,8 +108,8 @@ def flows_on(
         purchase_linking=flows.purchase_linking,
         purchase_webhook=flows.purchase_webhook,
         reward=flows.reward,
-        turns=turns,
-        setbacks=LaneSetbacks(database=database, turns=turns, lanes=domains.lanes, clock=clock),
+        turns=steps.turns,
+        setbacks=steps.setbacks,
         lane_reading=flows.lane_reading,
         rate_announcement=flows.rate_announcement,
         reward_work=RewardWork(

@@ -11,7 +11,11 @@ from hashlib import md5
 from uuid import UUID
 
 from domains.purchases.model import Delivery, DeliveryState
-from domains.purchases.repository import DeliveryRepository, PurchaseRepository
+from domains.purchases.repository import (
+    DeliveryRepository,
+    DeliveryRetryRepository,
+    PurchaseRepository,
+)
 from domains.rewards.model import Interaction, InteractionState, Lane
 from domains.rewards.repository import EventRepository
 from infrastructure.database.transaction import Transaction
@@ -23,7 +27,8 @@ from vocabulary.ids import DeliveryId, MerchantId
 QUIET_SHOP = MerchantId(id_of("merchant", 2))
 CLAIMS_FORGOTTEN = 20
 
-_DELIVERIES, _EVENTS = DeliveryRepository(), EventRepository()
+_DELIVERIES, _RETRIES = DeliveryRepository(), DeliveryRetryRepository()
+_EVENTS = EventRepository()
 
 _STATE_OF_A_LANE = {
     "reward_lane": "pk_reward_lane",
@@ -70,17 +75,17 @@ CHORES: dict[str, HotStatement] = {
         rows_max=CLAIMS_FORGOTTEN + 1,
     ),
     "merchants with failed deliveries": HotStatement(
-        call=lambda tx: _DELIVERIES.list_due_merchants(tx, after=None, now=NOW, limit=5),
+        call=lambda tx: _RETRIES.list_due_merchants(tx, after=None, now=NOW, limit=5),
         indexes={"delivery": "ix_delivery_retry"},
         rows_max=5,
     ),
     "failed delivery": HotStatement(
-        call=lambda tx: _DELIVERIES.claim_failed(tx, SHOP, now=NOW),
+        call=lambda tx: _RETRIES.claim_failed(tx, SHOP, now=NOW),
         indexes={"delivery": "ix_delivery_retry"},
         rows_max=1,
     ),
     "failed retry": HotStatement(
-        call=lambda tx: _DELIVERIES.set_tried(
+        call=lambda tx: _RETRIES.set_tried(
             tx,
             _a_failed_delivery(),
             failure="Mistake",

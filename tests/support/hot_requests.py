@@ -100,14 +100,18 @@ _BROUGHT = {
     "touchpoint": "ix_touchpoint_source, ix_touchpoint_referrer",
     "referral_link": "uq_referral_link_active, ix_referral_link_referee, pk_referral_link",
 }
+# Customers are moved by the order that made them known, too.
+_CUSTOMER = {
+    "identity_node": "uq_identity_node_identifier, ix_identity_node_order, pk_identity_node"
+}
 _REPORT = {
-    **_NODE,
+    **_CUSTOMER,
     "merchant": "pk_merchant",
     "delivery": "uq_delivery_event",
     "shop_order": "pk_shop_order",
     "order_claim": "pk_order_claim",
 }
-_CLAIM = {**_NODE, "merchant": "pk_merchant"}
+_CLAIM = {**_CUSTOMER, "merchant": "pk_merchant"}
 
 REQUESTS: dict[str, HotStatement] = {
     "arrival": HotStatement(call=lambda tx: _arrive(tx, "client-1"), indexes=_ARRIVAL),

@@ -15,7 +15,7 @@ from domains.attribution.repository import TouchpointRepository
 from domains.campaign.model import Charge, Pair, WindowKey
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.identity.repository import IdentityRepository
-from domains.purchases.model.lane_queue import EndedLife, LetGo
+from domains.purchases.model.lane_queue import FixedLife, LetGo
 from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from domains.referral.repository import ReferralRepository
 from domains.rewards.model import (
@@ -70,8 +70,8 @@ def _let_go(order: str) -> LetGo:
     return LetGo(order_reference=order, generation=1, is_decided=True)
 
 
-def _ended(order: str) -> EndedLife:
-    return EndedLife(order_reference=order, generation=1, is_decided=True)
+def _ended(order: str) -> FixedLife:
+    return FixedLife(order_reference=order, generation=1, is_decided=True)
 
 
 _QUEUE, _REOPENING = LaneQueueRepository(), ReopeningRepository()
@@ -157,6 +157,7 @@ LANES: dict[str, HotStatement] = {
             round_number=ROUND,
             after=(BEGIN + timedelta(hours=1), "order-3600"),
             until=NOW,
+            put_off_time=NOW,
             limit=5,
         ),
         indexes={"shop_order": "ix_shop_order_ready, pk_shop_order"},
@@ -197,7 +198,7 @@ LANES: dict[str, HotStatement] = {
         rows_max=6,
     ),
     "open reversals": HotStatement(
-        call=lambda tx: _REVERSALS.list_open(tx, SHOP, now=NOW, limit=5),
+        call=lambda tx: _REVERSALS.list_open(tx, SHOP, after=None, now=NOW, limit=5),
         indexes={"reversal": "ix_reversal_open"},
     ),
     "some reversals": HotStatement(
@@ -317,6 +318,16 @@ DECIDING: dict[str, HotStatement] = {
 
 def _some_reversals() -> list[Reversal]:
     return [
-        Reversal(reversal_id=ReversalId(id_of("reversal", 1)), life=LIVES[0], try_count=0),
-        Reversal(reversal_id=ReversalId(id_of("reversal", 3)), life=LIVES[1], try_count=0),
+        Reversal(
+            reversal_id=ReversalId(id_of("reversal", 1)),
+            life=LIVES[0],
+            try_count=0,
+            create_time=BEGIN,
+        ),
+        Reversal(
+            reversal_id=ReversalId(id_of("reversal", 3)),
+            life=LIVES[1],
+            try_count=0,
+            create_time=BEGIN,
+        ),
     ]

@@ -10,18 +10,20 @@ from datetime import datetime
 class FixedOrder:
     """An order whose buyer and time are fixed, because it is decided next.
 
-    `line_count` is how many lines it has, which is what deciding it costs.
+    `line_count` is how many lines it has, which is what deciding it costs; `was_fixed` that it has
+    been fixed before, and whoever did that was interrupted.
     """
 
     order_reference: str
     generation: int
     order_time: datetime
     line_count: int
+    was_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndedLife:
-    """A generation of an order that was taken back, decided before or not."""
+class FixedLife:
+    """A generation of an order that was fixed, and whether it was decided."""
 
     order_reference: str
     generation: int

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from domains.purchases.repository.deliveries import DeliveryRepository
+from domains.purchases.repository.delivery_retries import DeliveryRetryRepository
 from domains.purchases.repository.lane_queue import LaneQueueRepository
 from domains.purchases.repository.orders import PurchaseRepository
 from domains.purchases.repository.reopening import ReopeningRepository
 
-__all__ = ["DeliveryRepository", "LaneQueueRepository", "PurchaseRepository", "ReopeningRepository"]
+__all__ = [
+    "DeliveryRepository",
+    "DeliveryRetryRepository",
+    "LaneQueueRepository",
+    "PurchaseRepository",
+    "ReopeningRepository",
+]

@@ -35,12 +35,15 @@ _PROMOTE = text(
     SELECT count(*) AS promoted_count, max(due_time) AS due_time FROM due
     """
 )
-# From its commit on nothing changes these orders' buyers and times.
+# From its commit on nothing changes these orders' buyers and times. One that was fixed in an
+# earlier life is put off: it is to be noted first whether that life was decided.
 # Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_ready.
 _FIX = text(
     """
     WITH ready AS MATERIALIZED (
-        SELECT order_reference, order_time FROM shop_order
+        SELECT order_reference, order_time, fixed_generation > 0 AS was_fixed,
+               fixed_generation NOT IN (0, generation) AS is_of_earlier_life
+        FROM shop_order
         WHERE merchant_id = :merchant_id AND ready_round = :round
           AND (order_time, order_reference) > (:after_time, CAST(:after_reference AS text))
           AND order_time <= :until
@@ -50,12 +53,20 @@ _FIX = text(
         UPDATE shop_order SET fixed_generation = generation, fixed_group_id = identity_group_id,
             fixed_link = link
         WHERE merchant_id = :merchant_id
-          AND order_reference = ANY(ARRAY(SELECT order_reference FROM ready))
+          AND order_reference
+              = ANY(ARRAY(SELECT order_reference FROM ready WHERE NOT is_of_earlier_life))
         RETURNING order_reference, generation, order_time,
-                  jsonb_array_length(items) AS line_count
+                  CASE WHEN jsonb_typeof(items) = 'array' THEN jsonb_array_length(items)
+                       ELSE 0 END AS line_count
+    ), put_off AS (
+        UPDATE shop_order SET ready_round = NULL, due_time = :put_off_time
+        WHERE merchant_id = :merchant_id
+          AND order_reference
+              = ANY(ARRAY(SELECT order_reference FROM ready WHERE is_of_earlier_life))
     )
-    SELECT order_reference, generation, order_time, line_count
-    FROM fixed ORDER BY order_time, order_reference
+    SELECT order_reference, generation, fixed.order_time, line_count, was_fixed
+    FROM fixed JOIN ready USING (order_reference)
+    ORDER BY fixed.order_time, order_reference
     """
 )
 _LAST_READY = text(
@@ -164,9 +175,13 @@ class LaneQueueRepository:
         round_number: int,
         after: tuple[datetime, str] | None,
         until: datetime,
+        put_off_time: datetime,
         limit: int,
     ) -> Sequence[FixedOrder]:
-        """Fixes the next orders of a round, in the order of the lane. Some are fixed already."""
+        """Fixes the next orders of a round, in the order of the lane.
+
+        One that is fixed in an earlier life is due again at `put_off_time` instead.
+        """
         after_time, after_reference = after or (FIRST_TIME, "")
         rows = await tx.execute(
             _FIX,
@@ -176,6 +191,7 @@ class LaneQueueRepository:
                 "after_time": after_time,
                 "after_reference": after_reference,
                 "until": until,
+                "put_off_time": put_off_time,
                 "batch_size": limit,
             },
         )
@@ -185,6 +201,7 @@ class LaneQueueRepository:
                 generation=row.generation,
                 order_time=row.order_time,
                 line_count=row.line_count,
+                was_fixed=row.was_fixed,
             )
             for row in rows
         ]

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Boolean, Integer, Text
 
-from domains.purchases.model.lane_queue import EndedLife, ReleasedOrders
+from domains.purchases.model.lane_queue import FixedLife, ReleasedOrders
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
@@ -32,8 +32,8 @@ Decided for good, it keeps its buyer and its time; else both are open again, wit
 was heard meanwhile.
 """
 
-# Lives that were taken back while they were fixed: whether they were decided is known by now. An
-# order that is being written is passed over, and settled next time.
+# Lives that were fixed and not let go of: whether they were decided is known by now. An order that
+# is being written is passed over, and settled next time.
 # Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
 _SETTLE = text(
     f"""
@@ -112,9 +112,9 @@ _RELEASE_FOR_RATE = text(
 
 class ReopeningRepository:
     async def settle(
-        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[EndedLife]
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[FixedLife]
     ) -> Sequence[str]:
-        """Notes of lives that have ended whether they were decided.
+        """Notes of lives that were fixed whether they were decided.
 
         Returns the orders of which that was noted, or that had nothing to note. The others are
         being written.

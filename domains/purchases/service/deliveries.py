@@ -15,7 +15,7 @@ from domains.purchases.errors import (
 from domains.purchases.model import Delivery, DeliveryState
 from domains.purchases.model.delivery import KEPT, TRIES_MAX, retry_pause
 from domains.purchases.ports import Merchants
-from domains.purchases.repository import DeliveryRepository
+from domains.purchases.repository import DeliveryRepository, DeliveryRetryRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
@@ -27,8 +27,15 @@ REVIVED_MAX = 1_000
 
 
 class DeliveriesService:
-    def __init__(self, *, deliveries: DeliveryRepository, merchants: Merchants) -> None:
+    def __init__(
+        self,
+        *,
+        deliveries: DeliveryRepository,
+        retries: DeliveryRetryRepository,
+        merchants: Merchants,
+    ) -> None:
         self._deliveries = deliveries
+        self._retries = retries
         self._merchants = merchants
 
     async def list_deliveries(
@@ -70,13 +77,13 @@ class DeliveriesService:
         self, tx: Transaction, *, after: MerchantId | None, now: datetime, limit: int
     ) -> Sequence[MerchantId]:
         """The next merchants, by their ids, of whom a failed delivery is due to be tried again."""
-        return await self._deliveries.list_due_merchants(tx, after=after, now=now, limit=limit)
+        return await self._retries.list_due_merchants(tx, after=after, now=now, limit=limit)
 
     async def claim_failed(
         self, tx: Transaction, merchant_id: MerchantId, *, now: datetime
     ) -> Delivery | None:
         """Locks the failed delivery of a merchant whose retry is due the longest."""
-        return await self._deliveries.claim_failed(tx, merchant_id, now=now)
+        return await self._retries.claim_failed(tx, merchant_id, now=now)
 
     async def set_retried(
         self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
@@ -86,7 +93,7 @@ class DeliveriesService:
         It costs a try only if orders that earn came to the shop since the last one and were
         applied, so that a common fault kills none. In doubt it costs none.
         """
-        await self._deliveries.set_tried(
+        await self._retries.set_tried(
             tx,
             delivery,
             failure=failure,
@@ -96,11 +103,16 @@ class DeliveriesService:
             orders_max=EVIDENCE_MAX,
         )
 
+    async def put_off(self, tx: Transaction, delivery: Delivery, *, now: datetime) -> None:
+        """Has a failed delivery tried again later. Costs it no try."""
+        retry_time = now + retry_pause(delivery.failure_count + 1)
+        await self._retries.put_off(tx, delivery, retry_time=retry_time)
+
     async def set_dead(
         self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
     ) -> None:
         """Notes that a failed delivery can never be applied."""
-        await self._deliveries.set_dead(tx, delivery, failure=failure, now=now)
+        await self._retries.set_dead(tx, delivery, failure=failure, now=now)
 
     async def retry_dead(
         self, tx: Transaction, merchant_id: MerchantId, delivery_id: DeliveryId, *, now: datetime
@@ -111,7 +123,7 @@ class DeliveriesService:
             DeliveryNotFoundError: the merchant has none with this id.
             DeliveryNotDeadError: it is not dead.
         """
-        revived = await self._deliveries.revive(tx, merchant_id, delivery_id, now=now, batch_size=1)
+        revived = await self._retries.revive(tx, merchant_id, delivery_id, now=now, batch_size=1)
         if not revived:
             state = await self._deliveries.find_state(tx, merchant_id, delivery_id)
             if state is None:
@@ -126,9 +138,7 @@ class DeliveriesService:
         Raises:
             MerchantUnknownError: there is no such merchant.
         """
-        revived = await self._deliveries.revive(
-            tx, merchant_id, None, now=now, batch_size=REVIVED_MAX
-        )
+        revived = await self._retries.revive(tx, merchant_id, None, now=now, batch_size=REVIVED_MAX)
         if not revived and not await self._merchants.exists(tx, merchant_id):
             raise MerchantUnknownError(merchant_id)
         return revived

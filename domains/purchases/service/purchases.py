@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.purchases.errors import MerchantUnknownError, PurchaseNotFoundError
 from domains.purchases.model import Purchase
-from domains.purchases.model.lane_queue import EndedLife, FixedOrder, LetGo, ReleasedOrders
+from domains.purchases.model.lane_queue import FixedLife, FixedOrder, LetGo, ReleasedOrders
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import (
     LaneQueueRepository,
@@ -110,14 +110,22 @@ class PurchasesService:
         round_number: int,
         after: tuple[datetime, str] | None,
         until: datetime,
+        put_off_time: datetime,
         limit: int,
     ) -> Sequence[FixedOrder]:
         """Fixes buyers and times of the next orders of a round, in the order of the lane.
 
-        Once this is committed nothing changes them, until the order is let go of.
+        Once this is committed nothing changes them, until the order is let go of. One that is
+        still fixed in an earlier life is due again at `put_off_time` instead.
         """
         return await self._queue.fix(
-            tx, merchant_id, round_number=round_number, after=after, until=until, limit=limit
+            tx,
+            merchant_id,
+            round_number=round_number,
+            after=after,
+            until=until,
+            put_off_time=put_off_time,
+            limit=limit,
         )
 
     async def list_last_ready(
@@ -169,9 +177,9 @@ class PurchasesService:
             await self._queue.let_go(tx, merchant_id, orders, round_number=round_number)
 
     async def settle(
-        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[EndedLife]
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[FixedLife]
     ) -> Sequence[str]:
-        """Notes of lives that were taken back whether they were decided.
+        """Notes of lives that were fixed whether they were decided.
 
         Those that were not leave the order's buyer and time open again, with all that was heard
         meanwhile. Returns the orders that are settled; the others are being written.

@@ -62,5 +62,5 @@ delivery = Table(
         postgresql_where=text("state = 'failed'"),
     ),
     # Serves forget_old().
-    Index("ix_delivery_receive_time", "receive_time", postgresql_using="brin"),
+    Index("ix_delivery_receive_time", "receive_time"),
 )

@@ -139,6 +139,7 @@ class Reversal:
     reversal_id: ReversalId
     life: OrderLife
     try_count: int
+    create_time: datetime
 
 
 def event_reference(order_reference: str, generation: int) -> str:

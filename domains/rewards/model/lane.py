@@ -130,8 +130,9 @@ class Lane:
 class WaitingLane:
     """A merchant for whom there is something to do, and from when.
 
-    `failure_count` says how often in a row its turns failed; `has_reversals` that an order was
-    taken back; `is_thorough` that its next round takes in what is due from the first due time on.
+    `failure_count` says how often in a row its turns failed, and `failed_size` how much the last
+    one of them tried; `has_reversals` that an order was taken back; `is_thorough` that its next
+    round takes in what is due from the first due time on.
     """
 
     merchant_id: MerchantId
@@ -139,12 +140,17 @@ class WaitingLane:
     exists: bool
     next_sequence: int = 1
     failure_count: int = 0
+    failed_size: int = 1
     has_reversals: bool = False
     is_thorough: bool = False
 
     def share_of(self, size: int) -> int:
         """How much of a size is tried: half as much after each turn that failed, one at least."""
         return max(1, size >> min(self.failure_count, size.bit_length()))
+
+    def turn_size(self, size: int) -> int:
+        """How much a turn tries: half of what was tried by the one that failed last."""
+        return max(1, min(size, self.failed_size // 2)) if self.failure_count else size
 
 
 def set_back_pause(failure_count: int) -> timedelta:

@@ -8,9 +8,9 @@ from datetime import datetime
 import orjson
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import DateTime, Text, Uuid
+from sqlalchemy.types import DateTime, Integer, Text, Uuid
 
-from domains.rewards.model import Interaction, Obstacle, Place
+from domains.rewards.model import Interaction, Obstacle, OrderLife, Place
 from domains.rewards.repository.events import INTERACTION_COLUMNS, to_interaction
 from infrastructure.database.bounds import FIRST_TIME
 from infrastructure.database.transaction import Transaction
@@ -97,6 +97,33 @@ _POSTPONE = text(
     bindparam("interaction_ids", type_=ARRAY(Uuid)),
     bindparam("due_times", type_=ARRAY(DateTime(timezone=True))),
     bindparam("needed_rates", type_=ARRAY(Text)),
+)
+_PASS_OVER = text(
+    """
+    UPDATE interaction
+    SET due_time = :due_time, obstacle = :obstacle, wait_count = wait_count + 1, ready_round = NULL
+    FROM (
+        SELECT interaction_id
+        FROM unnest(:order_references, :generations) AS asked (asked_reference, asked_generation)
+        CROSS JOIN LATERAL (
+            SELECT interaction_id FROM interaction AS open
+            WHERE open.merchant_id = :merchant_id AND open.order_reference = asked_reference
+              AND open.generation = asked_generation AND open.state = 'pending' OFFSET 0
+        ) AS of_order
+        UNION ALL
+        SELECT interaction_id
+        FROM unnest(:interaction_ids) AS listed (listed_id) CROSS JOIN LATERAL (
+            SELECT interaction_id FROM interaction AS open
+            WHERE open.interaction_id = listed_id AND open.state = 'pending' OFFSET 0
+        ) AS referral
+        LIMIT (SELECT cardinality(:interaction_ids) + cardinality(:order_references))
+    ) AS unread
+    WHERE interaction.interaction_id = unread.interaction_id
+    """
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)),
+    bindparam("generations", type_=ARRAY(Integer)),
+    bindparam("interaction_ids", type_=ARRAY(Uuid)),
 )
 _FAIL = text(
     """
@@ -225,6 +252,28 @@ class DueEventRepository:
                 "due_times": [until for _, until, _ in waits],
                 "needed_rates": [needed for _, _, needed in waits],
                 "obstacle": obstacle,
+            },
+        )
+
+    async def pass_over(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        lives: Sequence[OrderLife],
+        referrals: Sequence[InteractionId],
+        *,
+        due_time: datetime,
+    ) -> None:
+        """Lets the interactions of these lives, and these referrals, wait, unread."""
+        await tx.execute(
+            _PASS_OVER,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [each.order_reference for each in lives],
+                "generations": [each.generation for each in lives],
+                "interaction_ids": list(referrals),
+                "due_time": due_time,
+                "obstacle": Obstacle.DECIDING_FAILED,
             },
         )
 

@@ -38,6 +38,20 @@ _LIST_OF_ORDERS = text(
     ) AS known
     """
 ).bindparams(bindparam("order_references", type_=ARRAY(Text)))
+_LIST_DECIDED = text(
+    """
+    SELECT asked_reference AS order_reference, asked_generation AS generation
+    FROM unnest(:order_references, :generations) AS asked (asked_reference, asked_generation)
+    CROSS JOIN LATERAL (
+        SELECT state FROM interaction
+        WHERE merchant_id = :merchant_id AND order_reference = asked_reference
+          AND generation = asked_generation OFFSET 0
+    ) AS known
+    WHERE state = 'decided'
+    """
+).bindparams(
+    bindparam("order_references", type_=ARRAY(Text)), bindparam("generations", type_=ARRAY(Integer))
+)
 _CANCEL = text(
     """
     UPDATE interaction SET state = 'cancelled', obstacle = '', needed_rate = NULL
@@ -99,6 +113,23 @@ class EventRepository:
             _LIST_OF_ORDERS, {"merchant_id": merchant_id, "order_references": order_references}
         )
         return [to_interaction(row) for row in rows]
+
+    async def list_decided(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]
+    ) -> set[OrderLife]:
+        """Those of these lives of orders that are decided. Reads nothing else of them."""
+        rows = await tx.execute(
+            _LIST_DECIDED,
+            {
+                "merchant_id": merchant_id,
+                "order_references": [each.order_reference for each in lives],
+                "generations": [each.generation for each in lives],
+            },
+        )
+        return {
+            OrderLife(order_reference=row.order_reference, generation=row.generation)
+            for row in rows
+        }
 
     async def cancel(
         self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]

@@ -48,8 +48,8 @@ _ADVANCE = text(
 )
 _SET_BACK = text(
     """
-    UPDATE reward_lane SET failure_count = failure_count + 1, retry_time = :retry_time,
-        obstacle = :obstacle
+    UPDATE reward_lane SET failure_count = failure_count + 1, failed_size = :size,
+        retry_time = :retry_time, obstacle = :obstacle
     WHERE merchant_id = :merchant_id
     """
 )
@@ -114,11 +114,17 @@ class LaneRepository:
         *,
         retry_time: datetime,
         obstacle: Obstacle,
+        size: int,
     ) -> None:
-        """Lets a lane rest, because a turn failed as a whole."""
+        """Lets a lane rest, because a turn of a size failed as a whole."""
         await tx.execute(
             _SET_BACK,
-            {"merchant_id": merchant_id, "retry_time": retry_time, "obstacle": obstacle},
+            {
+                "merchant_id": merchant_id,
+                "retry_time": retry_time,
+                "obstacle": obstacle,
+                "size": size,
+            },
         )
 
     async def set_held(self, tx: Transaction, merchant_id: MerchantId, *, held: bool) -> None:

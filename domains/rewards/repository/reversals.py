@@ -11,14 +11,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import OrderLife, Reversal
+from infrastructure.database.bounds import FIRST_ID, FIRST_TIME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId, ReversalId
 
 # Whoever changes a reversal holds its lane, so these lock nothing.
 _LIST_OPEN = text(
     """
-    SELECT reversal_id, order_reference, generation, try_count FROM reversal
+    SELECT reversal_id, order_reference, generation, try_count, create_time FROM reversal
     WHERE merchant_id = :merchant_id AND drain_time IS NULL
+      AND (create_time, reversal_id) > (:after_time, :after_id)
       AND (retry_time IS NULL OR retry_time <= :now)
     ORDER BY create_time, reversal_id
     LIMIT :batch_size
@@ -26,7 +28,7 @@ _LIST_OPEN = text(
 )
 _LIST_SOME = text(
     """
-    SELECT reversal_id, order_reference, generation, try_count
+    SELECT reversal_id, order_reference, generation, try_count, create_time
     FROM unnest(:reversal_ids) AS asked (asked_id) CROSS JOIN LATERAL (
         SELECT * FROM reversal WHERE reversal_id = asked_id OFFSET 0
     ) AS known
@@ -74,13 +76,23 @@ class ReversalRepository:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
+        after: Reversal | None,
         now: datetime,
         limit: int,
     ) -> Sequence[Reversal]:
-        """Up to `limit` reversals that nobody has dealt with and that are due, oldest first."""
+        """Up to `limit` reversals that nobody has dealt with and that are due, oldest first.
+
+        Those up to `after` are passed.
+        """
         rows = await tx.execute(
             _LIST_OPEN,
-            {"merchant_id": merchant_id, "now": now, "batch_size": limit},
+            {
+                "merchant_id": merchant_id,
+                "after_time": after.create_time if after else FIRST_TIME,
+                "after_id": after.reversal_id if after else FIRST_ID,
+                "now": now,
+                "batch_size": limit,
+            },
         )
         return [_reversal(row) for row in rows]
 
@@ -137,4 +149,5 @@ def _reversal(row: Any) -> Reversal:
         reversal_id=ReversalId(row.reversal_id),
         life=OrderLife(order_reference=row.order_reference, generation=row.generation),
         try_count=row.try_count,
+        create_time=row.create_time,
     )

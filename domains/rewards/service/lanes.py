@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domains.rewards.errors import InteractionNotDeadError, InteractionNotFoundError
 from domains.rewards.model import (
@@ -24,6 +24,9 @@ from domains.rewards.repository import (
 )
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import InteractionId, MerchantId, ReversalId
+
+UNREAD_PAUSE = timedelta(minutes=10)
+"""How long an interaction waits that cannot be read: it is in words that this version lacks."""
 
 Wait = tuple[Interaction, str | None]
 """An interaction, and the rate that it waits for if it waits for one, as in `USD/EUR`."""
@@ -74,9 +77,9 @@ class LanesService:
         await self._lanes.count_on(tx, merchant_id, next_sequence)
 
     async def set_back(
-        self, tx: Transaction, lane: LaneWork, *, obstacle: Obstacle, now: datetime
+        self, tx: Transaction, lane: LaneWork, *, obstacle: Obstacle, size: int, now: datetime
     ) -> None:
-        """Lets a lane rest, each time longer, because a turn failed as a whole.
+        """Lets a lane rest, each time longer, because a turn of a size failed as a whole.
 
         Costs no interaction a try.
         """
@@ -85,6 +88,7 @@ class LanesService:
             lane.merchant_id,
             retry_time=now + set_back_pause(lane.failure_count),
             obstacle=obstacle,
+            size=size,
         )
 
     async def set_held(self, tx: Transaction, merchant_id: MerchantId, *, held: bool) -> None:
@@ -163,6 +167,26 @@ class LanesService:
             if each.order_reference is not None and each.generation is not None
         }
 
+    async def list_decided(
+        self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]
+    ) -> set[OrderLife]:
+        """Those of these lives that are decided."""
+        return await self._events.list_decided(tx, merchant_id, lives) if lives else set()
+
+    async def pass_over(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        lives: Sequence[OrderLife],
+        referrals: Sequence[InteractionId],
+        *,
+        now: datetime,
+    ) -> datetime:
+        """Lets interactions wait that cannot be read; returns until when. Costs them no try."""
+        until = now + UNREAD_PAUSE
+        await self._due_events.pass_over(tx, merchant_id, lives, referrals, due_time=until)
+        return until
+
     async def postpone(
         self,
         tx: Transaction,
@@ -203,11 +227,12 @@ class LanesService:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
+        after: Reversal | None,
         now: datetime,
         limit: int,
     ) -> Sequence[Reversal]:
-        """Up to `limit` reversals that nobody has dealt with, oldest first."""
-        return await self._reversals.list_open(tx, merchant_id, now=now, limit=limit)
+        """Up to `limit` reversals that nobody has dealt with, oldest first, after one of them."""
+        return await self._reversals.list_open(tx, merchant_id, after=after, now=now, limit=limit)
 
     async def list_reversals(
         self, tx: Transaction, reversal_ids: Sequence[ReversalId]
@@ -226,10 +251,7 @@ class LanesService:
     async def set_reversal_aside(
         self, tx: Transaction, reversal: Reversal, *, now: datetime
     ) -> None:
-        """Lets a reversal wait that failed alone, each time longer. It never dies.
-
-        Longer than a lane rests, so that the lane gets past it.
-        """
+        """Lets a reversal wait that failed alone, each time longer. It never dies."""
         await self._reversals.set_aside(
             tx, reversal.reversal_id, retry_time=now + wait_pause(reversal.try_count)
         )

@@ -42,8 +42,10 @@ reward_lane = Table(
     Column("order_reference", Text(collation="C")),
     Column("referral_time", DateTime(timezone=True)),
     Column("referral_reference", Text(collation="C")),
-    # Set back because a turn failed as a whole: how often in a row, until when, and why.
+    # Set back because a turn failed as a whole: how often in a row, how much the last one of them
+    # tried, until when, and why.
     Column("failure_count", Integer, nullable=False, server_default="0"),
+    Column("failed_size", Integer, nullable=False, server_default="1"),
     Column("retry_time", DateTime(timezone=True)),
     Column("obstacle", Text, nullable=False, server_default=""),
     CheckConstraint(

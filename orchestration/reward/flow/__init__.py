@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orchestration.reward.flow.announcing import RateAnnouncementOrchestrator
-from orchestration.reward.flow.lane_work import LaneOutcome, RewardOrchestrator
+from orchestration.reward.flow.lane_work import RewardOrchestrator
 from orchestration.reward.flow.reading import LaneReadingOrchestrator
+from orchestration.reward.flow.turn import LaneOutcome
 
 __all__ = [
     "LaneOutcome",

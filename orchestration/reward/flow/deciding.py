@@ -12,7 +12,7 @@ from domains.campaign.service import CampaignService
 from domains.purchases.model import Purchase
 from domains.purchases.service import PurchasesService
 from domains.referral.service import ReferralService
-from domains.rewards.model import InteractionState, LaneWork, Obstacle, OrderLife
+from domains.rewards.model import Interaction, InteractionState, LaneWork, Obstacle, OrderLife
 from domains.rewards.service import LanesService, RewardsService
 from infrastructure.database.failures import is_away, is_timeout
 from infrastructure.database.transaction import Transaction
@@ -64,8 +64,10 @@ class BatchDeciding:
     async def load_in(self, tx: Transaction, batch: PreparedBatch) -> BatchOutcome:
         """What of a batch is still to be decided, and what a worker that died had done.
 
-        An order that was paid again waits until what its earlier life earned is taken back.
+        An order that was paid again waits until what its earlier life earned is taken back. One
+        that failed and could not be let go of, because it was being written, waits as it was to.
         """
+        now = self._clock()
         merchant_id, number = batch.lane.merchant_id, batch.lane.round_number
         purchases = await self._purchases.list_fixed(
             tx,
@@ -84,7 +86,10 @@ class BatchDeciding:
         for purchase, life in zip(purchases, lives, strict=True):
             interaction = interactions[life]
             if life in waiting and interaction.state is InteractionState.PENDING:
-                until = self._clock() + NEXT_LIFE_PAUSE
+                until = now + NEXT_LIFE_PAUSE
+                outcome.let_go.append(let_go_of(life, is_decided=False, due_time=until))
+            elif _has_stepped_aside(interaction, now):
+                until = interaction.due_time
                 outcome.let_go.append(let_go_of(life, is_decided=False, due_time=until))
             elif interaction.state is InteractionState.PENDING:
                 outcome.events.append(purchase_event(interaction, purchase))
@@ -177,6 +182,12 @@ class BatchDeciding:
             if is_timeout(failure) or is_away(failure):
                 raise
             raise CampaignsUnreadableError from failure
+
+
+def _has_stepped_aside(interaction: Interaction, now: datetime) -> bool:
+    """Whether it failed and its time has not come. One that waits for a rate may come any time."""
+    is_waiting = interaction.state is InteractionState.PENDING and interaction.due_time > now
+    return is_waiting and interaction.obstacle not in {Obstacle.NONE, Obstacle.RATE_MISSING}
 
 
 def _life_of(purchase: Purchase) -> OrderLife:

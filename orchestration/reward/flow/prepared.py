@@ -56,6 +56,30 @@ class PreparedBatch:
         assert last.event_time is not None, last
         return Place(time=last.event_time, reference=last.event_reference)
 
+    @property
+    def names(self) -> list[str]:
+        """What its orders and referrals are called."""
+        return [
+            *(each.order_reference for each in self.orders),
+            *(each.event_reference for each in self.referrals),
+        ]
+
+    @property
+    def pieces(self) -> list[PreparedBatch]:
+        """It in pieces of one, for what cannot even be read."""
+        return [
+            *(replace(self, orders=[each], referrals=[]) for each in self.orders),
+            *(replace(self, orders=[], referrals=[each]) for each in self.referrals),
+        ]
+
+    def of_pieces(self, pieces: Sequence[PreparedBatch]) -> PreparedBatch:
+        """Some of its pieces together."""
+        return replace(
+            self,
+            orders=[order for each in pieces for order in each.orders],
+            referrals=[referral for each in pieces for referral in each.referrals],
+        )
+
     def of(self, events: Sequence[LaneEvent]) -> PreparedBatch:
         """A part of it."""
         wanted = {each.interaction.interaction_id for each in events}
@@ -71,12 +95,14 @@ class PreparedBatch:
 class BatchOutcome:
     """What deciding a batch came to, and the orders that the lane has dealt with by it.
 
-    `events` are those that were there to be decided; `needed_rates` are what some wait for.
+    `decision_count` is how far the lane has counted on; `events` are those that were there to be
+    decided; `needed_rates` are what some wait for.
     """
 
     decided_count: int = 0
     waiting_count: int = 0
     reward_count: int = 0
+    decision_count: int = 0
     events: list[LaneEvent] = field(default_factory=list)
     let_go: list[LetGo] = field(default_factory=list)
     needed_rates: list[tuple[Pair, datetime]] = field(default_factory=list)
@@ -92,6 +118,7 @@ class BatchOutcome:
         self.decided_count += other.decided_count
         self.waiting_count += other.waiting_count
         self.reward_count += other.reward_count
+        self.decision_count += other.decision_count
         self.events += other.events
         self.let_go += other.let_go
         self.needed_rates += other.needed_rates
@@ -123,6 +150,11 @@ def life_of(event: LaneEvent) -> OrderLife | None:
     if purchase is None:
         return None
     return OrderLife(order_reference=purchase.order_reference, generation=purchase.generation)
+
+
+def life_of_order(order: FixedOrder) -> OrderLife:
+    """Which life of an order is fixed."""
+    return OrderLife(order_reference=order.order_reference, generation=order.generation)
 
 
 def let_go_of(
@@ -162,6 +194,7 @@ def note(outcome: BatchOutcome, result: BatchResult, until: Sequence[datetime]) 
     outcome.decided_count = len(result.facts)
     outcome.waiting_count = len(result.waiting)
     outcome.reward_count = len(result.rewards)
+    outcome.decision_count = len(result.decisions) if result.facts else 0
 
 
 def stands_as(found: LaneWork, before: LaneWork) -> bool:

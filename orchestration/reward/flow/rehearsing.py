@@ -1,4 +1,4 @@
-"""Tries whether something of a lane would earn, and undoes it."""
+"""Tries what something of a lane would come to, and undoes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class LaneRehearsals:
     """Decides single events in transactions that are undone.
 
     When some events fail and no other one has earned anything, it is open whether they fail for a
-    reason of their own or for one that all have in common. An event that would earn tells.
+    reason of their own or for one that all have in common. An event that would earn tells; one
+    that would be decided and earn nothing tells that the lane can go on without those that fail.
 
     Locks as `LaneTurns.decide` and `prepare` do, until each rehearsal is undone.
     """
@@ -61,31 +62,29 @@ class LaneRehearsals:
         self._purchases = purchases
         self._clock = clock
 
-    async def would_earn(
+    async def best_of(
         self, batch: PreparedBatch, untried: Sequence[LaneEvent], *, failure_count: int
-    ) -> bool:
-        """Whether one of some events of the lane would earn.
+    ) -> AttemptResult:
+        """The most that some other events of the lane would come to.
 
         Up to 16 of what is untried of a batch, evenly spaced; then up to 8 that come after the
         batch in its round, from the end, farther from it after each turn that failed. Ends after
         five seconds, or when the lane is another one's.
         """
         end = self._clock() + REHEARSING_DURATION_MAX
-
-        async def is_one_earning(fixings: Sequence[Fixing]) -> bool | None:
-            for fixing in fixings:
-                if self._clock() > end:
-                    return False
-                result = await self._rehearse(batch, fixing)
-                if result in (AttemptResult.TAKEN, AttemptResult.EARNED):
-                    return result is AttemptResult.EARNED
-            return None
-
-        parts = [_fixed(batch.of([each])) for each in spaced(untried, REHEARSED_MAX)]
-        found = await is_one_earning(parts)
-        if found is None:
-            found = await is_one_earning(await self._last(batch, failure_count))
-        return bool(found)
+        best = AttemptResult.NOTHING
+        fixings = [_fixed(batch.of([each])) for each in spaced(untried, REHEARSED_MAX)]
+        has_all = False
+        while best is not AttemptResult.EARNED and self._clock() <= end:
+            if not fixings and not has_all:
+                fixings, has_all = [*await self._last(batch, failure_count)], True
+            if not fixings:
+                break
+            result = await self._rehearse(batch, fixings.pop(0))
+            if result is AttemptResult.TAKEN:
+                break
+            best = max(best, result)
+        return best
 
     async def _rehearse(self, batch: PreparedBatch, fixing: Fixing) -> AttemptResult:
         try:
@@ -150,6 +149,7 @@ class LaneRehearsals:
             round_number=batch.lane.round_number,
             after=after,
             until=LAST_TIME,
+            put_off_time=LAST_TIME,
             limit=1,
         )
         return replace(batch, orders=orders, referrals=[])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from domains.purchases.model.lane_queue import EndedLife
-from domains.purchases.service import PurchasesService
+from domains.purchases.model.lane_queue import FixedLife
 from domains.rewards.model import InteractionState, Reversal, WaitingLane
 from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Database
 from orchestration.cancellation.flow import CancellationOrchestrator
+from orchestration.reward.flow.lane_orders import LaneOrders
 from vocabulary.ids import MerchantId
 
 
@@ -24,22 +24,27 @@ class LaneReversals:
         self,
         *,
         database: Database,
-        purchases: PurchasesService,
+        orders: LaneOrders,
         lanes: LanesService,
         cancellation: CancellationOrchestrator,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._purchases = purchases
+        self._orders = orders
         self._lanes = lanes
         self._cancellation = cancellation
         self._clock = clock
 
-    async def list_open(self, waiting: WaitingLane, *, limit: int) -> Sequence[Reversal]:
-        """Orders of the lane that were taken back and whose rewards were not yet."""
+    async def list_open(
+        self, waiting: WaitingLane, *, after: Reversal | None = None, limit: int
+    ) -> Sequence[Reversal]:
+        """Orders of the lane that were taken back and whose rewards were not yet, oldest first.
+
+        `after` is the last one of those that were passed.
+        """
         async with self._database.single() as tx:
             return await self._lanes.list_open_reversals(
-                tx, waiting.merchant_id, now=self._clock(), limit=limit
+                tx, waiting.merchant_id, after=after, now=self._clock(), limit=limit
             )
 
     async def drain(self, merchant_id: MerchantId, reversals: Sequence[Reversal]) -> int | None:
@@ -84,11 +89,11 @@ class LaneReversals:
             interactions = await self._lanes.list_of_orders(
                 tx, merchant_id, [each.order_reference for each in lives]
             )
-            settled = await self._purchases.settle(
+            settled = await self._orders.settle(
                 tx,
                 merchant_id,
                 [
-                    EndedLife(
+                    FixedLife(
                         order_reference=life.order_reference,
                         generation=life.generation,
                         is_decided=life in interactions
@@ -100,8 +105,13 @@ class LaneReversals:
         known = set(settled)
         return [each for each in reversals if each.life.order_reference in known]
 
-    async def set_aside(self, merchant_id: MerchantId, reversal: Reversal) -> None:
-        """Lets a reversal wait that failed or took too long alone, so that the others go on."""
+    async def set_aside(
+        self, merchant_id: MerchantId, reversal: Reversal, *, rest: timedelta
+    ) -> None:
+        """Lets a reversal wait that failed or took too long alone, so that the others go on.
+
+        `rest` is how long the lane itself rests, beyond which it waits.
+        """
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, merchant_id) is not None:
-                await self._lanes.set_reversal_aside(tx, reversal, now=self._clock())
+                await self._lanes.set_reversal_aside(tx, reversal, now=self._clock() + rest)

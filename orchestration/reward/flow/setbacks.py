@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import Obstacle
 from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.reward.flow.event_facts import LaneEvent
-from orchestration.reward.flow.prepared import PreparedBatch, let_go_of, life_of
+from orchestration.reward.flow.lane_orders import LaneOrders
+from orchestration.reward.flow.prepared import (
+    PreparedBatch,
+    let_go_of,
+    life_of,
+    life_of_order,
+    stands_as,
+)
 from orchestration.reward.flow.turns import LaneTurns
 from vocabulary.ids import MerchantId
 
@@ -23,27 +30,30 @@ class LaneSetbacks:
         *,
         database: Database,
         turns: LaneTurns,
+        orders: LaneOrders,
         lanes: LanesService,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._turns = turns
+        self._orders = orders
         self._lanes = lanes
         self._clock = clock
 
     async def open_again(self, batch: PreparedBatch) -> None:
-        """Lets go of everything that was fixed for a batch that failed: it is due anew."""
-        now = self._clock()
-        let_go = [
-            LetGo(
-                order_reference=each.order_reference,
-                generation=each.generation,
-                is_decided=False,
-                due_time=now,
-            )
-            for each in (*batch.orders, *batch.left)
-        ]
-        await self._turns.finish(batch, let_go, is_complete=False)
+        """Opens everything that was fixed for a batch that failed, and leaves it in its round.
+
+        Its place in the lane is what it was: a failure changes nobody's turn at a budget. The
+        round is walked again with what has become due meanwhile, so that this is tried as well. An
+        order that is being written stays fixed, and is opened when it is fixed next.
+        """
+        async with self._database.transaction() as tx:
+            lane = await self._lanes.take(tx, batch.lane.merchant_id)
+            if lane is None:
+                return
+            await self._orders.open(tx, lane.merchant_id, [*batch.orders, *batch.left])
+            if stands_as(lane, batch.lane):
+                await self._lanes.save(tx, lane.go_round_again(self._clock()))
 
     async def set_aside(
         self, batch: PreparedBatch, failed: Sequence[LaneEvent], *, obstacle: Obstacle
@@ -64,16 +74,21 @@ class LaneSetbacks:
                 )
                 if (life := life_of(each)) is not None:
                     let_go.append(let_go_of(life, is_decided=False, due_time=retry_time))
-            await self._turns.let_go_in(tx, batch, let_go)
+            await self._orders.let_go(tx, batch, let_go)
         return True
 
     async def postpone(
-        self, batch: PreparedBatch, events: Sequence[LaneEvent], *, obstacle: Obstacle
+        self,
+        batch: PreparedBatch,
+        events: Sequence[LaneEvent],
+        *,
+        obstacle: Obstacle,
+        rest: timedelta = timedelta(),
     ) -> bool:
         """Lets interactions step aside, each time longer, so that the lane goes on without them.
 
-        Costs them no try. Lets go of their orders. Returns whether it did so; else another worker
-        has the lane.
+        `rest` is how long the lane itself rests, beyond which they step aside. Costs them no try.
+        Lets go of their orders. Returns whether it did so; else another worker has the lane.
         """
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, batch.lane.merchant_id) is None:
@@ -83,14 +98,36 @@ class LaneSetbacks:
                 tx,
                 [(each.interaction, None) for each in found],
                 obstacle=obstacle,
-                now=self._clock(),
+                now=self._clock() + rest,
             )
             let_go = [
                 let_go_of(life, is_decided=False, due_time=due_time)
                 for each, due_time in zip(found, until, strict=True)
                 if (life := life_of(each)) is not None
             ]
-            await self._turns.let_go_in(tx, batch, let_go)
+            await self._orders.let_go(tx, batch, let_go)
+        return True
+
+    async def pass_over(self, batch: PreparedBatch, pieces: Sequence[PreparedBatch]) -> bool:
+        """Lets step aside what cannot be read, unread. Costs it no try.
+
+        Returns whether it did so; else another worker has the lane.
+        """
+        merchant_id = batch.lane.merchant_id
+        part = batch.of_pieces(pieces)
+        async with self._database.transaction() as tx:
+            if await self._lanes.take(tx, merchant_id) is None:
+                return False
+            lives = [life_of_order(each) for each in part.orders]
+            until = await self._lanes.pass_over(
+                tx,
+                merchant_id,
+                lives,
+                [each.interaction_id for each in part.referrals],
+                now=self._clock(),
+            )
+            let_go = [let_go_of(life, is_decided=False, due_time=until) for life in lives]
+            await self._orders.let_go_unread(tx, batch, let_go)
         return True
 
     async def _as_they_were(
@@ -108,10 +145,15 @@ class LaneSetbacks:
         ]
 
     async def set_back(
-        self, merchant_id: MerchantId, *, next_sequence: int, obstacle: Obstacle
+        self, merchant_id: MerchantId, *, next_sequence: int, obstacle: Obstacle, size: int
     ) -> None:
-        """Lets a lane rest whose turn failed as a whole, unless it has gone on meanwhile."""
+        """Lets a lane rest whose turn failed as a whole, unless it has gone on meanwhile.
+
+        `size` is how much that turn tried; the next one tries half of it.
+        """
         async with self._database.transaction() as tx:
             lane = await self._lanes.take(tx, merchant_id)
             if lane is not None and lane.next_sequence == next_sequence:
-                await self._lanes.set_back(tx, lane, obstacle=obstacle, now=self._clock())
+                await self._lanes.set_back(
+                    tx, lane, obstacle=obstacle, size=size, now=self._clock()
+                )

@@ -10,18 +10,18 @@ from itertools import accumulate
 from domains.campaign.service import RatesService
 from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.service import PurchasesService
-from domains.rewards.model import InteractionState, LanePhase, LaneWork, OrderLife, WaitingLane
+from domains.rewards.model import LanePhase, LaneWork, WaitingLane
 from domains.rewards.service import LanesService
 from infrastructure.database.bounds import LAST_TIME
 from infrastructure.database.transaction import Database, Transaction
-from orchestration.reward.flow.deciding import BatchDeciding
+from orchestration.reward.flow.deciding import NEXT_LIFE_PAUSE, BatchDeciding
 from orchestration.reward.flow.event_facts import LaneEvent
+from orchestration.reward.flow.lane_orders import LaneOrders
 from orchestration.reward.flow.prepared import (
     BatchFailedError,
     BatchOutcome,
     CampaignsUnreadableError,
     PreparedBatch,
-    let_go_of,
     stands_as,
 )
 from vocabulary.ids import MerchantId
@@ -52,6 +52,7 @@ class LaneTurns:
         purchases: PurchasesService,
         lanes: LanesService,
         deciding: BatchDeciding,
+        orders: LaneOrders,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -59,6 +60,7 @@ class LaneTurns:
         self._purchases = purchases
         self._lanes = lanes
         self._deciding = deciding
+        self._orders = orders
         self._clock = clock
 
     async def make(self, merchant_id: MerchantId) -> None:
@@ -135,14 +137,23 @@ class LaneTurns:
         )
         place = lane.order_place
         last_referral = referrals[-1].event_time if len(referrals) == limit else None
-        orders = await self._purchases.fix_ready(
-            tx,
-            lane.merchant_id,
-            round_number=lane.round_number,
-            after=(place.time, place.reference) if place else None,
-            until=last_referral or LAST_TIME,
-            limit=limit,
-        )
+
+        async def fix() -> Sequence[FixedOrder]:
+            return await self._purchases.fix_ready(
+                tx,
+                lane.merchant_id,
+                round_number=lane.round_number,
+                after=(place.time, place.reference) if place else None,
+                until=last_referral or LAST_TIME,
+                put_off_time=self._clock() + NEXT_LIFE_PAUSE,
+                limit=limit,
+            )
+
+        orders = await fix()
+        interrupted = [each for each in orders if each.was_fixed]
+        if interrupted and await self._orders.open(tx, lane.merchant_id, interrupted):
+            # What was heard since they were fixed counts, as it does for those that were not.
+            orders = await fix()
         kept = _within_lines(orders)
         is_last = len(referrals) < limit and len(orders) < limit and len(kept) == len(orders)
         if len(orders) == limit or len(kept) < len(orders):
@@ -227,48 +238,13 @@ class LaneTurns:
             found = await self._lanes.take(tx, lane.merchant_id)
             if found is None:
                 return
-            await self.let_go_in(tx, batch, let_go)
+            await self._orders.let_go(tx, batch, let_go)
             if not is_complete or not stands_as(found, lane):
                 return
             found = found.walked(batch.order_place, batch.referral_place, is_over=False)
             if batch.is_last:
                 found = await self._end_of_round(tx, found)
             await self._lanes.save(tx, found)
-
-    async def let_go_in(
-        self, tx: Transaction, batch: PreparedBatch, let_go: Sequence[LetGo]
-    ) -> None:
-        """Takes orders out of the round of a batch. The caller is the lane's writer."""
-        merchant_id = batch.lane.merchant_id
-        await self._purchases.let_go(
-            tx,
-            merchant_id,
-            await self._as_they_are(tx, merchant_id, let_go),
-            round_number=batch.lane.round_number,
-        )
-
-    async def _as_they_are(
-        self, tx: Transaction, merchant_id: MerchantId, let_go: Sequence[LetGo]
-    ) -> Sequence[LetGo]:
-        """The same, as far as nothing else became of them meanwhile.
-
-        What another worker decided stays decided, and what had died and was to be tried again is
-        due now.
-        """
-        opened = [each.order_reference for each in let_go if not each.is_decided]
-        found = await self._lanes.list_of_orders(tx, merchant_id, opened)
-        now = self._clock()
-        changed = []
-        for each in let_go:
-            life = OrderLife(order_reference=each.order_reference, generation=each.generation)
-            state = found[life].state if life in found else None
-            if state is InteractionState.DECIDED:
-                changed.append(let_go_of(life, is_decided=True))
-            elif state is InteractionState.PENDING and each.due_time is None:
-                changed.append(let_go_of(life, is_decided=False, due_time=now))
-            else:
-                changed.append(each)
-        return changed
 
     async def announce_again(self, outcome: BatchOutcome) -> None:
         """Looks once more for rates that came while orders were set to wait for them.

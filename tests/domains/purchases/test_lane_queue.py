@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from domains.purchases.model.lane_queue import EndedLife, LetGo
+from domains.purchases.model.lane_queue import FixedLife, LetGo
 from domains.purchases.repository import LaneQueueRepository, ReopeningRepository
 from infrastructure.database.transaction import Database, Transaction
 from tests.support.orders import ORDERED, add_order, read_order
@@ -33,8 +34,10 @@ async def tx(database: Database) -> AsyncIterator[Transaction]:
 
 async def fixed(tx: Transaction, *, limit: int = 200, **place: object) -> list[str]:
     """Fixes what is ready, and says what it was."""
-    options = {"after": None, "until": ORDERED + timedelta(days=1)} | place
-    found = await queue.fix(tx, SHOP, round_number=ROUND, limit=limit, **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"after": None, "until": ORDERED + timedelta(days=1)} | place
+    found = await queue.fix(
+        tx, SHOP, round_number=ROUND, limit=limit, put_off_time=ORDERED, **options
+    )
     return [each.order_reference for each in found]
 
 
@@ -231,7 +234,7 @@ async def test_a_life_that_ended_is_noted_as_it_ended_and_no_other(
     await add_order(tx, SHOP, "A-1", fixed_generation=2, **SECOND_LIFE)
 
     settled = await reopening.settle(
-        tx, SHOP, [EndedLife(order_reference="A-1", generation=life, is_decided=is_decided)]
+        tx, SHOP, [FixedLife(order_reference="A-1", generation=life, is_decided=is_decided)]
     )
 
     order = await read_order(tx, SHOP, "A-1")
@@ -308,7 +311,7 @@ async def a_round(database: Database) -> None:
         assert taken == (0, None)
         assert await fixed(tx) == []
         await let_go(tx, gone("fixed", is_decided=True))
-        ended = EndedLife(order_reference="fixed", generation=1, is_decided=False)
+        ended = FixedLife(order_reference="fixed", generation=1, is_decided=False)
         assert await reopening.settle(tx, SHOP, [ended]) == []
 
 

@@ -200,7 +200,7 @@ async def test_a_reversal_is_open_until_it_is_dealt_with_and_rests_in_between(
     """A refund would be booked twice, or one that fails would stop the lane."""
     reversal_id = await add_reversal(tx, SHOP, order="A-1", **columns)
 
-    found = await reversals.list_open(tx, SHOP, now=HAPPENED + HOUR, limit=200)
+    found = await reversals.list_open(tx, SHOP, after=None, now=HAPPENED + HOUR, limit=200)
     named = await reversals.list_some(tx, [reversal_id])
 
     assert bool(found) is is_open
@@ -213,7 +213,7 @@ async def test_reversals_that_are_dealt_with_are_numbered_one_after_the_other(
     """The books would not say in which order money moved."""
     for order in ("A-1", "A-2", "A-3"):
         await add_reversal(tx, SHOP, order=order, create_time=HAPPENED - timedelta(days=1))
-    found = await reversals.list_open(tx, SHOP, now=HAPPENED, limit=200)
+    found = await reversals.list_open(tx, SHOP, after=None, now=HAPPENED, limit=200)
 
     await reversals.mark_drained(tx, found, first_sequence=7, now=HAPPENED)
 

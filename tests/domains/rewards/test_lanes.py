@@ -70,7 +70,9 @@ async def test_failures_in_a_row_are_counted_until_a_turn_succeeds(database: Dat
         await lanes.ensure(tx, SHOP)
         for failures in (1, 2):
             retry_time = NOON + timedelta(seconds=failures)
-            await lanes.set_back(tx, SHOP, retry_time=retry_time, obstacle=Obstacle.TIMED_OUT)
+            await lanes.set_back(
+                tx, SHOP, retry_time=retry_time, obstacle=Obstacle.TIMED_OUT, size=2
+            )
             lane = await lanes.take(tx, SHOP)
             assert lane is not None
             assert lane.failure_count == failures
@@ -86,7 +88,7 @@ async def test_whoever_releases_a_lane_has_it_tried_now(database: Database) -> N
     """Five minutes after a fault was mended nobody would be paid yet."""
     async with database.transaction() as tx:
         await lanes.ensure(tx, SHOP)
-        await lanes.set_back(tx, SHOP, retry_time=NOON, obstacle=Obstacle.TIMED_OUT)
+        await lanes.set_back(tx, SHOP, retry_time=NOON, obstacle=Obstacle.TIMED_OUT, size=2)
 
         await lanes.set_held(tx, SHOP, held=False)
 

@@ -53,6 +53,7 @@ def a_reversal(order: str, generation: int) -> Reversal:
         reversal_id=ReversalId(uuid4()),
         life=OrderLife(order_reference=order, generation=generation),
         try_count=0,
+        create_time=datetime(2025, 3, 1, tzinfo=UTC),
     )
 
 
