@@ -62,7 +62,7 @@ READS = {
         {"interaction", "ledger_unit", "reward"},
         NO_LANE_BUT_OURS,
     ),
-    "orchestration.reward.statements._FOLLOW": (
+    "orchestration.purchase_linking.statements._FOLLOW": (
         {"identity_node", "shop_order"},
         "the orders are locked by a statement before it; a new customer is left to who was first",
     ),

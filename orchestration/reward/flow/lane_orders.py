@@ -11,8 +11,8 @@ from domains.purchases.service import PurchasesService
 from domains.rewards.model import InteractionState, OrderLife
 from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Transaction
+from orchestration.purchase_linking.statements import follow_buyers
 from orchestration.reward.flow.prepared import PreparedBatch, let_go_of, life_of_order
-from orchestration.reward.statements import follow_buyers
 from vocabulary.ids import MerchantId
 
 

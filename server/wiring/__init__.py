@@ -1,0 +1,31 @@
+"""Builds what a process runs."""
+
+from __future__ import annotations
+
+from server.wiring.application import (
+    REWARD_BATCH_SIZE,
+    Application,
+    Flows,
+    Servicers,
+    application,
+    build,
+    build_flows,
+)
+from server.wiring.domains import EVERY_TABLE, Domains, build_domains, new_id
+from server.wiring.lanes import LaneSteps, build_lane_steps
+
+__all__ = [
+    "EVERY_TABLE",
+    "REWARD_BATCH_SIZE",
+    "Application",
+    "Domains",
+    "Flows",
+    "LaneSteps",
+    "Servicers",
+    "application",
+    "build",
+    "build_domains",
+    "build_flows",
+    "build_lane_steps",
+    "new_id",
+]

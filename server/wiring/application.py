@@ -1,0 +1,193 @@
+"""The one place that builds things."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from domains.attribution.servicer import AttributionServicer
+from domains.business.servicer import BusinessServicer
+from domains.campaign.servicer import CampaignServicer, RateServicer
+from domains.identity.servicer import IdentityServicer
+from domains.purchases.servicer import PurchasesServicer
+from domains.referral.servicer import ReferralServicer
+from domains.rewards.servicer import RewardsServicer
+from infrastructure.database.clock import DatabaseClock
+from infrastructure.database.engine import Limits, create_engine, database_of
+from infrastructure.database.schema import expected_revision
+from infrastructure.database.transaction import Database
+from infrastructure.keys.secret_box import SecretBox
+from orchestration.arrival.flow import ArrivalOrchestrator
+from orchestration.arrival.servicer import ArrivalServicer
+from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
+from orchestration.purchase_linking.servicer import PurchaseLinkingServicer
+from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
+from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
+from orchestration.reward.flow import (
+    LaneReadingOrchestrator,
+    RateAnnouncementOrchestrator,
+    RewardOrchestrator,
+)
+from orchestration.reward.servicer import RewardServicer
+from server.probes.servicer import EdgeServicer
+from server.settings import Settings, Stage
+from server.wiring.domains import Domains, build_domains, new_id
+from server.wiring.lanes import build_lane_steps, build_reward
+
+REWARD_BATCH_SIZE = 200
+"""Short enough that whoever waits for the lane does not wait long: see decision 0002."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servicers:
+    """Every service of the contract."""
+
+    edge: EdgeServicer
+    business: BusinessServicer
+    identity: IdentityServicer
+    attribution: AttributionServicer
+    referral: ReferralServicer
+    purchases: PurchasesServicer
+    campaign: CampaignServicer
+    rate: RateServicer
+    rewards: RewardsServicer
+    arrival: ArrivalServicer
+    purchase_linking: PurchaseLinkingServicer
+    purchase_webhook: PurchaseWebhookServicer
+    reward: RewardServicer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """What crosses domains. Flows know the domains; the domains do not know them."""
+
+    arrival: ArrivalOrchestrator
+    purchase_linking: PurchaseLinkingOrchestrator
+    purchase_webhook: PurchaseWebhookOrchestrator
+    reward: RewardOrchestrator
+    lane_reading: LaneReadingOrchestrator
+    rate_announcement: RateAnnouncementOrchestrator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What a process runs: services to answer with, flows to work with."""
+
+    database: Database
+    clock: DatabaseClock
+    domains: Domains
+    flows: Flows
+    servicers: Servicers
+
+
+@asynccontextmanager
+async def application(
+    settings: Settings, *, name: str, limits: Limits
+) -> AsyncIterator[Application]:
+    """Builds the application and takes it down again. Opens no connection by itself."""
+    engine = create_engine(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        application_name=f"guerdon {name}",
+        limits=limits,
+    )
+    try:
+        yield build(database_of(engine), settings)
+    finally:
+        await engine.dispose()
+
+
+def build(database: Database, settings: Settings) -> Application:
+    """Builds the application on a database."""
+    secrets = SecretBox(settings.secrets_keys)
+    clock = DatabaseClock()
+    domains = build_domains(secrets, rate_age_max=settings.rate_age_max)
+    flows = build_flows(
+        database,
+        domains,
+        secrets=secrets,
+        clock=clock,
+        accepts_tests=settings.stage is not Stage.PRODUCTION,
+        reward_batch_size=REWARD_BATCH_SIZE,
+    )
+    return Application(
+        database=database,
+        clock=clock,
+        domains=domains,
+        flows=flows,
+        servicers=build_servicers(database, domains, flows, clock=clock),
+    )
+
+
+def build_flows(
+    database: Database,
+    domains: Domains,
+    *,
+    secrets: SecretBox,
+    clock: Callable[[], datetime],
+    accepts_tests: bool,
+    reward_batch_size: int,
+) -> Flows:
+    """Builds the flows on a database and a clock."""
+    steps = build_lane_steps(database, domains, clock=clock)
+    return Flows(
+        arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=new_id),
+        purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id),
+        purchase_webhook=PurchaseWebhookOrchestrator(
+            database=database,
+            deliveries=domains.deliveries,
+            secrets=secrets,
+            clock=clock,
+            new_id=new_id,
+            accepts_tests=accepts_tests,
+        ),
+        reward=build_reward(
+            database, domains, steps=steps, clock=clock, batch_size=reward_batch_size
+        ),
+        lane_reading=LaneReadingOrchestrator(
+            database=database,
+            business=domains.business,
+            purchases=domains.purchases,
+            lanes=domains.lanes,
+            rewards=domains.rewards,
+            rates=domains.rates,
+            clock=clock,
+        ),
+        rate_announcement=RateAnnouncementOrchestrator(
+            database=database, rates=domains.rates, purchases=domains.purchases, clock=clock
+        ),
+    )
+
+
+def build_servicers(
+    database: Database, domains: Domains, flows: Flows, *, clock: Callable[[], datetime]
+) -> Servicers:
+    """Builds what the contract's services are answered by."""
+    return Servicers(
+        edge=EdgeServicer(database=database, expected_revision=expected_revision()),
+        business=BusinessServicer(
+            database=database, business=domains.business, clock=clock, new_id=new_id
+        ),
+        identity=IdentityServicer(
+            database=database, identity=domains.identity, clock=clock, new_id=new_id
+        ),
+        attribution=AttributionServicer(database=database, attribution=domains.attribution),
+        referral=ReferralServicer(database=database, referral=domains.referral, clock=clock),
+        purchases=PurchasesServicer(
+            database=database,
+            purchases=domains.purchases,
+            deliveries=domains.deliveries,
+            clock=clock,
+        ),
+        campaign=CampaignServicer(
+            database=database, campaigns=domains.campaigns, clock=clock, new_id=new_id
+        ),
+        rate=RateServicer(database=database, rates=domains.rates, clock=clock, new_id=new_id),
+        rewards=RewardsServicer(database=database, rewards=domains.rewards),
+        arrival=ArrivalServicer(flow=flows.arrival),
+        purchase_linking=PurchaseLinkingServicer(flow=flows.purchase_linking),
+        purchase_webhook=PurchaseWebhookServicer(flow=flows.purchase_webhook),
+        reward=RewardServicer(flow=flows.lane_reading),
+    )

@@ -1,0 +1,155 @@
+"""The use cases of each domain, built on their repositories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Table
+from uuid_utils.compat import uuid7
+
+from domains.attribution.repository import TouchpointRepository
+from domains.attribution.service import AttributionService
+from domains.attribution.tables import touchpoint
+from domains.business.repository import MerchantRepository
+from domains.business.service import BusinessService
+from domains.business.tables import merchant, merchant_webhook
+from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
+from domains.campaign.service import CampaignService, RatesService
+from domains.campaign.tables import (
+    budget_entry,
+    budget_item,
+    budget_window,
+    campaign,
+    campaign_rule_version,
+    exchange_rate,
+)
+from domains.identity.repository import IdentityRepository
+from domains.identity.service import IdentityService
+from domains.identity.tables import identity_group, identity_node
+from domains.purchases.repository import (
+    DeliveryRepository,
+    DeliveryRetryRepository,
+    LaneQueueRepository,
+    PurchaseRepository,
+    ReopeningRepository,
+)
+from domains.purchases.service import DeliveriesService, PurchasesService
+from domains.purchases.tables import delivery, order_claim, shop_order
+from domains.referral.repository import ReferralRepository
+from domains.referral.service import ReferralService
+from domains.referral.tables import referral_link
+from domains.rewards.repository import (
+    DecisionRepository,
+    DueEventRepository,
+    EventRepository,
+    LaneRepository,
+    LedgerRepository,
+    ReversalRepository,
+    RewardRepository,
+)
+from domains.rewards.service import LanesService, RewardsService
+from domains.rewards.tables import (
+    account,
+    decision,
+    interaction,
+    ledger_unit,
+    reversal,
+    reward,
+    reward_lane,
+    transfer,
+)
+from infrastructure.database.repeated_call import repeated_call
+from infrastructure.keys.secret_box import SecretBox
+from server.merchant_units import MerchantUnits
+
+EVERY_TABLE: tuple[Table, ...] = (
+    account,
+    budget_entry,
+    budget_item,
+    budget_window,
+    campaign,
+    campaign_rule_version,
+    decision,
+    delivery,
+    exchange_rate,
+    identity_group,
+    identity_node,
+    interaction,
+    ledger_unit,
+    merchant,
+    merchant_webhook,
+    order_claim,
+    referral_link,
+    repeated_call,
+    reversal,
+    reward,
+    reward_lane,
+    shop_order,
+    touchpoint,
+    transfer,
+)
+"""Named here, so that a migration sees all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domains:
+    """The use cases of each domain. None of them is given another one."""
+
+    business: BusinessService
+    identity: IdentityService
+    attribution: AttributionService
+    referral: ReferralService
+    purchases: PurchasesService
+    deliveries: DeliveriesService
+    campaigns: CampaignService
+    rates: RatesService
+    lanes: LanesService
+    rewards: RewardsService
+
+
+def new_id() -> UUID:
+    """A fresh id. Ids grow with time, so that new rows lie together in an index."""
+    return uuid7()
+
+
+def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
+    """Builds the domains. They open no transactions, so they need no database."""
+    business = BusinessService(merchants=MerchantRepository(), seal=secrets)
+    events, due_events = EventRepository(), DueEventRepository()
+    reversals = ReversalRepository()
+    return Domains(
+        business=business,
+        identity=IdentityService(identities=IdentityRepository()),
+        attribution=AttributionService(touchpoints=TouchpointRepository(), merchants=business),
+        referral=ReferralService(referrals=ReferralRepository(), merchants=business),
+        purchases=PurchasesService(
+            purchases=PurchaseRepository(),
+            queue=LaneQueueRepository(),
+            reopening=ReopeningRepository(),
+            merchants=business,
+        ),
+        deliveries=DeliveriesService(
+            deliveries=DeliveryRepository(),
+            retries=DeliveryRetryRepository(),
+            merchants=business,
+        ),
+        campaigns=CampaignService(
+            campaigns=CampaignRepository(),
+            budgets=BudgetRepository(),
+            units=MerchantUnits(business=business),
+        ),
+        rates=RatesService(rates=RateRepository(), age_max=rate_age_max),
+        lanes=LanesService(
+            lanes=LaneRepository(), events=events, due_events=due_events, reversals=reversals
+        ),
+        rewards=RewardsService(
+            events=events,
+            due_events=due_events,
+            decisions=DecisionRepository(),
+            reversals=reversals,
+            rewards=RewardRepository(),
+            ledger=LedgerRepository(),
+        ),
+    )

@@ -1,0 +1,107 @@
+"""Reward work, built of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from infrastructure.database.transaction import Database
+from orchestration.cancellation.flow import CancellationOrchestrator
+from orchestration.reward.flow import (
+    RewardOrchestrator,
+)
+from orchestration.reward.flow.deciding import BatchDeciding
+from orchestration.reward.flow.event_facts import EventFactsLoader
+from orchestration.reward.flow.lane_orders import LaneOrders
+from orchestration.reward.flow.parting import BatchParting
+from orchestration.reward.flow.rehearsing import LaneRehearsals
+from orchestration.reward.flow.reversing import LaneReversals
+from orchestration.reward.flow.setbacks import LaneSetbacks
+from orchestration.reward.flow.turns import LaneTurns
+from server.wiring.domains import Domains, new_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSteps:
+    """The steps of reward work."""
+
+    orders: LaneOrders
+    turns: LaneTurns
+    setbacks: LaneSetbacks
+
+
+def build_lane_steps(
+    database: Database, domains: Domains, *, clock: Callable[[], datetime]
+) -> LaneSteps:
+    """Builds the steps of reward work."""
+    orders = LaneOrders(
+        purchases=domains.purchases, lanes=domains.lanes, clock=clock, new_id=new_id
+    )
+    turns = LaneTurns(
+        database=database,
+        rates=domains.rates,
+        purchases=domains.purchases,
+        lanes=domains.lanes,
+        deciding=BatchDeciding(
+            business=domains.business,
+            campaigns=domains.campaigns,
+            purchases=domains.purchases,
+            referral=domains.referral,
+            lanes=domains.lanes,
+            rewards=domains.rewards,
+            facts=EventFactsLoader(
+                referral=domains.referral,
+                attribution=domains.attribution,
+                identity=domains.identity,
+                rates=domains.rates,
+            ),
+            clock=clock,
+            new_id=new_id,
+        ),
+        orders=orders,
+        clock=clock,
+    )
+    setbacks = LaneSetbacks(
+        database=database, turns=turns, orders=orders, lanes=domains.lanes, clock=clock
+    )
+    return LaneSteps(orders=orders, turns=turns, setbacks=setbacks)
+
+
+def build_reward(
+    database: Database,
+    domains: Domains,
+    *,
+    steps: LaneSteps,
+    clock: Callable[[], datetime],
+    batch_size: int,
+) -> RewardOrchestrator:
+    """Builds reward work of its steps."""
+    return RewardOrchestrator(
+        database=database,
+        turns=steps.turns,
+        setbacks=steps.setbacks,
+        parting=BatchParting(
+            turns=steps.turns,
+            setbacks=steps.setbacks,
+            rehearsals=LaneRehearsals(
+                database=database,
+                turns=steps.turns,
+                lanes=domains.lanes,
+                purchases=domains.purchases,
+                clock=clock,
+            ),
+            clock=clock,
+        ),
+        reversals=LaneReversals(
+            database=database,
+            orders=steps.orders,
+            lanes=domains.lanes,
+            cancellation=CancellationOrchestrator(
+                rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
+            ),
+            clock=clock,
+        ),
+        clock=clock,
+        batch_size=batch_size,
+    )
