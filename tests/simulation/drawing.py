@@ -216,7 +216,7 @@ class _MerchantDraw:
         customer = random.choice((None, None, *CUSTOMERS, f"customer of {order}"))
         currency = self._foreign if random.random() < 0.25 else "EUR"
         tokens = [f"token of {order}", f"other token of {order}"]
-        minutes = random.sample(range(placed, placed + 119), 12)
+        minutes = random.sample(range(placed, placed + 119), 15)
         if random.random() < 0.5:
             minutes.sort(reverse=True)
         reports = [
@@ -245,6 +245,15 @@ class _MerchantDraw:
             )
             for _ in range(random.choice((0, 1, 1, 2, 2, 3)))
         ]
+        if claims and random.random() < 0.3:
+            # Told once more, with a rival's claim of a time between the two.
+            first, rival, last = sorted(minutes.pop() for _ in range(3))
+            told = replace(claims[0], token=tokens[0])
+            claims[0] = replace(told, minute=first)
+            claims += [
+                replace(told, minute=last),
+                replace(told, client=random.choice(PEOPLE), minute=rival),
+            ]
         return [*reports, *claims]
 
     def _states(self) -> list[str]:

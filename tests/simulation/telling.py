@@ -28,9 +28,11 @@ def tell(seed: int, seeds: Sequence[int], outcome: Outcome, callers: Callers) ->
     """
     again = f"make simulate FIRST={seeds[0]} SEEDS={len(seeds)} TIMES={TIMES}"
     lines = [f"seed {seed} failed; again with: {again}"]
-    for breach in outcome.breaches[:BREACHES_MAX]:
+    # What a worker logged says that something went wrong, the others say what.
+    breaches = sorted(outcome.breaches, key=lambda each: each.what.startswith("a worker logged"))
+    for breach in breaches[:BREACHES_MAX]:
         lines += ["", *_lines_of(breach, outcome, callers)]
-    left = len(outcome.breaches) - BREACHES_MAX
+    left = len(breaches) - BREACHES_MAX
     if left > 0:
         lines.append(f"and {left} more")
     return "\n".join(lines)
