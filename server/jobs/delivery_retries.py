@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 class DeliveryRetries:
     """Tries a hundred due deliveries a run; another run follows within a second.
 
-    As long as some of them take long, those of others go on: the run ends with the last one.
+    As long as one of the hundred takes long, those of others go on.
     Merchants take turns, a few of them side by side and one delivery of each at a time. A merchant
     whose delivery failed as a whole or took too long has no other turn in the run, so that the run
     has an end.
@@ -47,10 +47,14 @@ class DeliveryRetries:
         self._resting.clear()
         self._lost = None
         left = BATCH_MAX
+        hundred: set[asyncio.Task[None]] | None = None
         try:
             while True:
+                if left <= 0 and hundred is None:
+                    hundred = set(self._running.values())
+                goes_on = left > 0 or any(not each.done() for each in hundred or ())
                 free = self._merchants_max - len(self._running)
-                if free > 0 and (left > 0 or self._running):
+                if free > 0 and goes_on:
                     left -= await self._begin(free)
                 if not self._running:
                     break

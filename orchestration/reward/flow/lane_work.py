@@ -72,6 +72,7 @@ class RewardOrchestrator:
             drained = await self._take_all_back(turn, limit)
             if drained is not None:
                 return drained
+            turn.size = limit
             turn.batch = await self._turns.prepare(lane, limit=limit)
             if turn.batch is None:
                 return turn.outcome(is_over=True)
