@@ -28,6 +28,7 @@ from domains.campaign.model.deciding import begin_of
 from domains.campaign.service import Consumption
 from domains.rewards.repository import LaneRepository
 from infrastructure.database.transaction import Database
+from tests.orchestration.test_lane_rounds import prepared
 from tests.support.books import amounts_of, assert_books_balance, explain, windows_of
 from tests.support.connections import at_once
 from tests.support.flows import NOON, flows_on
@@ -127,6 +128,19 @@ async def test_fifty_orders_at_once_earn_exactly_the_limit(real_database: Databa
         "window_start": window.start_time.isoformat(),
     }
     await assert_books_balance(real_database)
+
+
+async def test_orders_of_a_batch_have_what_those_before_them_left(database: Database) -> None:
+    """Each batch in which a budget ends would fail, and be decided order by order."""
+    shop = await a_shop(database, a_campaign(limits=(Limit(amount="1"),)))
+    for order in ("A-1", "A-2", "A-3"):
+        await shop.buy("buyer", order)
+    batch = await prepared(shop)
+
+    outcome = await shop.flows.turns.decide(batch)
+
+    assert outcome is not None
+    assert (outcome.decided_count, outcome.reward_count) == (3, 1)
 
 
 async def test_a_budget_that_nothing_is_charged_to_has_no_windows(database: Database) -> None:

@@ -25,6 +25,7 @@ from tests.support.books import order_of, read
 from tests.support.connections import at_once, holding
 from tests.support.flows import NOON, flows_on
 from tests.support.orders import add_order
+from tests.support.races import beside
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
 
@@ -254,6 +255,26 @@ async def test_lanes_that_ask_for_the_same_rates_lock_them_in_one_order(
         )
         assert await unannounced(real_database) == 2
         await announce(shop)
+
+
+async def test_rates_are_locked_from_the_first_one_on(
+    engine: AsyncEngine, real_database: Database
+) -> None:
+    """Two lanes that lock the same rates in two orders would each wait for the other."""
+    shop = await a_shop(real_database)
+    pairs = [Pair(base=f"A{first}{last}", quote="EUR") for first in "ABCDE" for last in "ABCDEF"]
+    for pair in pairs:
+        await observe(shop, "0.9", pair=pair)
+    await announce(shop)
+    asked = [(pair, NOON) for pair in reversed(pairs)]
+
+    first = "SELECT 1 FROM exchange_rate ORDER BY exchange_rate_id LIMIT 1 FOR UPDATE"
+    async with holding(engine, first) as holder:
+        asking = beside(shop.flows.turns.announce_again(BatchOutcome(needed_rates=asked)))
+        await holder.until_awaited()
+        free = await read(real_database, "SELECT 1 FROM exchange_rate FOR UPDATE SKIP LOCKED")
+        assert len(free) == len(pairs) - 1
+    await asking
 
 
 async def test_asking_again_is_done_again_after_a_deadlock(
