@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -299,3 +300,26 @@ async def test_asking_again_is_done_again_after_a_deadlock(
     await shop.flows.turns.announce_again(BatchOutcome(needed_rates=[(DOLLARS, NOON)]))
 
     assert await unannounced(real_database) == 1
+
+
+async def test_steps_grow_again_after_one_that_took_too_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slow moment would have orders announced a hundred at a time from then on."""
+    shop = await a_shop(database)
+    await many_wait(shop, 500)
+    await observe(shop, "0.9")
+    flow = shop.flows.rate_announcement
+    limits: list[int] = []
+    announce_once = flow.announce
+
+    async def slow_at_first(*asked: Any, limit: int) -> Any:
+        limits.append(limit)
+        if len(limits) == 1:
+            raise asyncpg.QueryCanceledError
+        return await announce_once(*asked, limit=limit)
+
+    monkeypatch.setattr(flow, "announce", slow_at_first)
+    await RateAnnouncements(flow=flow).run()
+
+    assert limits[:4] == [ANNOUNCED_MAX, 100, 200, 400]

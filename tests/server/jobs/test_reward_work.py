@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import cast
@@ -253,3 +254,23 @@ async def test_a_lane_is_gone_through_until_a_round_begins() -> None:
 
     assert flow.looks == [True, False, False]
     assert flow.thorough == [True, True, True] + [False] * (TURNS_MAX - 1)
+
+
+async def test_a_long_queue_has_its_turn_beside_shops_that_are_drained_again_and_again() -> None:
+    """Small shops, each with an order now and then, would keep a large one from being paid."""
+    long, small = a_lane(), [a_lane() for _ in range(4)]
+    flow = StandInFlow()
+    flow.may_end.set()
+    worker = a_worker(flow, lanes_max=2)
+    drained: set[MerchantId] = set()
+
+    for _ in range(10):
+        # Whoever was drained has its next order by the look after this one.
+        flow.lanes = [long, *(each for each in small if each.merchant_id not in drained)]
+        begun = len(flow.turns)
+        await worker.run()
+        await worker.finish()
+        drained = set(flow.turns[begun:])
+
+    turns = Counter(flow.turns)
+    assert min(turns[each.merchant_id] for each in (long, *small)) >= 3, turns
