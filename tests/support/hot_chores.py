@@ -26,7 +26,6 @@ from vocabulary.ids import DeliveryId, MerchantId
 
 QUIET_SHOP = MerchantId(id_of("merchant", 2))
 CLAIMS_FORGOTTEN = 20
-DELIVERIES_FORGOTTEN = 20
 
 _DELIVERIES, _RETRIES = DeliveryRepository(), DeliveryRetryRepository()
 _EVENTS = EventRepository()
@@ -74,11 +73,6 @@ CHORES: dict[str, HotStatement] = {
             "shop_order": "pk_shop_order",
         },
         rows_max=CLAIMS_FORGOTTEN + 1,
-    ),
-    "deliveries to forget": HotStatement(
-        call=lambda tx: _DELIVERIES.forget_old(tx, before=NOW, batch_size=DELIVERIES_FORGOTTEN),
-        indexes={"delivery": "ix_delivery_receive_time, pk_delivery"},
-        rows_max=DELIVERIES_FORGOTTEN,
     ),
     "merchants with failed deliveries": HotStatement(
         call=lambda tx: _RETRIES.list_due_merchants(tx, after=None, now=NOW, limit=5),
