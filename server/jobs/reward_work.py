@@ -160,7 +160,7 @@ def _tell(lane: WaitingLane, outcome: LaneOutcome) -> None:
             **fault_of(why),
         )
     for name, why in outcome.unread:
-        _log.error("cannot be read", merchant_id=merchant_id, event=name, **fault_of(why))
+        _log.error("cannot be read", merchant_id=merchant_id, name=name, **fault_of(why))
     for reversal, why in outcome.failed_reversals:
         _log.error(
             "reversal failed",

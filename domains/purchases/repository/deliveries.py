@@ -47,9 +47,9 @@ _STATE = text(
 )
 _FORGET_DELIVERIES = text(
     """
-    DELETE FROM delivery WHERE (merchant_id, delivery_id) IN (
-        SELECT merchant_id, delivery_id FROM delivery WHERE receive_time < :before
-        ORDER BY receive_time LIMIT :batch_size)
+    DELETE FROM delivery WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM delivery WHERE receive_time < :before
+        ORDER BY receive_time LIMIT :batch_size))
     """
 )
 

@@ -53,6 +53,11 @@ class Obstacle(StrEnum):
     CONNECTION_LOST = "CONNECTION_LOST"
     REVERSAL_FAILED = "REVERSAL_FAILED"
 
+    @classmethod
+    def _missing_(cls, _: object) -> Obstacle:
+        """A newer version may have had another reason; that is no reason not to read the row."""
+        return cls.DECIDING_FAILED
+
 
 class Outcome(StrEnum):
     """How a decision ended."""

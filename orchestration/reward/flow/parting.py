@@ -104,7 +104,9 @@ class BatchParting:
             return None
         best = search.best
         if search.stopped_by is None and best < AttemptResult.DECIDED:
-            best = await self._rehearsals.best_of(batch, [], failure_count=turn.lane.failure_count)
+            best = await self._rehearsals.best_of(
+                batch, search.untried, failure_count=turn.lane.failure_count
+            )
         if search.stopped_by is not None or best < AttemptResult.DECIDED:
             raise LaneFailedError(obstacle_of(search.stopped_by or cause)) from cause
         unread = [piece for piece, _ in search.failed]
@@ -142,7 +144,9 @@ class BatchParting:
         best = search.best
         if failed and best is not AttemptResult.EARNED and search.stopped_by is None:
             rehearsed = await self._rehearsals.best_of(
-                batch, search.untried, failure_count=turn.lane.failure_count
+                batch,
+                [batch.of([each]) for each in search.untried],
+                failure_count=turn.lane.failure_count,
             )
             best = max(best, rehearsed)
         if best < AttemptResult.DECIDED:

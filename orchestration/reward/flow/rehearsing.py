@@ -12,7 +12,6 @@ from domains.rewards.service import LanesService
 from infrastructure.database.bounds import LAST_TIME
 from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database, Transaction
-from orchestration.reward.flow.event_facts import LaneEvent
 from orchestration.reward.flow.prepared import PreparedBatch
 from orchestration.reward.flow.searching import AttemptResult, Item
 from orchestration.reward.flow.turns import LaneTurns
@@ -63,7 +62,7 @@ class LaneRehearsals:
         self._clock = clock
 
     async def best_of(
-        self, batch: PreparedBatch, untried: Sequence[LaneEvent], *, failure_count: int
+        self, batch: PreparedBatch, untried: Sequence[PreparedBatch], *, failure_count: int
     ) -> AttemptResult:
         """The most that some other events of the lane would come to.
 
@@ -73,7 +72,7 @@ class LaneRehearsals:
         """
         end = self._clock() + REHEARSING_DURATION_MAX
         best = AttemptResult.NOTHING
-        fixings = [_fixed(batch.of([each])) for each in spaced(untried, REHEARSED_MAX)]
+        fixings = [_fixed(each) for each in spaced(untried, REHEARSED_MAX)]
         has_all = False
         while best is not AttemptResult.EARNED and self._clock() <= end:
             if not fixings and not has_all:
