@@ -10,7 +10,7 @@ from domains.purchases.model import Link
 from domains.purchases.model.evidence import TOKENS_MAX
 from infrastructure.database.transaction import Database
 from orchestration.purchase_linking.flow import Claim
-from tests.support.books import count_of, order_of
+from tests.support.books import count_of, deliveries_of, order_of
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop, token_of
@@ -211,3 +211,34 @@ async def test_a_claim_of_this_moment_is_none_of_the_future(database: Database) 
     buyer = await claim_past(shop, "buyer", "A-1", minutes_ago=0)
 
     assert (await order_of(shop, "A-1")).identity_group_id == buyer
+
+
+@pytest.mark.parametrize("token", [token_of("A-1"), "another"])
+async def test_a_claim_of_an_order_that_earns_already_makes_it_due_no_sooner(
+    database: Database, token: str
+) -> None:
+    """Strangers would choose how often a shop's orders are gone through."""
+    shop = await a_shop(database, a_campaign(), reward_delay=HOUR)
+    await shop.report("A-1", clientId="buyer")
+    due_time = (await order_of(shop, "A-1")).due_time
+    assert due_time == NOON + HOUR
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.claim("stranger", "A-1", token=token)
+    assert (await order_of(shop, "A-1")).due_time == due_time
+    await shop.work()
+    await shop.claim("stranger", "A-1", token=token)
+
+    assert (await order_of(shop, "A-1")).due_time is None
+
+
+async def test_an_older_report_that_says_who_bought_is_applied(database: Database) -> None:
+    """A shop would be told that what it said counts for nothing, although it does."""
+    shop = await a_shop(database, a_campaign())
+    shop.flows.clock.advance(HOUR)
+    await shop.report("A-1", updated=NOON + GRACE, ordered=NOON, event_id="newer")
+    await shop.report("A-1", updated=NOON, ordered=NOON, event_id="older", clientId="hinted")
+    await shop.report("A-1", updated=NOON, ordered=NOON, event_id="last")
+
+    states = {each.event_reference: each.state for each in await deliveries_of(shop)}
+    assert states == {"newer": "applied", "older": "applied", "last": "ignored"}
+    assert (await order_of(shop, "A-1")).link == Link.CLIENT
