@@ -26,7 +26,7 @@ ORDER_RETURNS = """
     CASE WHEN old.customer_reference <> new.customer_reference THEN old.customer_reference END
         AS former_customer,
     new.link IN ('claim', 'client') AND old.identity_group_id <> new.identity_group_id
-        AS is_buyer_met
+        AS is_buyer_changed
 """
 """What follows from an order's row as it was written: returned as `claimed`."""
 
@@ -64,7 +64,7 @@ EARN = """
               AND identity_node.identity_group_id <> claimed.identity_group_id
             OFFSET 0
         ) AS other
-        WHERE claimed.is_buyer_met AND identity_node.identity_node_id = other.identity_node_id
+        WHERE claimed.is_buyer_changed AND identity_node.identity_node_id = other.identity_node_id
     )"""
 """What follows once an order's buyer is known, read from the row `claimed`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -18,6 +18,7 @@ from server.logs import fault_of
 
 BATCH_SIZE = 1_000
 BATCHES_MAX = 100
+IN_USE_PAUSE = timedelta(hours=1)
 
 _log = structlog.get_logger()
 
@@ -43,12 +44,14 @@ class Housekeeping:
         self._purchases = purchases
         self._deliveries = deliveries
         self._clock = clock
+        # Since when partitions rest, because one of them was in use.
+        self._in_use_time: datetime | None = None
 
     async def run(self) -> bool:
         """Deletes in batches, so that no lock is held for long; says whether more is left.
 
         What fails keeps nothing else from being forgotten, and is raised in the end. That a
-        partition is in use, by a backup for instance, is no failure: it is dropped another time.
+        partition is in use, by a backup for instance, is no failure: it is dropped an hour later.
         """
         now = self._clock()
         failures: list[Exception] = []
@@ -59,19 +62,29 @@ class Housekeeping:
             except Exception as failure:  # noqa: BLE001 - it is raised below
                 failures.append(failure)
         try:
+            await self._keep_months(now)
+        except Exception as failure:  # noqa: BLE001 - it is raised below
+            failures.append(failure)
+        if failures:
+            raise failures[0]
+        return is_more_left
+
+    async def _keep_months(self, now: datetime) -> None:
+        in_use = self._in_use_time
+        if in_use is not None and in_use <= now < in_use + IN_USE_PAUSE:
+            # However often the job runs: whoever waits for a partition has everybody else wait.
+            return
+        try:
             async with self._database.transaction() as tx:
                 await keep_months(
                     tx, "decision", column="decide_time", now=now, kept=DECISIONS_KEPT
                 )
-        except Exception as failure:  # noqa: BLE001 - it is raised below
-            # Whoever waits for it would have everybody else wait behind them, again and again.
-            if is_timeout(failure):
-                _log.warning("partitions left as they are", **fault_of(failure))
-            else:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
-        return is_more_left
+            self._in_use_time = None
+        except Exception as failure:
+            if not is_timeout(failure):
+                raise
+            self._in_use_time = now
+            _log.warning("partitions left as they are", **fault_of(failure))
 
     async def _forget(self, forget: Forget, now: datetime) -> bool:
         for _ in range(BATCHES_MAX):

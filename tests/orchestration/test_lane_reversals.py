@@ -35,11 +35,8 @@ async def a_shop_with_an_order_paid_again(database: Database) -> Shop:
     return shop
 
 
-async def test_a_refund_between_two_turns_frees_what_the_second_one_needs(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A look lasts for twenty turns: what was taken back meanwhile would be seen too late."""
-    shop = await a_shop(flows_on(database, batch_size=1), ONE)
+async def refunded_between_two_turns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A-1 is paid, B-1 and C-1 are due; A-1 will be refunded after the next turn."""
     await shop.buy("buyer", "A-1")
     await shop.work()
     for order in ("B-1", "C-1"):
@@ -56,6 +53,14 @@ async def test_a_refund_between_two_turns_frees_what_the_second_one_needs(
             await shop.report("A-1", "refunded", ordered=NOON)
 
     monkeypatch.setattr(LaneTurns, "finish", finish_and_refund)
+
+
+async def test_a_refund_between_two_turns_frees_what_the_second_one_needs(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look lasts for twenty turns: what was taken back meanwhile would be seen too late."""
+    shop = await a_shop(flows_on(database, batch_size=1), ONE)
+    await refunded_between_two_turns(shop, monkeypatch)
     await shop.look()
 
     # B-1 was decided before the refund was heard of, C-1 after it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,12 +10,12 @@ from sqlalchemy import text
 from domains.rewards.model import Obstacle
 from infrastructure.database.engine import Limits
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.turns import LaneTurns
 from server.embedded.postgres import Postgres
+from tests.orchestration.test_lane_reversals import refunded_between_two_turns
 from tests.orchestration.test_lane_rounds import lane_row
 from tests.orchestration.test_lane_sizes import a_hasty_worker, looks
 from tests.support.books import amounts_of
-from tests.support.flows import NOON, flows_on
+from tests.support.flows import flows_on
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
 from tests.support.triggers import a_trigger
@@ -75,22 +74,7 @@ async def test_a_turn_that_fails_after_another_one_sets_the_lane_back(
 ) -> None:
     """A look whose second turn fails would leave the lane as if nothing stood in its way."""
     shop = await a_shop(flows_on(database, batch_size=1), a_campaign())
-    await shop.buy("buyer", "A-1")
-    await shop.work()
-    for order in ("B-1", "C-1"):
-        shop.flows.clock.advance(SECOND)
-        await shop.buy("buyer", order)
-    finish = LaneTurns.finish
-    turns = 0
-
-    async def finish_and_refund(self: LaneTurns, *args: Any, **more: Any) -> None:
-        nonlocal turns
-        await finish(self, *args, **more)
-        turns += 1
-        if turns == 1:
-            await shop.report("A-1", "refunded", ordered=NOON)
-
-    monkeypatch.setattr(LaneTurns, "finish", finish_and_refund)
+    await refunded_between_two_turns(shop, monkeypatch)
     async with a_trigger(database, "reversal", "UPDATE", "RAISE query_canceled;"):
         await shop.look()
 

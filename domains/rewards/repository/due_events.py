@@ -12,6 +12,7 @@ from sqlalchemy.types import DateTime, Integer, Text, Uuid
 
 from domains.rewards.model import Interaction, Obstacle, OrderLife, Place
 from domains.rewards.repository.events import INTERACTION_COLUMNS, to_interaction
+from domains.rewards.repository.lives import asked
 from infrastructure.database.bounds import FIRST_TIME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import InteractionId, MerchantId
@@ -269,8 +270,7 @@ class DueEventRepository:
             _PASS_OVER,
             {
                 "merchant_id": merchant_id,
-                "order_references": [each.order_reference for each in lives],
-                "generations": [each.generation for each in lives],
+                **asked(lives),
                 "interaction_ids": list(referrals),
                 "due_time": due_time,
                 "obstacle": Obstacle.DECIDING_FAILED,

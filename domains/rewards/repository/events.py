@@ -18,6 +18,7 @@ from domains.rewards.model import (
     Obstacle,
     OrderLife,
 )
+from domains.rewards.repository.lives import asked, to_life, to_lives
 from infrastructure.database.bounds import FIRST_ID, LAST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralLinkId
@@ -122,14 +123,10 @@ class EventRepository:
             _LIST_DECIDED,
             {
                 "merchant_id": merchant_id,
-                "order_references": [each.order_reference for each in lives],
-                "generations": [each.generation for each in lives],
+                **asked(lives),
             },
         )
-        return {
-            OrderLife(order_reference=row.order_reference, generation=row.generation)
-            for row in rows
-        }
+        return to_lives(rows)
 
     async def cancel(
         self, tx: Transaction, merchant_id: MerchantId, lives: Sequence[OrderLife]
@@ -139,14 +136,10 @@ class EventRepository:
             _CANCEL,
             {
                 "merchant_id": merchant_id,
-                "order_references": [each.order_reference for each in lives],
-                "generations": [each.generation for each in lives],
+                **asked(lives),
             },
         )
-        return [
-            OrderLife(order_reference=row.order_reference, generation=row.generation)
-            for row in rows
-        ]
+        return [to_life(row) for row in rows]
 
     async def list_dead(
         self,

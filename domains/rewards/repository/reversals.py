@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import OrderLife, Reversal
+from domains.rewards.repository.lives import asked, to_life, to_lives
 from infrastructure.database.bounds import FIRST_ID, FIRST_TIME
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId, ReversalId
@@ -111,14 +112,10 @@ class ReversalRepository:
             _LIST_WITH_EARLIER_OPEN,
             {
                 "merchant_id": merchant_id,
-                "order_references": [each.order_reference for each in lives],
-                "generations": [each.generation for each in lives],
+                **asked(lives),
             },
         )
-        return {
-            OrderLife(order_reference=row.order_reference, generation=row.generation)
-            for row in rows
-        }
+        return to_lives(rows)
 
     async def mark_drained(
         self,
@@ -147,7 +144,7 @@ class ReversalRepository:
 def _reversal(row: Any) -> Reversal:
     return Reversal(
         reversal_id=ReversalId(row.reversal_id),
-        life=OrderLife(order_reference=row.order_reference, generation=row.generation),
+        life=to_life(row),
         try_count=row.try_count,
         create_time=row.create_time,
     )
