@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from server.commands.campaign import campaign
-from server.commands.demo import demo
-from server.commands.ledger import ledger
-from server.commands.merchant import merchant
-from server.commands.processes import migrate, serve, work
-from server.commands.rate import rate
-from server.commands.up import up
+# Where each command stands.
+_COMMANDS = {
+    "serve": "server.commands.serve",
+    "work": "server.commands.work",
+    "migrate": "server.commands.migrate",
+    "up": "server.commands.up",
+    "demo": "server.commands.demo",
+    "merchant": "server.commands.merchant",
+    "campaign": "server.commands.campaign",
+    "rate": "server.commands.rate",
+    "ledger": "server.commands.ledger",
+}
 
 
-@click.group()
+class _LazyGroup(click.Group):
+    """Imports a command when it is asked for.
+
+    A command that only calls the mesh starts in a quarter of the time that it takes to import
+    what a server needs. See "Lazily Loading Subcommands" in click's documentation.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=_LazyGroup)
 def main() -> None:
     """Finds out who recommended a shop, and pays them."""
 
-
-for command in (serve, work, migrate, up, demo, merchant, campaign, rate, ledger):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

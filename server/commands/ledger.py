@@ -8,7 +8,8 @@ import click
 
 from infrastructure.database.engine import create_engine, database_of
 from orchestration.queries.ledger_check import Finding, check_ledger
-from server.commands.mesh import asynchronous, explained_database_faults, find_database_url
+from server.commands.database import explained_database_faults, find_database_url
+from server.commands.mesh import asynchronous
 
 
 @click.group()

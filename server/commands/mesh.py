@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import click
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from sqlalchemy.exc import DBAPIError
 
 from server.embedded.running import read_running
 from server.interception.field_paths import with_json_paths
@@ -55,21 +52,6 @@ def find_mesh() -> Mesh:
         )
         raise click.ClickException(message)
     return Mesh(address=running.mesh_address, service_token=running.service_token)
-
-
-def find_database_url() -> str:
-    """The database that the environment names, else that of the mesh that runs on this host."""
-    url = os.environ.get("GUERDON_DATABASE_URL")
-    if url:
-        return url
-    running = read_running(FOLDER)
-    if running is None:
-        message = (
-            "No mesh runs here. Start one with `guerdon up`, or name a database with "
-            "GUERDON_DATABASE_URL."
-        )
-        raise click.ClickException(message)
-    return running.database_url
 
 
 Stub = Callable[[grpc.aio.Channel], Callable[..., Any]]
@@ -115,19 +97,6 @@ def told(refused: grpc.aio.AioRpcError, request: Message) -> str:
     lines = [message, *(f"{field} {problem}." for field, problem in violations[1:])]
     blamed = [field for field, _ in violations]
     return with_json_paths("\n".join(lines), request.DESCRIPTOR, blamed)  # type: ignore[arg-type]  # either kind
-
-
-@contextmanager
-def explained_database_faults() -> Iterator[None]:
-    """A database that cannot be used ends the command with the database's own words."""
-    try:
-        yield
-    except DBAPIError as failure:
-        message = f"The database refuses: {failure.orig}. See GUERDON_DATABASE_URL."
-        raise click.ClickException(message) from failure
-    except (OSError, asyncpg.PostgresError) as failure:
-        message = f"The database cannot be reached: {failure}. See GUERDON_DATABASE_URL."
-        raise click.ClickException(message) from failure
 
 
 def asynchronous(

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from server.embedded.database_probe import complaint_of_database
 from server.embedded.envoy import write_envoy_bootstrap
 from server.embedded.errors import StackError
 from server.embedded.parts import (
@@ -29,7 +30,6 @@ from server.embedded.ports import (
 )
 from server.embedded.postgres import Postgres
 from server.embedded.probes import (
-    complaint_of_database,
     complaint_of_envoy,
     complaint_of_nothing,
     complaint_of_port,

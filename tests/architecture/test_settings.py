@@ -16,9 +16,11 @@ from tests.support.files import files_of, source_of, texts_of, tree_of
 DOCUMENT = Path("docs/settings.md")
 READERS = {
     # A process reads its settings.
-    "server/commands/processes.py",
-    # Finds the mesh that a command talks to.
+    "server/commands/process.py",
+    "server/commands/migrate.py",
+    # Find the mesh, or the database, that a command talks to.
     "server/commands/mesh.py",
+    "server/commands/database.py",
     # Hand the environment on to the processes that they start.
     "server/commands/up.py",
     "server/commands/demo/command.py",

@@ -1,0 +1,42 @@
+"""Finds the database that a command reads, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import click
+from sqlalchemy.exc import DBAPIError
+
+from server.commands.mesh import FOLDER
+from server.embedded.running import read_running
+
+
+def find_database_url() -> str:
+    """The database that the environment names, else that of the mesh that runs on this host."""
+    url = os.environ.get("GUERDON_DATABASE_URL")
+    if url:
+        return url
+    running = read_running(FOLDER)
+    if running is None:
+        message = (
+            "No mesh runs here. Start one with `guerdon up`, or name a database with "
+            "GUERDON_DATABASE_URL."
+        )
+        raise click.ClickException(message)
+    return running.database_url
+
+
+@contextmanager
+def explained_database_faults() -> Iterator[None]:
+    """A database that cannot be used ends the command with the database's own words."""
+    try:
+        yield
+    except DBAPIError as failure:
+        message = f"The database refuses: {failure.orig}. See GUERDON_DATABASE_URL."
+        raise click.ClickException(message) from failure
+    except (OSError, asyncpg.PostgresError) as failure:
+        message = f"The database cannot be reached: {failure}. See GUERDON_DATABASE_URL."
+        raise click.ClickException(message) from failure

@@ -1,0 +1,30 @@
+"""Runs a process of a deployment by the settings of its environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+import click
+import uvloop
+
+from server.commands.database import explained_database_faults
+from server.logs import configure_logs
+from server.settings import Settings, SettingsError, read_settings
+
+
+def run_process(run: Callable[[Settings], Awaitable[None]]) -> None:
+    """Runs it to its end. Says what is wrong with the settings instead, if anything is."""
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    configure_logs(level=settings.log_level, form=settings.log_format)
+
+    async def main() -> None:
+        await run(settings)
+
+    factory = uvloop.new_event_loop if settings.event_loop == "uvloop" else None
+    with explained_database_faults(), asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
