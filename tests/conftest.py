@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 # Before gRPC is loaded. Its fork handlers start a thread in each child that tests start, which
 # may end the child before it becomes another program (grpc/grpc issue 43055).
@@ -25,6 +26,16 @@ from tests.support.postgres import start_test_postgres
 # How long an example takes depends on what else the machine does.
 settings.register_profile("guerdon", deadline=None)
 settings.load_profile("guerdon")
+
+
+LONG = ("end_to_end", "simulation")
+"""Folders of tests that take long. At the end, one process would work on them alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first."""
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(folder).parts[0] not in LONG)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
