@@ -21,7 +21,12 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edg
 
 
 @pytest.fixture
-def edge(running: Edge) -> Edge:
-    """The module's Envoy, with a server that has forgotten what came before."""
+async def edge(running: Edge) -> Edge:
+    """The module's Envoy, with a server that has forgotten what came before.
+
+    Between two tests nothing answers, so that Envoy may think that its server is gone.
+    """
     running.backend.forget()
+    await running.until(200)
+    running.backend.seen.clear()
     return running

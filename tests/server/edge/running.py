@@ -6,11 +6,11 @@ import asyncio
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -44,6 +44,16 @@ class Edge:
     backend: Backend
     public: httpx.AsyncClient
     mesh: httpx.AsyncClient
+    process: Process
+    log: Path
+
+    async def until(self, status: int) -> None:
+        """Waits until `/health` is answered with this status."""
+        deadline = monotonic() + READY_SECONDS_MAX
+        while await _status(self.mesh) != status:
+            assert self.process.returncode is None, self.log.read_text()
+            assert monotonic() < deadline, self.log.read_text()
+            await asyncio.sleep(POLL_SECONDS)
 
     @property
     def public_target(self) -> str:
@@ -96,29 +106,32 @@ def envoy_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-@contextmanager
-def running_envoy(bootstrap: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Envoy with this configuration; its log goes to the folder."""
+@asynccontextmanager
+async def running_envoy(bootstrap: str, folder: Path) -> AsyncIterator[Process]:
+    """Envoy with this configuration; its log goes to the folder.
+
+    Servers of other tests run in this process, so nothing here waits without letting them answer.
+    """
     config = folder / "bootstrap.json"
     config.write_text(bootstrap)
     options = ("--disable-hot-restart", "--concurrency", "1")
     log = str(folder / "envoy.log")
-    process = subprocess.Popen(
-        envoy_command("--config-path", str(config), "--log-path", log, *options),
+    process = await asyncio.create_subprocess_exec(
+        *envoy_command("--config-path", str(config), "--log-path", log, *options),
         cwd=ROOT,
         env=envoy_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
     )
     try:
         yield process
     finally:
         process.terminate()
         try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+            await asyncio.wait_for(process.wait(), 5)
+        except TimeoutError:
             process.kill()
-            process.wait()
+            await process.wait()
 
 
 @asynccontextmanager
@@ -137,18 +150,21 @@ async def running_edge(
     bootstrap = change(bootstrap_json(build_bootstrap(settings, DESCRIPTORS.read_bytes())))
     public = f"http://{settings.public_host}:{settings.public_port}"
     mesh = f"http://{settings.mesh_host}:{settings.mesh_port}"
-    with running_envoy(bootstrap, folder) as process:
-        async with (
-            httpx.AsyncClient(base_url=public, trust_env=False) as public_client,
-            httpx.AsyncClient(base_url=mesh, trust_env=False) as mesh_client,
-        ):
-            deadline = monotonic() + READY_SECONDS_MAX
-            while await _status(mesh_client) != ready_status:
-                log = folder / "envoy.log"
-                assert process.poll() is None, log.read_text()
-                assert monotonic() < deadline, log.read_text()
-                await asyncio.sleep(POLL_SECONDS)
-            yield Edge(settings=settings, backend=backend, public=public_client, mesh=mesh_client)
+    async with (
+        running_envoy(bootstrap, folder) as process,
+        httpx.AsyncClient(base_url=public, trust_env=False) as public_client,
+        httpx.AsyncClient(base_url=mesh, trust_env=False) as mesh_client,
+    ):
+        edge = Edge(
+            settings=settings,
+            backend=backend,
+            public=public_client,
+            mesh=mesh_client,
+            process=process,
+            log=folder / "envoy.log",
+        )
+        await edge.until(ready_status)
+        yield edge
 
 
 async def _status(client: httpx.AsyncClient) -> int | None:
