@@ -261,9 +261,12 @@ async def test_many_refunds_are_dealt_with_batch_by_batch(database: Database) ->
     shop.flows.clock.advance(MINUTE)
     for number in range(7):
         await shop.report(f"A-{number}", "refunded", ordered=NOON, updated=shop.flows.clock.now)
-
+    [lane] = await shop.flows.reward.list_waiting_lanes()
+    first = await shop.flows.reward.work(lane)
     await shop.work()
 
+    # A turn is bounded: other lanes wait for its place.
+    assert (first.reversed_count, first.decided_count, first.is_over) == (3, 0, False)
     assert [event for event, units in await amounts_of(shop) if units] == ["purchase:A-7"]
     assert await used_of(shop, "welcome") == [1_000_000]
     await assert_books_balance(database)

@@ -99,6 +99,7 @@ class RewardOrchestrator:
             if len(reversals) < limit:
                 return None
             if turn.reversed_count:
+                # Another turn goes on: others wait for the place of this lane.
                 return turn.outcome(is_over=False)
             after = reversals[-1]
         return None
