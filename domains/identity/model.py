@@ -12,7 +12,10 @@ from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
 
 
 class NodeKind(StrEnum):
-    """A kind of identifier. Clients and customers mean somebody at one merchant only."""
+    """A kind of identifier. Clients and customers mean somebody at one merchant only.
+
+    Whose a customer is follows from the orders of the shop, so no node is kept of it.
+    """
 
     CLIENT = "client"
     CUSTOMER = "customer"

@@ -12,14 +12,16 @@ from domains.identity.errors import (
     WalletTakenError,
 )
 from domains.identity.model import IdentityGroup, IdentityNode, NodeKind, normalize_wallet
+from domains.identity.ports import Customers
 from domains.identity.repository import IdentityRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
 
 
 class IdentityService:
-    def __init__(self, *, identities: IdentityRepository) -> None:
+    def __init__(self, *, identities: IdentityRepository, customers: Customers) -> None:
         self._identities = identities
+        self._customers = customers
 
     async def get(self, tx: Transaction, identity_group_id: IdentityGroupId) -> IdentityGroup:
         """One group.
@@ -44,12 +46,22 @@ class IdentityService:
             WalletAddressInvalidError: the kind is a wallet, and the value is no address.
         """
         assert (kind is NodeKind.WALLET) == (merchant_id is None), kind
-        if kind is NodeKind.WALLET:
-            value = normalize_wallet(value, field="value")
-        found = await self._identities.find_by_identifier(tx, kind, value, merchant_id)
+        if kind is NodeKind.CUSTOMER:
+            assert merchant_id is not None
+            found = await self._find_customer(tx, merchant_id, value)
+        else:
+            if kind is NodeKind.WALLET:
+                value = normalize_wallet(value, field="value")
+            found = await self._identities.find_by_identifier(tx, kind, value, merchant_id)
         if found is None:
             raise NodeNotFoundError
         return found
+
+    async def _find_customer(
+        self, tx: Transaction, merchant_id: MerchantId, customer_reference: str
+    ) -> IdentityGroup | None:
+        group_id = await self._customers.find_customer(tx, merchant_id, customer_reference)
+        return None if group_id is None else await self._identities.find(tx, group_id)
 
     async def list_nodes(
         self,

@@ -37,8 +37,6 @@ identity_node = Table(
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("merchant_id", Uuid),
-    # By which order a customer became known: its buyer is the customer.
-    Column("order_reference", Text(collation="C")),
     Column("create_time", DateTime(timezone=True), nullable=False),
     # Wallets have no merchant, and a wallet belongs to one group all the same.
     UniqueConstraint(
@@ -48,20 +46,11 @@ identity_node = Table(
         name="uq_identity_node_identifier",
         postgresql_nulls_not_distinct=True,
     ),
-    CheckConstraint(
-        "kind IN ({})".format(", ".join(f"'{kind}'" for kind in NodeKind)), name="kind_known"
-    ),
+    CheckConstraint(f"kind IN ('{NodeKind.CLIENT}', '{NodeKind.WALLET}')", name="kind_known"),
     CheckConstraint("(kind = 'wallet') = (merchant_id IS NULL)", name="wallets_have_no_merchant"),
     CheckConstraint("value <> ''", name="value_present"),
     # Serves list_nodes().
     Index("ix_identity_node_group", "identity_group_id", "identity_node_id"),
-    # Serves whoever moves customers with the order by which they became known.
-    Index(
-        "ix_identity_node_order",
-        "merchant_id",
-        "order_reference",
-        postgresql_where=text("order_reference IS NOT NULL"),
-    ),
     # Two wallets never meet in one group. Serves wallets_of() as well.
     Index(
         "uq_identity_node_wallet",

@@ -23,6 +23,8 @@ ALTER TABLE shop_order
     ADD COLUMN claim_digest bytea,
     ADD COLUMN hint_group_id uuid,
     ADD COLUMN hint_key text COLLATE "C" NOT NULL DEFAULT '',
+    ADD COLUMN customer_key text COLLATE "C",
+    ADD COLUMN items_key text COLLATE "C",
     ADD COLUMN guess_customer text,
     ADD COLUMN guess_group_id uuid,
     ADD COLUMN interaction_generation integer NOT NULL DEFAULT 0,
@@ -63,6 +65,8 @@ UPDATE shop_order SET
     claim_digest = CASE WHEN link = 'claim' THEN token_digest END,
     hint_group_id = CASE WHEN link = 'client' THEN identity_group_id END,
     hint_key = CASE WHEN link = 'client' THEN '0' ELSE '' END,
+    customer_key = CASE WHEN customer_reference IS NULL THEN '' END,
+    items_key = CASE WHEN items IS NULL OR items = '[]' THEN '' END,
     guess_customer = customer_reference,
     guess_group_id = CASE WHEN link = 'customer' THEN identity_group_id END
 WHERE token_digest IS NOT NULL OR claim_digests <> '{}';
@@ -248,9 +252,14 @@ CREATE TABLE exchange_rate (
     CONSTRAINT ck_exchange_rate_rate_positive CHECK (rate > 0),
     CONSTRAINT ck_exchange_rate_two_currencies CHECK (base_currency <> quote_currency)
 );
-ALTER TABLE identity_node ADD COLUMN order_reference text COLLATE "C";
-CREATE INDEX ix_identity_node_order ON identity_node (merchant_id, order_reference)
-    WHERE order_reference IS NOT NULL;
+-- Who a customer is follows from the orders that name them.
+DELETE FROM identity_node WHERE kind = 'customer';
+ALTER TABLE identity_node
+    DROP CONSTRAINT ck_identity_node_kind_known,
+    ADD CONSTRAINT ck_identity_node_kind_known CHECK (kind IN ('client', 'wallet'));
+CREATE INDEX ix_shop_order_customer ON shop_order
+    (merchant_id, customer_reference, create_time, order_reference)
+    WHERE customer_reference IS NOT NULL AND link IN ('claim', 'client');
 DROP INDEX ix_referral_link_referee, ix_referral_link_referrer;
 CREATE INDEX ix_referral_link_referee ON referral_link
     (referee_group_id, merchant_id, start_time, referral_link_id);

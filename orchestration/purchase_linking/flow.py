@@ -77,7 +77,6 @@ class PurchaseLinkingOrchestrator:
             new_node_id=self._new_id(),
             new_group_id=IdentityGroupId(self._new_id()),
             new_interaction_id=self._new_id(),
-            new_customer_node_id=self._new_id(),
         )
 
         async def attempt() -> Claimed:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Text, Uuid
+from sqlalchemy import text
 
 from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import RESOLVE_CLIENT
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 ORDER_RETURNS = """
-    merchant_id, order_reference, purchase_id, generation, customer_reference, identity_group_id,
-    link, due_time, decided_generation,
-    new.fixed_group_id IS NOT NULL AS is_fixed,
-    new.interaction_generation > COALESCE(old.interaction_generation, 0) AS is_earning_now,
-    new.customer_reference IS NOT NULL AND new.link IN ('claim', 'client')
-        AND (old.customer_reference, old.identity_group_id)
-            IS DISTINCT FROM (new.customer_reference, new.identity_group_id) AS is_customer_met,
-    CASE WHEN old.customer_reference <> new.customer_reference THEN old.customer_reference END
-        AS former_customer,
-    new.link IN ('claim', 'client') AND old.identity_group_id <> new.identity_group_id
-        AS is_buyer_changed
+    merchant_id, order_reference, purchase_id, generation, identity_group_id, due_time,
+    decided_generation, new.fixed_group_id IS NOT NULL AS is_fixed,
+    new.interaction_generation > COALESCE(old.interaction_generation, 0) AS is_earning_now
 """
 """What follows from an order's row as it was written: returned as `claimed`."""
 
@@ -38,33 +27,6 @@ EARN = """
         SELECT :new_interaction_id, claimed.merchant_id, 'purchase', claimed.order_reference,
                claimed.generation, claimed.due_time
         FROM claimed WHERE claimed.is_earning_now
-    ), customer AS (
-        -- From now on the shop's customer is this person, unless they were somebody before. The
-        -- order by which they became known moves them with its buyer.
-        INSERT INTO identity_node AS known
-            (identity_node_id, identity_group_id, kind, value, merchant_id, order_reference,
-             create_time)
-        SELECT :new_customer_node_id, claimed.identity_group_id, 'customer',
-               claimed.customer_reference, claimed.merchant_id, claimed.order_reference, :now
-        FROM claimed WHERE claimed.is_customer_met
-        ON CONFLICT ON CONSTRAINT uq_identity_node_identifier DO UPDATE
-            SET identity_group_id = excluded.identity_group_id
-            WHERE known.order_reference = excluded.order_reference
-              AND known.identity_group_id <> excluded.identity_group_id
-    ), moved AS (
-        -- Others that it made known, and names no more.
-        UPDATE identity_node SET identity_group_id = claimed.identity_group_id
-        FROM claimed CROSS JOIN LATERAL (
-            SELECT identity_node_id FROM identity_node
-            WHERE identity_node.merchant_id = claimed.merchant_id
-              AND identity_node.order_reference = claimed.order_reference
-              AND identity_node.value
-                  NOT IN (COALESCE(claimed.customer_reference, ''),
-                          COALESCE(claimed.former_customer, ''))
-              AND identity_node.identity_group_id <> claimed.identity_group_id
-            OFFSET 0
-        ) AS other
-        WHERE claimed.is_buyer_changed AND identity_node.identity_node_id = other.identity_node_id
     )"""
 """What follows once an order's buyer is known, read from the row `claimed`."""
 
@@ -129,48 +91,6 @@ _CLAIM = text(
     ) AS mine USING (identity_group_id)
     """
 )
-# What was heard while an order was fixed is part of it once it is let go of, and no message comes
-# any more that would say so. An account that another order made known stays with that one's buyer.
-# Locks: nodes of customers, after the orders, whose writers take them in the same order.
-_FOLLOW = text(
-    """
-    WITH known AS MATERIALIZED (
-        SELECT order_reference, customer_reference, identity_group_id, new_node_id
-        FROM unnest(:order_references, :new_node_ids) AS asked (asked_reference, new_node_id)
-        CROSS JOIN LATERAL (
-            SELECT order_reference, customer_reference, identity_group_id, link FROM shop_order
-            WHERE merchant_id = :merchant_id AND order_reference = asked_reference OFFSET 0
-        ) AS shop_order
-        WHERE link IN ('claim', 'client')
-    ), moved AS (
-        UPDATE identity_node SET identity_group_id = other.identity_group_id
-        FROM (
-            SELECT identity_node_id, known.identity_group_id FROM known CROSS JOIN LATERAL (
-                SELECT identity_node_id FROM identity_node
-                WHERE merchant_id = :merchant_id
-                  AND identity_node.order_reference = known.order_reference
-                  AND identity_node.identity_group_id <> known.identity_group_id
-                OFFSET 0
-            ) AS node
-        ) AS other
-        WHERE identity_node.identity_node_id = other.identity_node_id
-    )
-    INSERT INTO identity_node
-        (identity_node_id, identity_group_id, kind, value, merchant_id, order_reference,
-         create_time)
-    SELECT new_node_id, identity_group_id, 'customer', customer_reference, :merchant_id,
-           order_reference, :now
-    FROM known
-    WHERE customer_reference IS NOT NULL AND NOT EXISTS (
-        SELECT FROM identity_node
-        WHERE kind = 'customer' AND merchant_id = :merchant_id AND value = customer_reference
-        OFFSET 0)
-    ORDER BY customer_reference, order_reference
-    ON CONFLICT ON CONSTRAINT uq_identity_node_identifier DO NOTHING
-    """
-).bindparams(
-    bindparam("order_references", type_=ARRAY(Text)), bindparam("new_node_ids", type_=ARRAY(Uuid))
-)
 _COUNT_REWARDS = text("SELECT count(*) FROM reward WHERE purchase_id = :purchase_id")
 
 
@@ -187,7 +107,6 @@ class ClaimRow:
     new_node_id: UUID
     new_group_id: IdentityGroupId
     new_interaction_id: UUID
-    new_customer_node_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +133,6 @@ async def claim(tx: Transaction, row: ClaimRow) -> Claimed | None:
         "new_node_id": row.new_node_id,
         "new_group_id": row.new_group_id,
         "new_interaction_id": row.new_interaction_id,
-        "new_customer_node_id": row.new_customer_node_id,
     }
     found = (await tx.execute(_CLAIM, parameters)).one_or_none()
     if found is None:
@@ -229,27 +147,3 @@ async def claim(tx: Transaction, row: ClaimRow) -> Claimed | None:
         purchase_id=None if found.purchase_id is None else PurchaseId(found.purchase_id),
         reward_count=reward_count,
     )
-
-
-async def follow_buyers(
-    tx: Transaction,
-    merchant_id: MerchantId,
-    order_references: Sequence[str],
-    *,
-    new_ids: Sequence[UUID],
-    now: datetime,
-) -> None:
-    """Gives the customers of orders that are open again to their buyers as they are now.
-
-    `new_ids` has a fresh id for each of the orders.
-    """
-    if order_references:
-        await tx.execute(
-            _FOLLOW,
-            {
-                "merchant_id": merchant_id,
-                "order_references": list(order_references),
-                "new_node_ids": list(new_ids),
-                "now": now,
-            },
-        )

@@ -224,7 +224,6 @@ class PurchaseWebhookOrchestrator:
             group_id=IdentityGroupId(self._new_id()),
             purchase_id=PurchaseId(self._new_id()),
             interaction_id=self._new_id(),
-            customer_node_id=self._new_id(),
             reversal_id=self._new_id(),
         )
 

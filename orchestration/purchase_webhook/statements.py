@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domains.purchases.model import Delivery, OrderEvent, OrderState, token_digest
 from domains.purchases.model.evidence import TOKENS_MAX
+from domains.purchases.repository.customers import CUSTOMER
 from infrastructure.database.failures import sqlstate
 from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import RESOLVE_CLIENT
@@ -72,9 +73,7 @@ _APPLY = text(
         -- What this report says of the buyer, and from when on the order may be decided.
         SELECT fresh.merchant_id,
                (SELECT identity_group_id FROM visitor) AS hint_group_id,
-               (SELECT identity_group_id FROM identity_node
-                WHERE kind = 'customer' AND value = :customer_reference
-                  AND merchant_id = :merchant_id) AS guess_group_id,
+               ({CUSTOMER}) AS guess_group_id,
                (SELECT claim_count FROM seen) AS claim_count,
                (SELECT create_time FROM seen) AS create_time,
                (SELECT identity_group_id FROM seen) AS claim_group_id,
@@ -85,12 +84,15 @@ _APPLY = text(
     ), claimed AS (
         INSERT INTO shop_order AS known
             (merchant_id, order_reference, create_time, purchase_id, state, event_time, body_hash,
-             order_time, order_time_stated, content_key, customer_reference, total, currency,
-             items, voided, token_digests, hint_group_id, hint_key, guess_customer,
-             guess_group_id, interaction_generation, due_time)
+             order_time, order_time_stated, content_key, total, currency, customer_reference,
+             customer_key, items, items_key, voided, token_digests, hint_group_id, hint_key,
+             guess_customer, guess_group_id, interaction_generation, due_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :state, :event_time,
-               :body_hash, :order_time, :order_time_stated, :content_key, :customer_reference,
-               CAST(:total AS numeric), :currency, CAST(:items AS jsonb),
+               :body_hash, :order_time, :order_time_stated, :content_key,
+               CAST(:total AS numeric), :currency, CAST(:customer_reference AS text),
+               CASE WHEN CAST(:customer_reference AS text) IS NULL THEN '' END,
+               COALESCE(CAST(:items AS jsonb), '[]'),
+               CASE WHEN CAST(:items AS jsonb) IS NULL THEN '' END,
                CAST(:state AS text) IN ({_STATES_VOID}), ARRAY[CAST(:token_digest AS bytea)],
                said.hint_group_id,
                CASE WHEN said.hint_group_id IS NOT NULL THEN :hint_key ELSE '' END,
@@ -104,15 +106,17 @@ _APPLY = text(
         ) AS interaction
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
             (purchase_id, state, event_time, body_hash, generation, voided,
-             content_key, customer_reference, total, currency, items,
+             content_key, total, currency, customer_reference, customer_key, items, items_key,
              order_time, heard_time, order_time_stated, token_digests, claim_group_id, claim_time,
              claim_digest, hint_group_id, hint_key, guess_customer, guess_group_id,
              interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
                        standing.state, standing.event_time, standing.body_hash,
                        standing.generation, standing.voided,
-                       content.content_key, content.customer_reference, content.total,
-                       content.currency, content.items,
+                       content.content_key, content.total, content.currency,
+                       customer.customer_reference,
+                       NULLIF(customer.customer_key, content.content_key),
+                       lines.items, NULLIF(lines.items_key, content.content_key),
                        CASE WHEN judged.is_fixed THEN known.order_time ELSE dated.order_time END,
                        CASE WHEN known.fixed_generation > 0
                             THEN NULLIF(dated.order_time, known.order_time) END,
@@ -158,14 +162,29 @@ _APPLY = text(
                            (known.voided AND NOT life.is_reborn)
                                OR (judged.is_newer AND excluded.voided) AS voided
                 ) AS standing, LATERAL (
-                    SELECT excluded.content_key, excluded.customer_reference, excluded.total,
-                           excluded.currency, excluded.items
+                    SELECT excluded.content_key, excluded.total, excluded.currency
                     WHERE excluded.content_key > known.content_key
                     UNION ALL
-                    SELECT known.content_key, known.customer_reference, known.total,
-                           known.currency, known.items
+                    SELECT known.content_key, known.total, known.currency
                     WHERE excluded.content_key <= known.content_key
                 ) AS content, LATERAL (
+                    -- What a report leaves out stays as another one named it.
+                    SELECT COALESCE(known.customer_key, known.content_key) AS known_key
+                ) AS named_customer, LATERAL (
+                    SELECT excluded.customer_reference, excluded.content_key AS customer_key
+                    WHERE excluded.customer_key IS NULL
+                      AND excluded.content_key > named_customer.known_key
+                    UNION ALL
+                    SELECT known.customer_reference, named_customer.known_key LIMIT 1
+                ) AS customer, LATERAL (
+                    SELECT COALESCE(known.items_key, known.content_key) AS known_key
+                ) AS named_lines, LATERAL (
+                    SELECT excluded.items, excluded.content_key AS items_key
+                    WHERE excluded.items_key IS NULL
+                      AND excluded.content_key > named_lines.known_key
+                    UNION ALL
+                    SELECT COALESCE(known.items, '[]'), named_lines.known_key LIMIT 1
+                ) AS lines, LATERAL (
                     -- A time that the shop named, else that of the first report; the earlier
                     -- of two.
                     SELECT CASE
@@ -226,25 +245,18 @@ _APPLY = text(
                   COALESCE(new.voided AND NOT old.voided
                            AND old.interaction_generation = old.generation, false)
                       AS is_taken_back,
-                  (old.state, old.event_time, old.body_hash, old.content_key)
-                      IS DISTINCT FROM (new.state, new.event_time, new.body_hash, new.content_key)
+                  (old.state, old.event_time, old.body_hash, old.content_key,
+                   old.customer_reference, old.items)
+                      IS DISTINCT FROM
+                      (new.state, new.event_time, new.body_hash, new.content_key,
+                       new.customer_reference, new.items)
                       OR new.decided_generation = 0
                          AND (old.order_time, old.heard_time, old.claim_group_id,
                               old.hint_group_id, old.guess_group_id)
                              IS DISTINCT FROM
                              (new.order_time, new.heard_time, new.claim_group_id,
                               new.hint_group_id, new.guess_group_id) AS is_applied
-    ), {EARN}, forgotten AS (
-        -- The shop has corrected the customer: the order says nothing of the other one any more.
-        DELETE FROM identity_node USING claimed CROSS JOIN LATERAL (
-            SELECT identity_node_id FROM identity_node
-            WHERE identity_node.merchant_id = claimed.merchant_id
-              AND identity_node.order_reference = claimed.order_reference
-              AND identity_node.value = claimed.former_customer
-            OFFSET 0
-        ) AS former
-        WHERE identity_node.identity_node_id = former.identity_node_id
-    ), taken_back AS (
+    ), {EARN}, taken_back AS (
         INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time)
         SELECT :new_reversal_id, claimed.merchant_id, claimed.order_reference,
                claimed.generation, :now
@@ -305,7 +317,6 @@ class NewIds:
     group_id: IdentityGroupId
     purchase_id: PurchaseId
     interaction_id: UUID
-    customer_node_id: UUID
     reversal_id: UUID
 
 
@@ -366,9 +377,10 @@ async def apply(
         "token_digest": token_digest(event.token),
         "total": event.total,
         "currency": event.currency,
-        "items": orjson.dumps([item.to_document() for item in event.items]).decode(),
+        "items": None
+        if event.items is None
+        else orjson.dumps([item.to_document() for item in event.items]).decode(),
         "new_interaction_id": ids.interaction_id,
-        "new_customer_node_id": ids.customer_node_id,
         "new_reversal_id": ids.reversal_id,
     }
     try:

@@ -285,16 +285,6 @@ INVARIANTS = (
         """,
     ),
     Invariant(
-        name="a customer is the buyer of the order that made them known",
-        violations="""
-            SELECT format('%s by %s', identity_node_id, shop_order.order_reference)
-            FROM identity_node JOIN shop_order USING (merchant_id, order_reference)
-            WHERE identity_node.kind = 'customer' AND shop_order.link IN ('claim', 'client')
-              AND shop_order.fixed_generation = 0
-              AND identity_node.identity_group_id <> shop_order.identity_group_id
-        """,
-    ),
-    Invariant(
         name="nobody is rewarded for having brought themselves",
         violations="""
             SELECT format('%s to %s', reward_id, reward.identity_group_id)

@@ -29,6 +29,7 @@ from domains.identity.repository import IdentityRepository
 from domains.identity.service import IdentityService
 from domains.identity.tables import identity_group, identity_node
 from domains.purchases.repository import (
+    CustomerRepository,
     DeliveryRepository,
     DeliveryRetryRepository,
     LaneQueueRepository,
@@ -119,17 +120,19 @@ def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
     business = BusinessService(merchants=MerchantRepository(), seal=secrets)
     events, due_events = EventRepository(), DueEventRepository()
     reversals = ReversalRepository()
+    purchases = PurchasesService(
+        purchases=PurchaseRepository(),
+        customers=CustomerRepository(),
+        queue=LaneQueueRepository(),
+        reopening=ReopeningRepository(),
+        merchants=business,
+    )
     return Domains(
         business=business,
-        identity=IdentityService(identities=IdentityRepository()),
+        identity=IdentityService(identities=IdentityRepository(), customers=purchases),
         attribution=AttributionService(touchpoints=TouchpointRepository(), merchants=business),
         referral=ReferralService(referrals=ReferralRepository(), merchants=business),
-        purchases=PurchasesService(
-            purchases=PurchaseRepository(),
-            queue=LaneQueueRepository(),
-            reopening=ReopeningRepository(),
-            merchants=business,
-        ),
+        purchases=purchases,
         deliveries=DeliveriesService(
             deliveries=DeliveryRepository(),
             retries=DeliveryRetryRepository(),

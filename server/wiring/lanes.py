@@ -35,9 +35,7 @@ def build_lane_steps(
     database: Database, domains: Domains, *, clock: Callable[[], datetime]
 ) -> LaneSteps:
     """Builds the steps of reward work."""
-    orders = LaneOrders(
-        purchases=domains.purchases, lanes=domains.lanes, clock=clock, new_id=new_id
-    )
+    orders = LaneOrders(purchases=domains.purchases, lanes=domains.lanes, clock=clock)
     turns = LaneTurns(
         database=database,
         rates=domains.rates,

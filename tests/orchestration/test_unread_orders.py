@@ -12,8 +12,8 @@ from domains.campaign.model import Recipient, Trigger
 from domains.rewards.model import InteractionState
 from domains.rewards.service.lanes import UNREAD_PAUSE
 from infrastructure.database.transaction import Database
-from tests.orchestration.test_lane_rounds import lane_row
-from tests.support.books import assert_books_balance, events_of, states_of
+from tests.orchestration.test_lane_rounds import lane_row, prepared
+from tests.support.books import assert_books_balance, events_of, order_of, states_of
 from tests.support.flows import NOON, flows_on
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
@@ -169,3 +169,31 @@ async def test_an_order_that_cannot_be_read_is_searched_for_once(
         assert (unread.wait_count, unread.due_time) == (1, NOON + UNREAD_PAUSE)
         assert f"purchase:C-{number}" in await decided_of(shop)
         shop.flows.clock.advance(timedelta(minutes=3))
+
+
+async def test_what_is_decided_is_not_opened_by_whoever_cannot_read_it(
+    database: Database,
+) -> None:
+    """Another version decided it and was killed; then the order is one person's, its reward not."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="hinted")
+    hinted = (await shop.arrive("hinted")).identity_group_id
+    shop.flows.clock.advance(SECOND)
+    outcome = await shop.flows.turns.decide(await prepared(shop))
+    assert outcome is not None
+    assert outcome.decided_count == 1
+    await shop.report("B-1", clientId="other")
+    await change(database, UNREADABLE["a line lacks a key"])
+    for _ in range(3):
+        await shop.look_and_rest()
+        shop.flows.clock.advance(10 * SECOND)
+    assert "purchase:B-1" in await decided_of(shop)
+
+    claimed = await shop.claim("buyer", "A-1")
+    await change(database, _ITEMS.format("[]"))
+    shop.flows.clock.advance(UNREAD_PAUSE)
+    await shop.work()
+
+    assert claimed.purchase_id is None
+    assert (await order_of(shop, "A-1")).identity_group_id == hinted
+    await assert_books_balance(database)

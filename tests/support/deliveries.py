@@ -37,6 +37,5 @@ def new_ids() -> NewIds:
         group_id=IdentityGroupId(uuid4()),
         purchase_id=PurchaseId(uuid4()),
         interaction_id=uuid4(),
-        customer_node_id=uuid4(),
         reversal_id=uuid4(),
     )

@@ -87,7 +87,6 @@ async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"dig
         new_node_id=uuid4(),
         new_group_id=IdentityGroupId(uuid4()),
         new_interaction_id=uuid4(),
-        new_customer_node_id=uuid4(),
     )
     await claim(tx, row)
 

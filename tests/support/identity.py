@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -15,6 +16,18 @@ from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
 FIRST_SEEN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 WALLET = "0x52908400098527886e0f7030069857d2e4169ee7"
 OTHER_WALLET = "0xde709f2102306220921060314715629080e2fb77"
+
+
+@dataclass(slots=True)
+class KnownCustomers:
+    """Customers of shops, and whose accounts they are."""
+
+    known: dict[tuple[MerchantId, str], IdentityGroupId] = field(default_factory=dict)
+
+    async def find_customer(
+        self, _tx: Transaction, merchant_id: MerchantId, customer_reference: str
+    ) -> IdentityGroupId | None:
+        return self.known.get((merchant_id, customer_reference))
 
 
 def a_client(

@@ -110,7 +110,7 @@ class _Order(_Body):
     ] = None
     created_at: Instant
     updated_at: Instant
-    items: Annotated[list[_Item], Field(max_length=ITEMS_MAX)] = Field(default_factory=list)
+    items: Annotated[list[_Item], Field(max_length=ITEMS_MAX)] | None = None
 
 
 def parse_custom_order(body: bytes, *, receive_time: datetime, now: datetime) -> OrderEvent:
@@ -137,7 +137,9 @@ def parse_custom_order(body: bytes, *, receive_time: datetime, now: datetime) ->
         client_id=order.client_id,
         total=order.total_price,
         currency=order.currency,
-        items=tuple(
+        items=None
+        if order.items is None
+        else tuple(
             OrderItem(
                 product_reference=item.product_id,
                 quantity=item.quantity,

@@ -73,7 +73,8 @@ class OrderItem:
 class OrderEvent:
     """What one delivery says of an order.
 
-    `customer_reference` is None for a guest, `client_id` None when the order carries none.
+    `customer_reference` is None for a guest, `client_id` None when the order carries none, `items`
+    when it says nothing of the lines.
     `order_time` is never later than the delivery's receipt, and `order_time_stated` says that
     the shop named it. `event_time` is the shop's, up to a day ahead of ours.
     """
@@ -85,7 +86,7 @@ class OrderEvent:
     client_id: str | None
     total: Decimal | None
     currency: str | None
-    items: Sequence[OrderItem]
+    items: Sequence[OrderItem] | None
     order_time: datetime
     order_time_stated: bool
     event_time: datetime
@@ -95,6 +96,7 @@ class OrderEvent:
     def content_key(self) -> str:
         """Of two events of an order, the one with the higher key says what was bought.
 
+        Of the lines, and of the customer, that one of those which name them at all.
         One that names a total says more than one that does not: shops may report a refund
         with the order's id alone. Among those the order is that of `is_changed_by`.
         """

@@ -11,12 +11,13 @@ from domains.purchases.model import Purchase
 from domains.purchases.model.lane_queue import FixedLife, FixedOrder, LetGo, ReleasedOrders
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import (
+    CustomerRepository,
     LaneQueueRepository,
     PurchaseRepository,
     ReopeningRepository,
 )
 from infrastructure.database.transaction import Transaction
-from vocabulary.ids import MerchantId, PurchaseId
+from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 CLAIMS_KEPT = timedelta(days=30)
 
@@ -26,14 +27,22 @@ class PurchasesService:
         self,
         *,
         purchases: PurchaseRepository,
+        customers: CustomerRepository,
         queue: LaneQueueRepository,
         reopening: ReopeningRepository,
         merchants: Merchants,
     ) -> None:
         self._purchases = purchases
+        self._customers = customers
         self._queue = queue
         self._reopening = reopening
         self._merchants = merchants
+
+    async def find_customer(
+        self, tx: Transaction, merchant_id: MerchantId, customer_reference: str
+    ) -> IdentityGroupId | None:
+        """The person whose account a shop's customer is; None if that is not known."""
+        return await self._customers.find(tx, merchant_id, customer_reference)
 
     async def get(
         self, tx: Transaction, merchant_id: MerchantId, purchase_id: PurchaseId

@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from domains.purchases.tables.order_rules import ORDER_RULES
 from infrastructure.database.metadata import metadata
 
+_PROVEN = text("customer_reference IS NOT NULL AND link IN ('claim', 'client')")
 _REPORTED = text("purchase_id IS NOT NULL")
 _WAITS = text("needed_rate IS NOT NULL")
 _RATED = text("needed_rate IS NOT NULL AND order_time IS NOT NULL")
@@ -49,13 +50,17 @@ shop_order = Table(
     Column("heard_time", DateTime(timezone=True)),
     # Whether the shop named the order's time, or it is that of the first report.
     Column("order_time_stated", Boolean, nullable=False, server_default=text("false")),
-    # Which report the rest is from: the customer, the total, the lines.
+    # Which report the total is from.
     Column("content_key", Text(collation="C"), nullable=False, server_default=""),
-    Column("customer_reference", Text),
     Column("total", Numeric),
     Column("currency", Text),
+    # The customer and the lines, and of each which report it is from: that of the total if it
+    # says nothing else, none if it is empty. What a newer report leaves out stays.
+    Column("customer_reference", Text),
+    Column("customer_key", Text(collation="C")),
     # The lines are one value: replaced as a whole, read as a whole.
     Column("items", JSONB),
+    Column("items_key", Text(collation="C")),
     Column("generation", Integer, nullable=False, server_default="1"),
     # Whether this generation of the order was cancelled or refunded.
     Column("voided", Boolean, nullable=False, server_default=text("false")),
@@ -111,6 +116,15 @@ shop_order = Table(
     *(CheckConstraint(rule, name=name) for name, rule in ORDER_RULES.items()),
     # Serves list_purchases(): the ids grow with time.
     Index("ix_shop_order_purchase", "merchant_id", "purchase_id", postgresql_where=_REPORTED),
+    # Serves whoever asks who a customer is. Those whose buyer is a guess themselves tell nothing.
+    Index(
+        "ix_shop_order_customer",
+        "merchant_id",
+        "customer_reference",
+        "create_time",
+        "order_reference",
+        postgresql_where=_PROVEN,
+    ),
     # Serves the cleaning of claims that no order ever met.
     Index("ix_shop_order_waiting", "create_time", postgresql_where=text("purchase_id IS NULL")),
     # Serves promote_due() and whoever asks when a lane has something to do.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from domains.purchases.model.lane_queue import FixedLife, FixedOrder, LetGo
 from domains.purchases.service import PurchasesService
 from domains.rewards.model import InteractionState, OrderLife
 from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Transaction
-from orchestration.purchase_linking.statements import follow_buyers
 from orchestration.reward.flow.prepared import PreparedBatch, let_go_of, life_of_order
 from vocabulary.ids import MerchantId
 
@@ -19,8 +17,7 @@ from vocabulary.ids import MerchantId
 class LaneOrders:
     """What is decided stays fixed; what is not takes in what was heard meanwhile.
 
-    Its methods take part in the transaction of a lane's writer. Locks, downwards: orders, never
-    waited for; customers' nodes.
+    Its methods take part in the transaction of a lane's writer. Orders are never waited for.
     """
 
     def __init__(
@@ -29,26 +26,29 @@ class LaneOrders:
         purchases: PurchasesService,
         lanes: LanesService,
         clock: Callable[[], datetime],
-        new_id: Callable[[], UUID],
     ) -> None:
         self._purchases = purchases
         self._lanes = lanes
         self._clock = clock
-        self._new_id = new_id
 
     async def let_go(self, tx: Transaction, batch: PreparedBatch, let_go: Sequence[LetGo]) -> None:
         """Takes orders out of the round of a batch."""
         merchant_id = batch.lane.merchant_id
         known = await self._as_they_are(tx, merchant_id, let_go)
         await self._purchases.let_go(tx, merchant_id, known, round_number=batch.lane.round_number)
-        opened = [each.order_reference for each in known if not each.is_decided]
-        await self._follow(tx, merchant_id, opened)
 
     async def let_go_unread(
-        self, tx: Transaction, batch: PreparedBatch, let_go: Sequence[LetGo]
+        self, tx: Transaction, batch: PreparedBatch, lives: Sequence[OrderLife], *, until: datetime
     ) -> None:
-        """The same for orders of which nothing can be read but who they are."""
+        """The same for orders of which nothing can be read but who they are, until a time."""
         merchant_id = batch.lane.merchant_id
+        decided = await self._lanes.list_decided(tx, merchant_id, lives)
+        let_go = [
+            let_go_of(life, is_decided=True)
+            if life in decided
+            else let_go_of(life, is_decided=False, due_time=until)
+            for life in lives
+        ]
         await self._purchases.let_go(tx, merchant_id, let_go, round_number=batch.lane.round_number)
 
     async def open(
@@ -105,17 +105,4 @@ class LaneOrders:
 
         The others are being written.
         """
-        settled = await self._purchases.settle(tx, merchant_id, lives)
-        await self._follow(tx, merchant_id, settled)
-        return settled
-
-    async def _follow(
-        self, tx: Transaction, merchant_id: MerchantId, order_references: Sequence[str]
-    ) -> None:
-        await follow_buyers(
-            tx,
-            merchant_id,
-            order_references,
-            new_ids=[self._new_id() for _ in order_references],
-            now=self._clock(),
-        )
+        return await self._purchases.settle(tx, merchant_id, lives)

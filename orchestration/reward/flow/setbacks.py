@@ -126,8 +126,7 @@ class LaneSetbacks:
                 [each.interaction_id for each in part.referrals],
                 now=self._clock(),
             )
-            let_go = [let_go_of(life, is_decided=False, due_time=until) for life in lives]
-            await self._orders.let_go_unread(tx, batch, let_go)
+            await self._orders.let_go_unread(tx, batch, lives, until=until)
         return True
 
     async def _as_they_were(

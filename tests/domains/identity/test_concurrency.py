@@ -19,7 +19,7 @@ from domains.identity.service import IdentityService
 from domains.identity.servicer import IdentityServicer
 from guerdon.identity.v1 import identity_pb2
 from infrastructure.database.transaction import Database, Transaction
-from tests.support.identity import FIRST_SEEN, OTHER_WALLET, WALLET, add_group
+from tests.support.identity import FIRST_SEEN, OTHER_WALLET, WALLET, KnownCustomers, add_group
 from vocabulary.ids import IdentityGroupId, IdentityNodeId
 
 ROUNDS = 25
@@ -35,7 +35,7 @@ class GivingUpError(Exception):
     """Rolls a transaction back."""
 
 
-service = IdentityService(identities=IdentityRepository())
+service = IdentityService(identities=IdentityRepository(), customers=KnownCustomers())
 
 
 async def connect(tx: Transaction, group_id: IdentityGroupId, wallet: str) -> IdentityGroup:

@@ -23,6 +23,7 @@ from tests.support.identity import (
     FIRST_SEEN,
     OTHER_WALLET,
     WALLET,
+    KnownCustomers,
     a_client,
     a_wallet,
     add_group,
@@ -33,7 +34,7 @@ from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
 LATER = FIRST_SEEN + timedelta(days=1)
 CHECKSUMMED = "0x52908400098527886E0F7030069857D2E4169EE7"
 
-service = IdentityService(identities=IdentityRepository())
+service = IdentityService(identities=IdentityRepository(), customers=KnownCustomers())
 
 
 async def connect(

@@ -14,14 +14,22 @@ from guerdon.identity.v1 import identity_pb2
 from infrastructure.database.transaction import AlreadyAnsweredError, Database
 from infrastructure.rpc.repeating import RepeatableCall, set_repeatable_call
 from infrastructure.rpc.translating import to_timestamp
-from tests.support.identity import FIRST_SEEN, WALLET, a_client, a_wallet, add_group, add_node
+from tests.support.identity import (
+    FIRST_SEEN,
+    WALLET,
+    KnownCustomers,
+    a_client,
+    a_wallet,
+    add_group,
+    add_node,
+)
 from vocabulary.ids import MerchantId
 
 
 def a_servicer(database: Database) -> IdentityServicer:
     return IdentityServicer(
         database=database,
-        identity=IdentityService(identities=IdentityRepository()),
+        identity=IdentityService(identities=IdentityRepository(), customers=KnownCustomers()),
         clock=lambda: FIRST_SEEN,
         new_id=uuid4,
     )

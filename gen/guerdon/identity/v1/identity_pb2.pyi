@@ -111,7 +111,10 @@ class IdentityNode(_message.Message):
         KIND_CLIENT: IdentityNode._Kind.ValueType  # 1
         """A browser, at one merchant."""
         KIND_CUSTOMER: IdentityNode._Kind.ValueType  # 2
-        """A customer account, at one merchant."""
+        """A customer account, at one merchant: it is the buyer's of the first order that names the
+        customer and whose buyer is known by more than that. It can be resolved and is not listed,
+        since it follows from the shop's orders.
+        """
         KIND_WALLET: IdentityNode._Kind.ValueType  # 3
         """A wallet, everywhere."""
 
@@ -123,7 +126,10 @@ class IdentityNode(_message.Message):
     KIND_CLIENT: IdentityNode.Kind.ValueType  # 1
     """A browser, at one merchant."""
     KIND_CUSTOMER: IdentityNode.Kind.ValueType  # 2
-    """A customer account, at one merchant."""
+    """A customer account, at one merchant: it is the buyer's of the first order that names the
+    customer and whose buyer is known by more than that. It can be resolved and is not listed,
+    since it follows from the shop's orders.
+    """
     KIND_WALLET: IdentityNode.Kind.ValueType  # 3
     """A wallet, everywhere."""
 
@@ -140,7 +146,7 @@ class IdentityNode(_message.Message):
     kind: Global___IdentityNode.Kind.ValueType
     """What kind of identifier it is."""
     value: _builtins.str
-    """The identifier itself: a client id, a shop's customer id, or a wallet in lower case."""
+    """The identifier itself: a client id, or a wallet in lower case."""
     merchant_id: _builtins.str
     """The merchant at which it means this person. Empty for a wallet."""
     @_builtins.property

@@ -83,7 +83,7 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListIdentityNodes(self, request, context):
-        """Lists the identifiers of one group, oldest first.
+        """Lists the browsers and the wallet of one group, oldest first.
 
         Errors:
         - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.

@@ -47,7 +47,7 @@ class IdentityServiceStub:
       - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
     """
     ListIdentityNodes: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListIdentityNodesRequest, _identity_pb2.ListIdentityNodesResponse]
-    """Lists the identifiers of one group, oldest first.
+    """Lists the browsers and the wallet of one group, oldest first.
 
     Errors:
       - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
@@ -83,7 +83,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
       - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
     """
     ListIdentityNodes: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListIdentityNodesRequest, _identity_pb2.ListIdentityNodesResponse]  # type: ignore[assignment]
-    """Lists the identifiers of one group, oldest first.
+    """Lists the browsers and the wallet of one group, oldest first.
 
     Errors:
       - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
@@ -134,7 +134,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.ListIdentityNodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.ListIdentityNodesResponse, _abc.Awaitable[_identity_pb2.ListIdentityNodesResponse]]:
-        """Lists the identifiers of one group, oldest first.
+        """Lists the browsers and the wallet of one group, oldest first.
 
         Errors:
           - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
