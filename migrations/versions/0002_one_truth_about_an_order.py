@@ -258,7 +258,7 @@ ALTER TABLE identity_node
     DROP CONSTRAINT ck_identity_node_kind_known,
     ADD CONSTRAINT ck_identity_node_kind_known CHECK (kind IN ('client', 'wallet'));
 CREATE INDEX ix_shop_order_customer ON shop_order
-    (merchant_id, customer_reference, create_time, order_reference)
+    (merchant_id, customer_reference, purchase_id)
     WHERE customer_reference IS NOT NULL AND link IN ('claim', 'client');
 DROP INDEX ix_referral_link_referee, ix_referral_link_referrer;
 CREATE INDEX ix_referral_link_referee ON referral_link

@@ -21,14 +21,8 @@ from orchestration.purchase_webhook.errors import (
     SignatureInvalidError,
     WebhookNotFoundError,
 )
-from orchestration.purchase_webhook.statements import (
-    Applied,
-    NewIds,
-    Shop,
-    apply,
-    find_shop,
-    lock_order,
-)
+from orchestration.purchase_webhook.shops import Shop, find_shop
+from orchestration.purchase_webhook.statements import Applied, NewIds, apply, lock_order
 from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
 
 CUSTOM = "custom"

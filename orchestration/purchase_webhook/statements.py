@@ -1,4 +1,4 @@
-"""The statements of a delivery: one that reads the shop, one that writes everything."""
+"""The statement of a delivery: it decides and writes everything."""
 
 from __future__ import annotations
 
@@ -22,21 +22,6 @@ from orchestration.purchase_linking.statements import EARN, ORDER_RETURNS
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 _NOT_NULL_VIOLATION = "23502"
-
-# With the time at which this very delivery came first, if it could not be applied then.
-_SHOP = """
-    SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key,
-           CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time
-    FROM merchant LEFT JOIN merchant_webhook AS webhook USING (merchant_id)
-    LEFT JOIN LATERAL (
-        SELECT state, receive_time FROM delivery
-        WHERE merchant_id = merchant.merchant_id AND platform = webhook.platform
-          AND event_reference = :event_reference
-        OFFSET 0
-    ) AS kept ON true
-"""
-_SHOP_BY_MERCHANT = text(f"{_SHOP} WHERE merchant.merchant_id = :merchant_id")
-_SHOP_BY_PRODUCT = text(f"{_SHOP} WHERE merchant.product_id = :product_id")
 
 _RANK = "array_position(ARRAY['{}'], {{}})".format("', '".join(OrderState))
 _STATES_VOID = ", ".join(f"'{state}'" for state in OrderState if state.is_void)
@@ -297,19 +282,6 @@ class Applied(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shop:
-    """Whose deliveries come to an address, and how they are signed. No key: none is set up.
-
-    `first_time` is when the delivery that is asked about came first, if it was not applied then.
-    """
-
-    merchant_id: MerchantId
-    platform: str | None
-    sealed_key: bytes | None
-    first_time: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NewIds:
     """The ids of everything that a delivery may make."""
 
@@ -318,30 +290,6 @@ class NewIds:
     purchase_id: PurchaseId
     interaction_id: UUID
     reversal_id: UUID
-
-
-async def find_shop(
-    tx: Transaction,
-    *,
-    merchant_id: MerchantId | None,
-    product_id: bytes | None,
-    event_reference: str,
-) -> Shop | None:
-    """The shop of a merchant id or of a product id, for a delivery; None if there is none."""
-    asked = {"event_reference": event_reference}
-    if merchant_id is not None:
-        found = await tx.execute(_SHOP_BY_MERCHANT, {**asked, "merchant_id": merchant_id})
-    else:
-        found = await tx.execute(_SHOP_BY_PRODUCT, {**asked, "product_id": product_id})
-    row = found.one_or_none()
-    if row is None:
-        return None
-    return Shop(
-        merchant_id=MerchantId(row.merchant_id),
-        platform=row.platform,
-        sealed_key=row.sealed_key,
-        first_time=row.first_time,
-    )
 
 
 async def apply(

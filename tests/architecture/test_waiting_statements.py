@@ -62,10 +62,6 @@ READS = {
         {"interaction", "ledger_unit", "reward"},
         NO_LANE_BUT_OURS,
     ),
-    "orchestration.purchase_linking.statements._FOLLOW": (
-        {"identity_node", "shop_order"},
-        "the orders are locked by a statement before it; a new customer is left to who was first",
-    ),
     "orchestration.arrival.statements._ARRIVE_ALONE": (
         {"identity_node", "merchant", "touchpoint"},
         ARRIVALS,

@@ -22,6 +22,11 @@ MANY, PAID = 210, 200
 _BREAK = """
     UPDATE campaign_rule_version SET rule = jsonb_set(rule, '{was}', rule) - 'rewards'
 """
+_POISON = """
+    IF NEW.order_reference = 'A-1' AND NEW.state = 'decided' THEN
+        RAISE EXCEPTION 'a fault';
+    END IF;
+"""
 _MEND = "UPDATE campaign_rule_version SET rule = rule -> 'was'"
 
 
@@ -61,3 +66,16 @@ async def test_campaigns_that_cannot_be_read_for_a_moment_do_not_change_who_earn
 
     paid = [event for event, _ in await amounts_of(shop)]
     assert paid == [f"purchase:A-{number:03}" for number in range(PAID)]
+
+
+async def test_what_comes_while_a_lane_rests_is_tried_with_what_failed(database: Database) -> None:
+    """One that fails alone would fail alone for ever, and nothing behind it be paid."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="buyer")
+    async with a_trigger(database, "interaction", "UPDATE", _POISON):
+        await shop.look_and_rest()
+        await shop.report("B-1", clientId="buyer")
+        shop.flows.clock.advance(MINUTE)
+        await shop.look_and_rest()
+
+        assert [event for event, _ in await amounts_of(shop)] == ["purchase:B-1"]

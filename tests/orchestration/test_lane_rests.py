@@ -13,7 +13,7 @@ from infrastructure.database.transaction import Database
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
 from tests.orchestration.test_lane_rounds import lane_row, prepared
-from tests.support.books import assert_books_balance, rewards_of
+from tests.support.books import assert_books_balance, order_of, rewards_of
 from tests.support.connections import holding
 from tests.support.flows import NOON
 from tests.support.races import beside
@@ -131,3 +131,41 @@ async def test_what_a_dead_worker_fixed_is_open_while_its_lane_rests_for_its_rev
 
     persons = {each.event: each.person for each in await rewards_of(shop)}
     assert persons["purchase:A-1"] == buyer
+
+
+async def test_what_is_decided_is_not_opened_after_a_turn_that_failed_late(
+    database: Database,
+) -> None:
+    """Its reward would be one person's, and the order, with all its next lives, another one's."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="hinted")
+    hinted = (await shop.arrive("hinted")).identity_group_id
+    batch = await prepared(shop)
+    outcome = await shop.flows.turns.decide(batch)
+    assert outcome is not None
+    assert outcome.decided_count == 1
+
+    await shop.flows.setbacks.open_again(batch)
+    claimed = await shop.claim("late", "A-1")
+    await shop.work()
+
+    assert claimed.purchase_id is None
+    assert (await order_of(shop, "A-1")).identity_group_id == hinted
+    await assert_books_balance(database)
+
+
+async def test_a_refund_does_not_end_the_rest_of_a_lane(database: Database) -> None:
+    """A shop with a refund now and then would be tried in ever larger parts, each in vain."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("R-1", clientId="buyer", ordered=NOON)
+    await shop.work()
+    await shop.report("A-1", clientId="buyer")
+    async with a_trigger(database, "reward", "INSERT", FAIL):
+        for count in (1, 2):
+            await shop.look_and_rest()
+            assert (await lane_row(shop)).failure_count == count
+            shop.flows.clock.advance(HOUR)
+        await shop.report("R-1", "refunded", ordered=NOON)
+        await shop.look_and_rest()
+
+        assert (await lane_row(shop)).failure_count == 3

@@ -109,17 +109,6 @@ CORRUPTIONS = {
         FROM interaction JOIN decision USING (interaction_id) WHERE order_reference = 'kept'
         """,
     ),
-    "a customer is the buyer of the order that made them known": (
-        """
-        INSERT INTO identity_node (identity_node_id, identity_group_id, kind, value, merchant_id,
-                                   order_reference, create_time)
-        SELECT uuidv7(), person.identity_group_id, 'customer', 'c-9', shop_order.merchant_id,
-               order_reference, now()
-        FROM shop_order JOIN identity_group AS person
-            ON person.identity_group_id <> shop_order.identity_group_id
-        WHERE order_reference = 'kept' LIMIT 1
-        """,
-    ),
     "nobody is rewarded for having brought themselves": (
         """
         UPDATE reward SET identity_group_id = CAST(facts ->> 'person' AS uuid) FROM interaction

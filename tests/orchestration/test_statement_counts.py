@@ -146,7 +146,7 @@ async def test_events_that_wait_cost_one_statement_together(
         counts.append(len(sent))
 
     # Customers follow the buyers of orders that are open again. The lane has not counted on.
-    assert counts == [27, 27]
+    assert counts == [26, 26]
 
 
 async def test_no_transaction_of_a_turn_is_empty(

@@ -173,9 +173,7 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
         (event,) = await EventRepository().list_of_merchant(
             tx, shop.merchant_id, state=None, after=None, limit=9
         )
-        customer = await IdentityRepository().find_by_identifier(
-            tx, NodeKind.CUSTOMER, "c-1", merchant_id=shop.merchant_id
-        )
+        customer = await shop.flows.purchases.find_customer(tx, shop.merchant_id, "c-1")
 
     assert purchase == Purchase(
         purchase_id=PurchaseId(purchase.purchase_id),
@@ -198,5 +196,4 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
     # The grace was over before the order was heard of.
     assert (updated + DELAY < NOON, event.due_time) == (True, NOON)
     assert (event.identity_group_id, event.event_time, event.referral_link_id) == (None,) * 3
-    assert customer is not None
-    assert customer.identity_group_id == claimed.identity_group_id
+    assert customer == claimed.identity_group_id

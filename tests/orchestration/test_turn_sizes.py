@@ -125,3 +125,22 @@ async def test_a_refund_steps_aside_for_longer_than_its_lane_rests(
 
     # The lane fails once more and rests; then it goes on.
     assert waited <= 2 * MINUTE
+
+
+async def test_an_order_steps_aside_for_longer_than_its_lane_rests(
+    engine: AsyncEngine, real_database: Database, postgres: Postgres
+) -> None:
+    """It would be back before the lane is tried again, and stand before the others once more."""
+    shop = await a_shop_with_a_slow_buyer(real_database)
+    await shop.buy("slow", "S-1", ordered=NOON)
+    async with real_database.transaction() as tx:
+        await tx.execute(
+            text(_FAILED_OFTEN), {"now": shop.flows.clock.now, "merchant_id": shop.merchant_id}
+        )
+
+    async with a_hasty_worker(shop, engine, postgres) as (worker, _):
+        await worker.look_and_rest()
+
+    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    assert lane.retry_time is not None
+    assert (await order_of(shop, "S-1")).due_time > lane.retry_time

@@ -77,13 +77,13 @@ class Tables:
     def people_of(self, merchant_id: UUID, plan: MerchantPlan) -> People:
         """Who is who at a merchant of a plan."""
         nodes = self.of("nodes", merchant_id)
-        known = {each.customer for each in plan.firsts}
+        firsts = {each.order for each in plan.firsts}
         return People(
             clients={each.value: each.identity_group_id for each in nodes if each.kind == "client"},
             guesses={
-                each.value: each.identity_group_id
-                for each in nodes
-                if each.kind == "customer" and each.value in known
+                each.customer_reference: each.identity_group_id
+                for each in self.of("orders", merchant_id)
+                if each.order_reference in firsts
             },
             received={
                 each.event_reference: each.receive_time

@@ -12,7 +12,8 @@ from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import ArrivalRow, arrive, lock_referrals
 from orchestration.arrival.statements import NewIds as ArrivalIds
 from orchestration.purchase_linking.statements import ClaimRow, claim
-from orchestration.purchase_webhook.statements import apply, find_shop, lock_order
+from orchestration.purchase_webhook.shops import find_shop
+from orchestration.purchase_webhook.statements import apply, lock_order
 from tests.support.deliveries import a_received_delivery, new_ids
 from tests.support.hot_statements import NOW, SHOP, HotStatement
 from vocabulary.ids import (
@@ -62,7 +63,7 @@ async def _apply(tx: Transaction, order: str, state: OrderState = OrderState.CON
         order_reference=order,
         state=state,
         token="token 77",
-        customer_reference="customer-5",
+        customer_reference="customer-1",
         client_id="client-3",
         total=Decimal(100),
         currency="EUR",
@@ -99,18 +100,15 @@ _BROUGHT = {
     "touchpoint": "ix_touchpoint_source, ix_touchpoint_referrer",
     "referral_link": "uq_referral_link_active, ix_referral_link_referee, pk_referral_link",
 }
-# Customers are moved by the order that made them known, too.
-_CUSTOMER = {
-    "identity_node": "uq_identity_node_identifier, ix_identity_node_order, pk_identity_node"
-}
 _REPORT = {
-    **_CUSTOMER,
+    **_NODE,
     "merchant": "pk_merchant",
     "delivery": "uq_delivery_event",
-    "shop_order": "pk_shop_order",
+    # Half of all orders are this customer's.
+    "shop_order": "pk_shop_order, ix_shop_order_customer",
     "order_claim": "pk_order_claim",
 }
-_CLAIM = {**_CUSTOMER, "merchant": "pk_merchant"}
+_CLAIM = {**_NODE, "merchant": "pk_merchant"}
 
 REQUESTS: dict[str, HotStatement] = {
     "arrival": HotStatement(call=lambda tx: _arrive(tx, "client-1"), indexes=_ARRIVAL),

@@ -63,7 +63,7 @@ _SCRIPT = (
         (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
     SELECT {_id("node", "kind.name || n")}, {_id("person")}, kind.name, kind.name || '-' || n,
            CASE WHEN kind.name <> 'wallet' THEN {_SHOP} END, {_BEGIN}
-    FROM {_N}, unnest(ARRAY['client', 'customer', 'wallet']) AS kind (name)""",
+    FROM {_N}, unnest(ARRAY['client', 'wallet']) AS kind (name)""",
     f"""
     INSERT INTO touchpoint (merchant_id, touchpoint_id, identity_group_id, source,
                             referrer_group_id, landing_url, arrival_time)
@@ -112,11 +112,13 @@ _SCRIPT = (
     # Waiting, ready, decided, waiting for a rate.
     f"""
     INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
-        event_time, body_hash, order_time, content_key, total, currency, items, token_digests,
+        event_time, body_hash, order_time, content_key, customer_reference, total, currency,
+        items, token_digests,
         claim_count, claim_group_id, claim_time, claim_digest, interaction_generation,
         decided_generation, fixed_group_id, fixed_link, due_time, ready_round, needed_rate)
     SELECT {_SHOP}, 'order-' || n, {_AT}, {_id("purchase")}, 'confirmed', {_AT}, 'hash', {_AT},
-           '1', 100, 'EUR', '[]', ARRAY[sha256('token')],
+           '1', CASE WHEN n % 2 = 0 THEN 'customer-1' ELSE 'customer-' || n END,
+           100, 'EUR', '[]', ARRAY[sha256('token')],
            CASE WHEN n = 1 THEN :rows ELSE 1 END, {_id("person")}, {_AT}, sha256('token'),
            1, CASE WHEN n % 4 = 3 THEN 1 ELSE 0 END,
            CASE WHEN n % 4 = 3 THEN {_id("person")} END, CASE WHEN n % 4 = 3 THEN 'claim' END,

@@ -11,9 +11,11 @@ CUSTOMER = """
     SELECT identity_group_id FROM shop_order
     WHERE merchant_id = :merchant_id AND customer_reference = :customer_reference
       AND link IN ('claim', 'client')
-    ORDER BY create_time, order_reference LIMIT 1
+    ORDER BY purchase_id LIMIT 1
 """
 """The buyer of the first order of a customer whose buyer is known by more than a guess.
+
+The first one is the one that was reported first: the ids of purchases grow with time.
 
 Nothing is kept of it beside the orders, so nothing has to follow what becomes of them.
 """

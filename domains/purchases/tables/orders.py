@@ -121,8 +121,7 @@ shop_order = Table(
         "ix_shop_order_customer",
         "merchant_id",
         "customer_reference",
-        "create_time",
-        "order_reference",
+        "purchase_id",
         postgresql_where=_PROVEN,
     ),
     # Serves the cleaning of claims that no order ever met.

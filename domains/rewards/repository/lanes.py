@@ -58,7 +58,7 @@ _HOLD = text(
     INSERT INTO reward_lane (merchant_id, held) VALUES (:merchant_id, :held)
     ON CONFLICT (merchant_id) DO UPDATE SET held = excluded.held,
         -- Whoever releases a lane wants it to be tried now.
-        failure_count = 0, retry_time = NULL
+        failure_count = 0, retry_time = NULL, obstacle = ''
     """
 )
 

@@ -1,0 +1,63 @@
+"""The statement that reads whose a delivery is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import MerchantId
+
+# With the time at which this very delivery came first, if it could not be applied then.
+_SHOP = """
+    SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key,
+           CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time
+    FROM merchant LEFT JOIN merchant_webhook AS webhook USING (merchant_id)
+    LEFT JOIN LATERAL (
+        SELECT state, receive_time FROM delivery
+        WHERE merchant_id = merchant.merchant_id AND platform = webhook.platform
+          AND event_reference = :event_reference
+        OFFSET 0
+    ) AS kept ON true
+"""
+_SHOP_BY_MERCHANT = text(f"{_SHOP} WHERE merchant.merchant_id = :merchant_id")
+_SHOP_BY_PRODUCT = text(f"{_SHOP} WHERE merchant.product_id = :product_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """Whose deliveries come to an address, and how they are signed. No key: none is set up.
+
+    `first_time` is when the delivery that is asked about came first, if it was not applied then.
+    """
+
+    merchant_id: MerchantId
+    platform: str | None
+    sealed_key: bytes | None
+    first_time: datetime | None
+
+
+async def find_shop(
+    tx: Transaction,
+    *,
+    merchant_id: MerchantId | None,
+    product_id: bytes | None,
+    event_reference: str,
+) -> Shop | None:
+    """The shop of a merchant id or of a product id, for a delivery; None if there is none."""
+    asked = {"event_reference": event_reference}
+    if merchant_id is not None:
+        found = await tx.execute(_SHOP_BY_MERCHANT, {**asked, "merchant_id": merchant_id})
+    else:
+        found = await tx.execute(_SHOP_BY_PRODUCT, {**asked, "product_id": product_id})
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return Shop(
+        merchant_id=MerchantId(row.merchant_id),
+        platform=row.platform,
+        sealed_key=row.sealed_key,
+        first_time=row.first_time,
+    )
