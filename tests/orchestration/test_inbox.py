@@ -25,7 +25,10 @@ from tests.support.books import (
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
+from tests.support.triggers import FAIL, a_trigger
 from vocabulary.ids import DeliveryId
+
+HOUR = timedelta(hours=1)
 
 REPAIR = "ALTER TABLE shop_order DROP CONSTRAINT mistake"
 
@@ -330,3 +333,33 @@ async def test_shops_may_use_the_same_event_ids(database: Database) -> None:
         await shop.report("A-1", event_id="1")
 
     assert [await inbox(shop) for shop in shops] == [[("1", "applied", 1)]] * 2
+
+
+async def test_a_dead_delivery_that_is_sent_again_has_all_its_tries(database: Database) -> None:
+    """One minute in which all reports fail would have it dead again, without another try."""
+    shop = await a_shop(database, a_campaign())
+    body = shop.order_body("A-1", clientId="buyer")
+    only_this = f"IF NEW.order_reference = 'A-1' THEN {FAIL} END IF;"
+    async with a_trigger(database, "shop_order", "INSERT", only_this):
+        with pytest.raises(DeliveryPostponedError):
+            await shop.deliver(body, event_id="event-1")
+        for number in range(TRIES_MAX):
+            shop.flows.clock.advance(HOUR)
+            await shop.report(f"B-{number}", clientId="buyer")
+            shop.flows.clock.advance(HOUR)
+            await shop.flows.delivery_retries.run()
+    assert await state_of_event(shop, "event-1") == ("dead", TRIES_MAX)
+
+    async with a_trigger(database, "shop_order", "INSERT", FAIL):
+        with pytest.raises(DeliveryPostponedError):
+            await shop.deliver(body, event_id="event-1")
+        shop.flows.clock.advance(HOUR)
+        await shop.flows.delivery_retries.run()
+
+    assert await state_of_event(shop, "event-1") == ("failed", 0)
+
+
+async def state_of_event(shop: Shop, event_id: str) -> tuple[str, int]:
+    """How far a delivery of an event has come, and how many tries it was charged."""
+    [found] = [each for each in await deliveries_of(shop) if each.event_reference == event_id]
+    return found.state, found.try_count

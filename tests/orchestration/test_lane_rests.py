@@ -169,3 +169,19 @@ async def test_a_refund_does_not_end_the_rest_of_a_lane(database: Database) -> N
         await shop.look_and_rest()
 
         assert (await lane_row(shop)).failure_count == 3
+
+
+async def test_a_released_lane_has_no_obstacle_of_before(database: Database) -> None:
+    """An operator would look for a fault that is not there any more, and that nothing clears."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="buyer")
+    async with a_trigger(database, "reward", "INSERT", FAIL):
+        await shop.look_and_rest()
+    await hold(shop, held=True)
+    shop.flows.clock.advance(SECOND)
+    await shop.report("A-1", "refunded", ordered=NOON)
+    await hold(shop, held=False)
+    await shop.work()
+
+    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    assert (lane.due_count, lane.waiting_count, lane.obstacle) == (0, 0, Obstacle.NONE)

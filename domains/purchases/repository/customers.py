@@ -15,9 +15,8 @@ CUSTOMER = """
 """
 """The buyer of the first order of a customer whose buyer is known by more than a guess.
 
-The first one is the one that was reported first: the ids of purchases grow with time.
-
-Nothing is kept of it beside the orders, so nothing has to follow what becomes of them.
+That is the one that was reported first: the ids of purchases grow with time. Nothing is kept of it
+beside the orders, so nothing has to follow what becomes of them.
 """
 
 _CUSTOMER = text(CUSTOMER)

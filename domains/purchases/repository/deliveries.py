@@ -38,7 +38,8 @@ _KEEP = text(
         failure = excluded.failure, retry_time = excluded.retry_time,
         receive_time = LEAST(known.receive_time, excluded.receive_time),
         -- Whoever sends a dead one again wants it to be tried as often as a new one.
-        try_count = CASE WHEN known.state = 'dead' THEN 0 ELSE known.try_count END,
+        try_count = CASE WHEN known.state = 'dead' AND excluded.state = 'failed' THEN 0
+                         ELSE known.try_count END,
         try_time = excluded.try_time
     WHERE known.state IN ('failed', 'dead')
     RETURNING delivery_id

@@ -68,8 +68,10 @@ class PurchaseWebhookServiceServicer:
         `totalPrice` and `currency` are required once the order is confirmed. Times default to
         the time at which the delivery was received first, also if it failed then and is sent
         again. `createdAt` is never taken to lie in the future. Reports of one order count in the
-        order of `updatedAt`, so name it; it may be a day ahead of our clock. A report without a
-        total leaves the total and the lines as another report had them.
+        order of `updatedAt`, so name it; it may be a day ahead of our clock. What a
+        report leaves out, its total, its customer or its lines, stays as the newest report that names
+        it said; a report without a total changes none of them. An empty list says that there are no
+        lines.
 
         Who bought: the browser that claims the order with a `token` that one of its reports has
         carried (the first 100 different ones count), else the browser of `clientId` in the newest
