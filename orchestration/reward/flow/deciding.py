@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -145,7 +146,10 @@ class BatchDeciding:
         events = await self._facts.load(tx, merchant, outcome.events, depth_max=depth_max)
         ends = windows_of(campaigns, events)
         state = await self._campaigns.lock_windows(tx, ends)
-        result = decide_batch(
+        # Merchants choose how long it computes. Their lanes alone may wait for it: on this thread,
+        # the transactions of all others would be cut off as idle.
+        result = await asyncio.to_thread(
+            decide_batch,
             campaigns,
             events,
             state,
