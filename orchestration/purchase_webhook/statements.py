@@ -99,9 +99,14 @@ _APPLY = text(
                        standing.state, standing.event_time, standing.body_hash,
                        standing.generation, standing.voided,
                        content.content_key, content.total, content.currency,
-                       customer.customer_reference,
-                       NULLIF(customer.customer_key, content.content_key),
-                       lines.items, NULLIF(lines.items_key, content.content_key),
+                       CASE WHEN named.has_customer THEN excluded.customer_reference
+                            ELSE known.customer_reference END,
+                       NULLIF(CASE WHEN named.has_customer THEN excluded.content_key
+                                   ELSE judged.customer_key END, content.content_key),
+                       CASE WHEN named.has_lines THEN excluded.items
+                            ELSE COALESCE(known.items, '[]') END,
+                       NULLIF(CASE WHEN named.has_lines THEN excluded.content_key
+                                   ELSE judged.items_key END, content.content_key),
                        CASE WHEN judged.is_fixed THEN known.order_time ELSE dated.order_time END,
                        CASE WHEN known.fixed_generation > 0
                             THEN NULLIF(dated.order_time, known.order_time) END,
@@ -132,7 +137,9 @@ _APPLY = text(
                                AND cardinality(known.token_digests) < {TOKENS_MAX}
                                AS carries_new_token,
                            excluded.hint_key > known.hint_key AS hints,
-                           known.guess_customer IS NULL AS guesses
+                           known.guess_customer IS NULL AS guesses,
+                           COALESCE(known.customer_key, known.content_key) AS customer_key,
+                           COALESCE(known.items_key, known.content_key) AS items_key
                 ) AS judged, LATERAL (
                     SELECT judged.is_newer AND known.voided AND said.is_confirmed AS is_reborn
                 ) AS life, LATERAL (
@@ -154,22 +161,11 @@ _APPLY = text(
                     WHERE excluded.content_key <= known.content_key
                 ) AS content, LATERAL (
                     -- What a report leaves out stays as another one named it.
-                    SELECT COALESCE(known.customer_key, known.content_key) AS known_key
-                ) AS named_customer, LATERAL (
-                    SELECT excluded.customer_reference, excluded.content_key AS customer_key
-                    WHERE excluded.customer_key IS NULL
-                      AND excluded.content_key > named_customer.known_key
-                    UNION ALL
-                    SELECT known.customer_reference, named_customer.known_key LIMIT 1
-                ) AS customer, LATERAL (
-                    SELECT COALESCE(known.items_key, known.content_key) AS known_key
-                ) AS named_lines, LATERAL (
-                    SELECT excluded.items, excluded.content_key AS items_key
-                    WHERE excluded.items_key IS NULL
-                      AND excluded.content_key > named_lines.known_key
-                    UNION ALL
-                    SELECT COALESCE(known.items, '[]'), named_lines.known_key LIMIT 1
-                ) AS lines, LATERAL (
+                    SELECT excluded.customer_key IS NULL
+                               AND excluded.content_key > judged.customer_key AS has_customer,
+                           excluded.items_key IS NULL
+                               AND excluded.content_key > judged.items_key AS has_lines
+                ) AS named, LATERAL (
                     -- A time that the shop named, else that of the first report; the earlier
                     -- of two.
                     SELECT CASE

@@ -82,7 +82,8 @@ READS = {
         {"delivery", "identity_node", "merchant", "order_claim", "shop_order"},
         (
             "claims are counted in the order's row: who has seen another number decides nothing,"
-            " and does it again under a lock of its own statement"
+            " and does it again under a lock of its own statement; who the customer is, by other"
+            " orders, is asked as of the report's receipt"
         ),
     ),
 }

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.transaction import Database
 from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.turns import LaneTurns
-from tests.orchestration.test_lane_rounds import prepared
+from tests.orchestration.test_lane_rounds import a_decided_life, prepared
 from tests.support.books import assert_books_balance, order_of, rewards_of
 from tests.support.connections import holding
 from tests.support.flows import NOON
@@ -24,16 +24,6 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 LOCK = "SELECT 1 FROM shop_order WHERE order_reference = 'A-1' FOR NO KEY UPDATE"
 TENTH = a_campaign("tenth", amount=percent("10"))
-
-
-async def a_decided_life(database: Database) -> tuple[Shop, UUID]:
-    """A worker dies when it has decided the first life of an order; and whose order it is."""
-    shop = await a_shop(database, a_campaign())
-    await shop.report("A-1", clientId="hinted")
-    hinted = (await shop.arrive("hinted")).identity_group_id
-    assert await shop.flows.turns.decide(await prepared(shop)) is not None
-    shop.flows.clock.advance(SECOND)
-    return shop, hinted
 
 
 async def assert_both_lives_are_of(shop: Shop, hinted: UUID) -> None:
@@ -53,7 +43,7 @@ async def test_a_decided_life_whose_refund_meets_a_writer_keeps_its_buyer(
     engine: AsyncEngine, real_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A message that comes with a refund would hand a paid order to whoever claims it next."""
-    shop, hinted = await a_decided_life(real_database)
+    shop, hinted, _ = await a_decided_life(real_database)
     for status in ("refunded", "confirmed"):
         await shop.report("A-1", status, ordered=NOON)
         shop.flows.clock.advance(SECOND)
@@ -75,7 +65,7 @@ async def test_a_decided_life_that_ends_within_a_turn_keeps_its_buyer(
     real_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refunded and paid again as a turn begins, a paid order would become another person's."""
-    shop, hinted = await a_decided_life(real_database)
+    shop, hinted, _ = await a_decided_life(real_database)
     prepare = LaneTurns.prepare
     reports = ["refunded", "confirmed"]
 
@@ -92,16 +82,22 @@ async def test_a_decided_life_that_ends_within_a_turn_keeps_its_buyer(
     await assert_both_lives_are_of(shop, hinted)
 
 
-@pytest.mark.parametrize("heard", ["claim", "date"])
-async def test_a_currency_that_is_corrected_while_an_order_is_fixed_lets_go_of_it(
-    database: Database, heard: str
-) -> None:
-    """It would be fixed for good: what buyer and shop say afterwards would count for nothing."""
+async def a_shop_that_waits_for_a_rate(database: Database) -> Shop:
+    """Its order is to be tried again."""
     shop = await a_shop(database, TENTH)
     await shop.report("A-1", currency="USD", clientId="hinted")
     # It waits for a rate, and is tried again.
     await shop.work()
     shop.flows.clock.advance(MINUTE)
+    return shop
+
+
+@pytest.mark.parametrize("heard", ["claim", "date"])
+async def test_a_currency_that_is_corrected_while_an_order_is_fixed_lets_go_of_it(
+    database: Database, heard: str
+) -> None:
+    """It would be fixed for good: what buyer and shop say afterwards would count for nothing."""
+    shop = await a_shop_that_waits_for_a_rate(database)
     batch = await prepared(shop)
     await shop.report("A-1", ordered=NOON, currency="GBP", clientId="hinted")
     outcome = await shop.flows.turns.decide(batch)
@@ -128,10 +124,7 @@ async def test_an_order_that_is_corrected_while_it_is_fixed_leaves_the_books_rig
     database: Database,
 ) -> None:
     """An operator's check of the ledger would find an order that no lane is about to decide."""
-    shop = await a_shop(database, TENTH)
-    await shop.report("A-1", currency="USD", clientId="hinted")
-    await shop.work()
-    shop.flows.clock.advance(MINUTE)
+    shop = await a_shop_that_waits_for_a_rate(database)
     await prepared(shop)
 
     await shop.report("A-1", ordered=NOON, currency="GBP", clientId="hinted")
@@ -143,10 +136,7 @@ async def test_an_order_that_is_corrected_while_it_is_fixed_is_open_while_its_la
     database: Database,
 ) -> None:
     """For minutes buyers' proof would be refused, and count for nothing in the end."""
-    shop = await a_shop(database, TENTH)
-    await shop.report("A-1", currency="USD", clientId="hinted")
-    await shop.work()
-    shop.flows.clock.advance(MINUTE)
+    shop = await a_shop_that_waits_for_a_rate(database)
     batch = await prepared(shop)
     shop.flows.clock.advance(SECOND)
     await shop.report("A-1", currency="EUR", clientId="hinted", ordered=NOON)

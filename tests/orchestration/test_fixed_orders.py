@@ -14,7 +14,7 @@ from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import InteractionState
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.reward.flow.prepared import PreparedBatch
-from tests.orchestration.test_lane_rounds import prepared
+from tests.orchestration.test_lane_rounds import a_decided_life, prepared
 from tests.orchestration.test_late_rates import announce, observe
 from tests.support.books import (
     amounts_of,
@@ -196,12 +196,7 @@ async def test_a_life_that_was_decided_and_not_let_go_of_keeps_its_buyer(
     database: Database,
 ) -> None:
     """A worker dies, the order is refunded and paid again: it would become another person's."""
-    shop = await a_shop(database, a_campaign())
-    await shop.report("A-1", clientId="hinted")
-    hinted = (await shop.arrive("hinted")).identity_group_id
-    batch = await prepared(shop)
-    assert await shop.flows.turns.decide(batch) is not None
-    shop.flows.clock.advance(SECOND)
+    shop, hinted, _ = await a_decided_life(database)
     await shop.report("A-1", "refunded", ordered=NOON)
     shop.flows.clock.advance(SECOND)
     await shop.report("A-1", ordered=NOON)

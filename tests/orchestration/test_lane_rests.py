@@ -12,7 +12,7 @@ from domains.rewards.model import Obstacle
 from infrastructure.database.transaction import Database
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
-from tests.orchestration.test_lane_rounds import lane_row, prepared
+from tests.orchestration.test_lane_rounds import a_decided_life, lane_row, prepared
 from tests.support.books import assert_books_balance, order_of, rewards_of
 from tests.support.connections import holding
 from tests.support.flows import NOON
@@ -137,13 +137,7 @@ async def test_what_is_decided_is_not_opened_after_a_turn_that_failed_late(
     database: Database,
 ) -> None:
     """Its reward would be one person's, and the order, with all its next lives, another one's."""
-    shop = await a_shop(database, a_campaign())
-    await shop.report("A-1", clientId="hinted")
-    hinted = (await shop.arrive("hinted")).identity_group_id
-    batch = await prepared(shop)
-    outcome = await shop.flows.turns.decide(batch)
-    assert outcome is not None
-    assert outcome.decided_count == 1
+    shop, hinted, batch = await a_decided_life(database)
 
     await shop.flows.setbacks.open_again(batch)
     claimed = await shop.claim("late", "A-1")

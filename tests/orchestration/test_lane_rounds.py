@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -69,6 +70,19 @@ async def prepared(shop: Shop, *, limit: int = 200) -> PreparedBatch:
     batch = await shop.flows.turns.prepare(lane, limit=limit)
     assert batch is not None
     return batch
+
+
+async def a_decided_life(database: Database) -> tuple[Shop, UUID, PreparedBatch]:
+    """A shop, whose its order is, and what a worker decided that dies before it lets go of it."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="hinted")
+    hinted = (await shop.arrive("hinted")).identity_group_id
+    batch = await prepared(shop)
+    outcome = await shop.flows.turns.decide(batch)
+    assert outcome is not None
+    assert outcome.decided_count == 1
+    shop.flows.clock.advance(timedelta(seconds=1))
+    return shop, hinted, batch
 
 
 async def lane_row(shop: Shop) -> Any:

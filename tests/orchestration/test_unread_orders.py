@@ -12,7 +12,7 @@ from domains.campaign.model import Recipient, Trigger
 from domains.rewards.model import InteractionState
 from domains.rewards.service.lanes import UNREAD_PAUSE
 from infrastructure.database.transaction import Database
-from tests.orchestration.test_lane_rounds import lane_row, prepared
+from tests.orchestration.test_lane_rounds import a_decided_life, lane_row
 from tests.support.books import assert_books_balance, events_of, order_of, states_of
 from tests.support.flows import NOON, flows_on
 from tests.support.rules import a_campaign
@@ -47,6 +47,18 @@ async def decided_of(shop: Shop) -> set[str]:
         for event, state in (await states_of(shop)).items()
         if state is InteractionState.DECIDED
     }
+
+
+async def a_shop_with_a_referral(database: Database) -> Shop:
+    """A friend brought a visitor, and is paid for it."""
+    shop = await a_shop(
+        database,
+        a_campaign(),
+        a_campaign("brought", to=Recipient.REFERRER, trigger=Trigger.REFERRAL),
+    )
+    await shop.arrive("friend")
+    await shop.arrive("visitor", referrer="friend")
+    return shop
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
@@ -97,13 +109,7 @@ async def test_an_order_that_cannot_be_read_costs_no_try_and_is_decided_once_it_
 
 async def test_a_reason_of_another_version_is_no_obstacle(database: Database) -> None:
     """A shop's orders would wait for ever for a reason that nobody knows any more."""
-    shop = await a_shop(
-        database,
-        a_campaign(),
-        a_campaign("brought", to=Recipient.REFERRER, trigger=Trigger.REFERRAL),
-    )
-    await shop.arrive("friend")
-    await shop.arrive("visitor", referrer="friend")
+    shop = await a_shop_with_a_referral(database)
     for order in ("A-1", "B-1"):
         await shop.report(order, clientId="buyer")
     await change(database, "UPDATE interaction SET obstacle = 'OF_TOMORROW'")
@@ -116,13 +122,7 @@ async def test_a_reason_of_another_version_is_no_obstacle(database: Database) ->
 
 async def test_a_referral_that_cannot_be_read_holds_up_no_other(database: Database) -> None:
     """One row about a visitor would stop all that their shop pays."""
-    shop = await a_shop(
-        database,
-        a_campaign(),
-        a_campaign("brought", to=Recipient.REFERRER, trigger=Trigger.REFERRAL),
-    )
-    await shop.arrive("friend")
-    await shop.arrive("visitor", referrer="friend")
+    shop = await a_shop_with_a_referral(database)
     # As when a person asks to be forgotten.
     await change(database, "DELETE FROM referral_link")
     shop.flows.clock.advance(SECOND)
@@ -175,13 +175,7 @@ async def test_what_is_decided_is_not_opened_by_whoever_cannot_read_it(
     database: Database,
 ) -> None:
     """Another version decided it and was killed; then the order is one person's, its reward not."""
-    shop = await a_shop(database, a_campaign())
-    await shop.report("A-1", clientId="hinted")
-    hinted = (await shop.arrive("hinted")).identity_group_id
-    shop.flows.clock.advance(SECOND)
-    outcome = await shop.flows.turns.decide(await prepared(shop))
-    assert outcome is not None
-    assert outcome.decided_count == 1
+    shop, hinted, _ = await a_decided_life(database)
     await shop.report("B-1", clientId="other")
     await change(database, UNREADABLE["a line lacks a key"])
     for _ in range(3):
