@@ -18,7 +18,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.done ## install everything into .venv
-.venv/.done: requirements.lock pyproject.toml
+.venv/.done: pip.lock requirements.lock pyproject.toml
 	@found=""; for each in $(PYTHONS); do \
 	  if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
 	  then found=$$each; break; fi; done; \
@@ -27,6 +27,7 @@ setup: .venv/.done ## install everything into .venv
 	  exit 1; fi; \
 	test -x $(BIN)/python || $$found -m venv .venv
 	@echo "Installing what is needed into .venv …"
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r pip.lock
 # What is imported is compiled then: most of what is installed never is, and it would take half the time.
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .

@@ -12,7 +12,7 @@ from server.embedded.progress import SilentReporter
 from server.embedded.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A running mesh of the tests' own. Durable, because parts of it are killed."""
     folder: Path = tmp_path_factory.mktemp("mesh") / ".guerdon"
