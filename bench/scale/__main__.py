@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from bench.scale.shop import Shop, open_shop
 from bench.scale.situations import MEASURED_ONLY, SITUATIONS, Situation, begin_small
-from bench.scale.timing import RATIO_MAX, Figure, at, warm_up
+from bench.scale.timing import LOOK, RATIO_MAX, Figure, at, warm_up
 from infrastructure.database.engine import Limits, create_engine
 from infrastructure.database.metadata import metadata
 from infrastructure.database.schema import migrate
@@ -90,9 +90,17 @@ def _table(situation: Situation, figures: Sequence[Figure]) -> Table:
             f"{at(each.small, 0.5) * 1000:.2f} ms",
             f"{at(each.large, 0.5) * 1000:.2f} ms",
             f"{each.ratio:.2f}",
-            "over" if each.is_over else "OK" if each.ratio <= RATIO_MAX else "noise",
+            _verdict(each),
         )
     return table
+
+
+def _verdict(figure: Figure) -> str:
+    if figure.is_over:
+        return "over"
+    if figure.ratio <= RATIO_MAX:
+        return "OK"
+    return "part" if figure.name == LOOK else "noise"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from bench.scale.loads import (
     WAITING_ORDERS,
 )
 from bench.scale.shop import BUYER, CLAIMED, FRIENDS, Shop
-from bench.scale.timing import BATCHES, Figure, Times, compare, figures, lane, timed
+from bench.scale.timing import BATCHES, LOOK, Figure, Times, compare, figures, lane, timed
 from server.wiring import REWARD_BATCH_SIZE
 
 TOUCHES_MANY = 100_000
@@ -79,11 +79,11 @@ async def due(small: Shop, large: Shop) -> list[Figure]:
         await lane(small, quick)
         assert batch is not None, "something is due"
         await timed(slow, "batch of 200", partial(large.decide, batch))
-        await timed(slow, "look", large.look)
+        await timed(slow, LOOK, large.look)
         begin = time.perf_counter()
         batch = await large.prepare(waits)
         fixed = time.perf_counter() - begin
-        slow.setdefault("lane claim", []).append(slow["look"][-1] + fixed + share)
+        slow.setdefault("lane claim", []).append(slow[LOOK][-1] + fixed + share)
     return [*found, *figures(quick, slow)]
 
 
@@ -125,7 +125,7 @@ async def merchants(small: Shop, large: Shop) -> list[Figure]:
     return [
         figure
         for figure in await compare(small, large)
-        if figure.name in {"look", "lane claim", "arrival", "webhook"}
+        if figure.name in {LOOK, "lane claim", "arrival", "webhook"}
     ]
 
 

@@ -6,13 +6,13 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import aiohttp
 import click
 import grpc
-import httpx
 import orjson
 from google.protobuf.message import Message
 
@@ -23,6 +23,7 @@ PAUSE_SECONDS = 0.5
 TIMEOUT_SECONDS = 30
 _AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 _AGAIN_HTTP = {429, 502, 503, 504}
+_JSON = {"content-type": "application/json"}
 
 Result = TypeVar("Result")
 
@@ -35,7 +36,7 @@ class MeshClient:
     carry request ids.
     """
 
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     channel: grpc.aio.Channel
     proof: tuple[tuple[str, str], ...]
     again_count: int = 0
@@ -53,33 +54,33 @@ class MeshClient:
 
         return await self._until_answered(once)
 
-    async def json(self, path: str, body: object, headers: dict[str, str]) -> Any:
+    async def post(self, path: str, body: object, headers: Mapping[str, str]) -> None:
         """Posts JSON to the public listener, as a browser does."""
+        await self._send(path, orjson.dumps(body), headers)
 
-        async def once() -> Any:
-            answer = await self.http.post(path, json=body, headers=headers)
-            return _read(answer)
-
-        return await self._until_answered(once)
-
-    async def deliver(self, path: str, body: object, *, key: str) -> str:
+    async def deliver(self, path: str, body: object, *, key: str) -> None:
         """Sends a signed webhook to the public listener, as a shop does."""
         raw = orjson.dumps(body)
         signature = base64.b64encode(hmac.digest(key.encode(), raw, hashlib.sha256)).decode()
+        await self._send(path, raw, {"x-hmac-sha256": signature})
 
-        async def once() -> str:
-            headers = {"x-hmac-sha256": signature, "content-type": "application/json"}
-            answer = await self.http.post(path, content=raw, headers=headers)
-            _read(answer)
-            return answer.text
+    async def _send(self, path: str, raw: bytes, headers: Mapping[str, str]) -> None:
+        async def once() -> None:
+            async with self.http.post(path, data=raw, headers={**_JSON, **headers}) as answer:
+                if answer.status in _AGAIN_HTTP:
+                    raise _BusyError
+                if not answer.ok:
+                    message = f"{path} was refused: {await answer.text()}"
+                    raise click.ClickException(message)
+                await answer.read()
 
-        return await self._until_answered(once)
+        await self._until_answered(once)
 
     async def _until_answered(self, once: Callable[[], Awaitable[Result]]) -> Result:
         for _ in range(TRIES_MAX):
             try:
                 return await once()
-            except (httpx.TransportError, _BusyError):
+            except (aiohttp.ClientError, TimeoutError, _BusyError):
                 pass
             self.again_count += 1
             await asyncio.sleep(PAUSE_SECONDS)
@@ -89,13 +90,3 @@ class MeshClient:
 
 class _BusyError(Exception):
     """The mesh is there and cannot answer now."""
-
-
-def _read(answer: httpx.Response) -> Any:
-    if answer.status_code in _AGAIN_HTTP:
-        raise _BusyError
-    if answer.is_error:
-        message = f"{answer.request.url.path} was refused: {answer.text}"
-        raise click.ClickException(message)
-    is_json = answer.headers.get("content-type", "").startswith("application/json")
-    return answer.json() if is_json else None

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import click
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from server.commands.demo.client import MeshClient
+from server.commands.demo.client import TIMEOUT_SECONDS, MeshClient
 from server.commands.demo.plan import plan, read_purchases
 from server.commands.demo.replay import EPILOGUE_ORDERS, Teller, open_channel
 from server.commands.demo.report import draw, read_report, render
@@ -99,7 +99,8 @@ async def _running_mesh(console: Console) -> AsyncIterator[RunningStack]:
 @asynccontextmanager
 async def _client(stack: RunningStack) -> AsyncIterator[MeshClient]:
     channel = open_channel(stack.mesh_address)
-    async with channel, httpx.AsyncClient(base_url=stack.public_url, timeout=30) as http:
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    async with channel, aiohttp.ClientSession(stack.public_url, timeout=timeout) as http:
         yield MeshClient(
             http=http, channel=channel, proof=(("x-service-auth", stack.service_token),)
         )

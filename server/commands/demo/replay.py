@@ -235,7 +235,7 @@ class Teller:
             referrer = customers[number * 13 % len(customers)]
             arrival["referrerClientId"] = client_id_of(referrer, story.seed)
         headers = {"x-client-id": client_id}
-        await self._mesh.json("/user/track/arrival", arrival, headers)
+        await self._mesh.post("/user/track/arrival", arrival, headers)
         reference, token = f"TODAY-{number:03d}", f"today-{number}"
         claim = {
             "merchantId": story.merchant_id,
@@ -252,11 +252,11 @@ class Teller:
             "totalPrice": plain(scale(Decimal(1_000 + 25 * number), -2)),
         }
         if number % 3 == 0:
-            await self._mesh.json("/user/track/purchase", claim, headers)
+            await self._mesh.post("/user/track/purchase", claim, headers)
             await self._mesh.deliver(story.webhook_path, body, key=SIGNING_KEY)
         else:
             await self._mesh.deliver(story.webhook_path, body, key=SIGNING_KEY)
-            await self._mesh.json("/user/track/purchase", claim, headers)
+            await self._mesh.post("/user/track/purchase", claim, headers)
         story.epilogue_references.append(reference)
 
     async def _drained(self, story: Story) -> None:
