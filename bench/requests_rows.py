@@ -26,11 +26,12 @@ FLOOR_ORDERS = 20_000
 
 _ORDERS = text(
     """
-    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id,
+                            first_report_time, state,
                             event_time, body_hash, order_time, token_digests, total, currency,
                             items)
-    SELECT :merchant_id, 'floor-order-' || n, now(), uuidv7(), 'confirmed', now(), sha256('x'),
-           now(), ARRAY[sha256('x')], 59.80, 'USD', '[]'
+    SELECT :merchant_id, 'floor-order-' || n, now(), uuidv7(), now(), 'confirmed', now(),
+           sha256('x'), now(), ARRAY[sha256('x')], 59.80, 'USD', '[]'
     FROM generate_series(1, :order_count) AS n
     """
 )

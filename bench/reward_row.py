@@ -49,11 +49,12 @@ _PEOPLE = text(
         SELECT identity_group_id, row_number() OVER () - 1 AS n FROM numbered
         WHERE n >= 3 * :people / 4
     ), orders AS (
-        INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+        INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id,
+                                first_report_time, state,
                                 event_time, body_hash, order_time, token_digests, total, currency,
                                 items, claim_count, claim_group_id, claim_time, claim_digest,
                                 interaction_generation, due_time)
-        SELECT :merchant_id, :prefix || event.n, now(), uuidv7(), 'confirmed',
+        SELECT :merchant_id, :prefix || event.n, now(), uuidv7(), now(), 'confirmed',
                now() - interval '1 day', sha256('x'), now() - interval '1 day',
                ARRAY[sha256('x')], 20 + event.n % 80, 'USD',
                '[{"name": "mug", "price": "20", "title": "Mug", "quantity": 1, "image_url": "",

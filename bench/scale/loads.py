@@ -9,11 +9,12 @@ _BUYER = """
 
 _ORDERS = f"""
     WITH buyer AS MATERIALIZED (SELECT {_BUYER} AS person), made AS (
-        INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+        INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id,
+            first_report_time, state,
             event_time, body_hash, order_time, order_time_stated, content_key, total, currency,
             items, token_digests, claim_count, claim_group_id, claim_time, claim_digest,
             interaction_generation, due_time)
-        SELECT :merchant_id, CAST(:prefix AS text) || n, now(), uuidv7(), 'confirmed', now(),
+        SELECT :merchant_id, CAST(:prefix AS text) || n, now(), uuidv7(), now(), 'confirmed', now(),
                sha256(n::text::bytea), now() - interval '1 second' + n * interval '1 microsecond',
                true, '1', 100, 'EUR', '[]', ARRAY[sha256('token')], 1, buyer.person, now(),
                sha256('token'), 1, {{due_time}}

@@ -16,6 +16,7 @@ ALTER TABLE shop_order
     DROP CONSTRAINT ck_shop_order_link_known,
     DROP CONSTRAINT ck_shop_order_claims_whole,
     ALTER COLUMN order_reference TYPE text COLLATE "C",
+    ADD COLUMN first_report_time timestamptz,
     ADD COLUMN token_digests bytea[] NOT NULL DEFAULT '{}',
     ADD COLUMN claim_count integer NOT NULL DEFAULT 0,
     ADD COLUMN claim_group_id uuid,
@@ -57,6 +58,12 @@ SELECT merchant_id, order_reference, claim.digest, claim.person, min(claim.at),
        GREATEST(min(create_time), max(claim.at))
 FROM shop_order, unnest(claim_digests, claim_groups, claim_times) AS claim (digest, person, at)
 GROUP BY merchant_id, order_reference, claim.digest, claim.person;
+-- The ids of purchases begin with their time, in milliseconds.
+UPDATE shop_order SET
+    first_report_time = to_timestamp(
+        CAST(CAST('x' || left(replace(CAST(purchase_id AS text), '-', ''), 12) AS bit(48)) AS bigint)
+        / 1000.0)
+WHERE purchase_id IS NOT NULL;
 UPDATE shop_order SET
     token_digests = CASE WHEN token_digest IS NULL THEN '{}' ELSE ARRAY[token_digest] END,
     claim_count = cardinality(claim_digests),
@@ -89,7 +96,8 @@ ALTER TABLE shop_order
              WHEN hint_group_id IS NOT NULL THEN 'client'
              WHEN guess_group_id IS NOT NULL THEN 'customer' END) STORED,
     ADD CONSTRAINT ck_shop_order_reported_whole CHECK (
-        num_nulls(purchase_id, state, event_time, body_hash, order_time, items) IN (0, 6)),
+        num_nulls(purchase_id, first_report_time, state, event_time, body_hash, order_time,
+                  items) IN (0, 7)),
     ADD CONSTRAINT ck_shop_order_claim_whole CHECK (
         num_nulls(claim_group_id, claim_time, claim_digest) IN (0, 3)),
     ADD CONSTRAINT ck_shop_order_hint_whole CHECK ((hint_group_id IS NULL) = (hint_key = '')),
@@ -258,8 +266,8 @@ ALTER TABLE identity_node
     DROP CONSTRAINT ck_identity_node_kind_known,
     ADD CONSTRAINT ck_identity_node_kind_known CHECK (kind IN ('client', 'wallet'));
 CREATE INDEX ix_shop_order_customer ON shop_order
-    (merchant_id, customer_reference, purchase_id)
-    WHERE customer_reference IS NOT NULL AND link IN ('claim', 'client');
+    (merchant_id, customer_reference, first_report_time, order_reference)
+    WHERE customer_reference IS NOT NULL AND COALESCE(claim_group_id, hint_group_id) IS NOT NULL;
 DROP INDEX ix_referral_link_referee, ix_referral_link_referrer;
 CREATE INDEX ix_referral_link_referee ON referral_link
     (referee_group_id, merchant_id, start_time, referral_link_id);

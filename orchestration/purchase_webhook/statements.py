@@ -68,12 +68,13 @@ _APPLY = text(
         FROM fresh, shop
     ), claimed AS (
         INSERT INTO shop_order AS known
-            (merchant_id, order_reference, create_time, purchase_id, state, event_time, body_hash,
-             order_time, order_time_stated, content_key, total, currency, customer_reference,
-             customer_key, items, items_key, voided, token_digests, hint_group_id, hint_key,
-             guess_customer, guess_group_id, interaction_generation, due_time)
-        SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :state, :event_time,
-               :body_hash, :order_time, :order_time_stated, :content_key,
+            (merchant_id, order_reference, create_time, purchase_id, first_report_time, state,
+             event_time, body_hash, order_time, order_time_stated, content_key, total, currency,
+             customer_reference, customer_key, items, items_key, voided, token_digests,
+             hint_group_id, hint_key, guess_customer, guess_group_id, interaction_generation,
+             due_time)
+        SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :receive_time, :state,
+               :event_time, :body_hash, :order_time, :order_time_stated, :content_key,
                CAST(:total AS numeric), :currency, CAST(:customer_reference AS text),
                CASE WHEN CAST(:customer_reference AS text) IS NULL THEN '' END,
                COALESCE(CAST(:items AS jsonb), '[]'),
@@ -90,12 +91,13 @@ _APPLY = text(
                    AND COALESCE(said.hint_group_id, said.guess_group_id) IS NOT NULL AS begins
         ) AS interaction
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
-            (purchase_id, state, event_time, body_hash, generation, voided,
+            (purchase_id, first_report_time, state, event_time, body_hash, generation, voided,
              content_key, total, currency, customer_reference, customer_key, items, items_key,
              order_time, heard_time, order_time_stated, token_digests, claim_group_id, claim_time,
              claim_digest, hint_group_id, hint_key, guess_customer, guess_group_id,
              interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
+                       LEAST(known.first_report_time, excluded.first_report_time),
                        standing.state, standing.event_time, standing.body_hash,
                        standing.generation, standing.voided,
                        content.content_key, content.total, content.currency,

@@ -96,16 +96,17 @@ async def test_another_order_does_not_move_a_customer(database: Database) -> Non
     assert (await order_of(shop, "A-3")).identity_group_id == owner
 
 
-async def test_what_comes_after_the_decision_does_not_move_a_customer(
+async def test_what_comes_after_the_decision_tells_whose_the_customer_is(
     database: Database,
 ) -> None:
-    """An order would be one person's, and the account that it made known another one's."""
+    """Whose the next order is would depend on how soon a worker decided the first one."""
     shop = await a_shop(database, a_campaign())
     await shop.report("A-1", customerId="c-1", clientId="hinted")
     await shop.work()
-    await shop.claim("late", "A-1")
+    await shop.claim("buyer", "A-1")
 
     await shop.report("A-2", customerId="c-1")
 
-    hinted = (await shop.arrive("hinted")).identity_group_id
-    assert (await order_of(shop, "A-2")).identity_group_id == hinted
+    hinted, buyer = [(await shop.arrive(each)).identity_group_id for each in ("hinted", "buyer")]
+    persons = [(await order_of(shop, order)).identity_group_id for order in ("A-1", "A-2")]
+    assert persons == [hinted, buyer]

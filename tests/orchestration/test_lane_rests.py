@@ -17,7 +17,7 @@ from tests.support.books import assert_books_balance, order_of, rewards_of
 from tests.support.connections import holding
 from tests.support.flows import NOON
 from tests.support.races import beside
-from tests.support.rules import a_campaign
+from tests.support.rules import a_campaign, percent
 from tests.support.shop import Shop, a_shop
 from tests.support.triggers import FAIL, a_trigger
 
@@ -163,6 +163,22 @@ async def test_a_refund_does_not_end_the_rest_of_a_lane(database: Database) -> N
         await shop.look_and_rest()
 
         assert (await lane_row(shop)).failure_count == 3
+
+
+async def test_what_waits_for_a_rate_is_no_turn_that_succeeded(database: Database) -> None:
+    """A lane that fails would be tried in ever larger parts, for an order that only waits."""
+    shop = await a_shop(database, a_campaign(amount=percent("10")))
+    await shop.report("A-1", currency="USD", clientId="buyer", ordered=NOON)
+    for number in range(4):
+        await shop.report(f"B-{number}", clientId="buyer", ordered=NOON + SECOND)
+    shop.flows.clock.advance(HOUR)
+    async with a_trigger(database, "reward", "INSERT", FAIL):
+        for count in (1, 2, 3):
+            await shop.look_and_rest()
+            assert (await lane_row(shop)).failure_count == count
+            shop.flows.clock.advance(HOUR)
+
+    assert (await order_of(shop, "A-1")).needed_rate == "USD/EUR"
 
 
 async def test_a_released_lane_has_no_obstacle_of_before(database: Database) -> None:

@@ -31,11 +31,12 @@ _SEQUENCE = """
 """
 _MANY_ORDERS = """
     WITH made AS (
-        INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+        INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id,
+            first_report_time, state,
             event_time, body_hash, order_time, total, currency, items, hint_group_id, hint_key,
             interaction_generation, due_time)
         SELECT :merchant_id, 'A-' || lpad(number::text, 5, '0'), :now, gen_random_uuid(),
-               'confirmed', :now, '', :now, 1, 'EUR', '[]', gen_random_uuid(), '1', 1,
+               :now, 'confirmed', :now, '', :now, 1, 'EUR', '[]', gen_random_uuid(), '1', 1,
                CAST(:now AS timestamptz) + number * interval '1 millisecond'
         FROM generate_series(1, :count) AS number
         RETURNING merchant_id, order_reference, due_time

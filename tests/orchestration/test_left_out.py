@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
 from domains.campaign.model import Condition, ConditionGroup, Operator, PercentOf
 from infrastructure.database.transaction import Database
-from tests.support.books import amounts_of
+from tests.support.books import amounts_of, order_of
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign, percent
 from tests.support.shop import a_shop
@@ -68,3 +69,35 @@ async def test_a_part_of_the_goods_is_none_of_the_shipping(database: Database) -
     await shop.work()
 
     assert await amounts_of(shop) == [("purchase:A-1", 8_000_000)]
+
+
+@pytest.mark.parametrize(
+    ("with_total", "without_total", "customer"),
+    [("c-1", "c-2", "c-1"), (None, "c-2", "c-2"), ("c-1", None, "c-1")],
+)
+async def test_what_a_report_with_a_total_names_goes_before_what_one_without_does(
+    database: Database, with_total: str | None, without_total: str | None, customer: str
+) -> None:
+    """Whose customer and which lines an order has would depend on which message came first."""
+    lines = {"c-1": MUG, "c-2": CARD}
+    reports: list[dict[str, Any]] = [
+        {"customerId": with_total, "items": lines.get(with_total or "")},
+        {
+            "customerId": without_total,
+            "items": lines.get(without_total or ""),
+            "totalPrice": None,
+        },
+        {"customerId": None, "items": None, "totalPrice": "90.00"},
+    ]
+    for sequence in permutations(enumerate(reports)):
+        shop = await a_shop(database, reward_delay=HOUR)
+        shop.flows.clock.advance(10 * MINUTE)
+        for number, said in sequence:
+            await shop.report(
+                "A-1", "pending", ordered=NOON, updated=NOON + number * MINUTE, **said
+            )
+
+        order = await order_of(shop, "A-1")
+        product = lines[customer][0]["productId"]
+        assert order.customer_reference == customer, sequence
+        assert [each["product_reference"] for each in order.items] == [product], sequence

@@ -34,12 +34,13 @@ DOLLARS = Pair(base="USD", quote="EUR")
 POUNDS = Pair(base="GBP", quote="EUR")
 HELD = "SELECT 1 FROM shop_order WHERE order_reference = :order FOR NO KEY UPDATE"
 _MANY = """
-    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id,
+        first_report_time, state,
         event_time, body_hash, order_time, total, currency, items, interaction_generation,
         due_time, needed_rate)
-    SELECT merchant_id, 'B-' || number, create_time, gen_random_uuid(), state, event_time,
-           body_hash, order_time, total, currency, items, interaction_generation, due_time,
-           needed_rate
+    SELECT merchant_id, 'B-' || number, create_time, gen_random_uuid(), first_report_time,
+           state, event_time, body_hash, order_time, total, currency, items,
+           interaction_generation, due_time, needed_rate
     FROM shop_order, generate_series(1, :count) AS number WHERE merchant_id = :shop
 """
 _TELL_SLOWLY = """

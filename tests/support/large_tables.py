@@ -111,13 +111,14 @@ _SCRIPT = (
     SELECT {_id("rate")}, 'USD', 'EUR', 1, {_AT}, 'bank', {_AT} FROM {_N}""",
     # Waiting, ready, decided, waiting for a rate.
     f"""
-    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
+    INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id,
+        first_report_time, state,
         event_time, body_hash, order_time, content_key, customer_reference, total, currency,
         items, token_digests,
         claim_count, claim_group_id, claim_time, claim_digest, interaction_generation,
         decided_generation, fixed_group_id, fixed_link, due_time, ready_round, needed_rate)
-    SELECT {_SHOP}, 'order-' || n, {_AT}, {_id("purchase")}, 'confirmed', {_AT}, 'hash', {_AT},
-           '1', CASE WHEN n % 2 = 0 THEN 'customer-1' ELSE 'customer-' || n END,
+    SELECT {_SHOP}, 'order-' || n, {_AT}, {_id("purchase")}, {_AT}, 'confirmed', {_AT}, 'hash',
+           {_AT}, '1', CASE WHEN n % 2 = 0 THEN 'customer-1' ELSE 'customer-' || n END,
            100, 'EUR', '[]', ARRAY[sha256('token')],
            CASE WHEN n = 1 THEN :rows ELSE 1 END, {_id("person")}, {_AT}, sha256('token'),
            1, CASE WHEN n % 4 = 3 THEN 1 ELSE 0 END,

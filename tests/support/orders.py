@@ -28,6 +28,7 @@ async def add_order(
         "order_reference": order_reference,
         "create_time": ORDERED,
         "purchase_id": uuid4(),
+        "first_report_time": ORDERED,
         "state": "confirmed",
         "event_time": ORDERED,
         "body_hash": b"",

@@ -8,15 +8,16 @@ from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId
 
 CUSTOMER = """
-    SELECT identity_group_id FROM shop_order
+    SELECT COALESCE(claim_group_id, hint_group_id) AS identity_group_id FROM shop_order
     WHERE merchant_id = :merchant_id AND customer_reference = :customer_reference
-      AND link IN ('claim', 'client')
-    ORDER BY purchase_id LIMIT 1
+      AND COALESCE(claim_group_id, hint_group_id) IS NOT NULL
+    ORDER BY first_report_time, order_reference LIMIT 1
 """
-"""The buyer of the first order of a customer whose buyer is known by more than a guess.
+"""Who the first reported order of a customer shows to be its buyer, by more than a guess.
 
-That is the one that was reported first: the ids of purchases grow with time. Nothing is kept of it
-beside the orders, so nothing has to follow what becomes of them.
+Evidence is asked, not the buyer: while a worker decides an order it has a buyer that may still be
+undone, and what is heard after a decision is as true of the customer as what came before. Nothing
+is kept of it beside the orders, so nothing has to follow what becomes of them.
 """
 
 _CUSTOMER = text(CUSTOMER)

@@ -6,7 +6,8 @@ from domains.purchases.model import OrderState
 
 ORDER_RULES = {
     "reported_whole": (
-        "num_nulls(purchase_id, state, event_time, body_hash, order_time, items) IN (0, 6)"
+        "num_nulls(purchase_id, first_report_time, state, event_time, body_hash, order_time,"
+        " items) IN (0, 7)"
     ),
     "claim_whole": "num_nulls(claim_group_id, claim_time, claim_digest) IN (0, 3)",
     "hint_whole": "(hint_group_id IS NULL) = (hint_key = '')",

@@ -23,7 +23,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from domains.purchases.tables.order_rules import ORDER_RULES
 from infrastructure.database.metadata import metadata
 
-_PROVEN = text("customer_reference IS NOT NULL AND link IN ('claim', 'client')")
+_PROVEN = text(
+    "customer_reference IS NOT NULL AND COALESCE(claim_group_id, hint_group_id) IS NOT NULL"
+)
 _REPORTED = text("purchase_id IS NOT NULL")
 _WAITS = text("needed_rate IS NOT NULL")
 _RATED = text("needed_rate IS NOT NULL AND order_time IS NOT NULL")
@@ -41,6 +43,8 @@ shop_order = Table(
     Column("create_time", DateTime(timezone=True), nullable=False),
     # What the shop reported. All empty until it does.
     Column("purchase_id", Uuid, unique=True),
+    # When the first of its reports was received, by whatever try it was applied.
+    Column("first_report_time", DateTime(timezone=True)),
     Column("state", Text),
     Column("event_time", DateTime(timezone=True)),
     Column("body_hash", LargeBinary),
@@ -117,11 +121,14 @@ shop_order = Table(
     # Serves list_purchases(): the ids grow with time.
     Index("ix_shop_order_purchase", "merchant_id", "purchase_id", postgresql_where=_REPORTED),
     # Serves whoever asks who a customer is. Those whose buyer is a guess themselves tell nothing.
+    # No other index has its order: were it that of the purchases' ids, a plan for few customers
+    # would walk all purchases in its place.
     Index(
         "ix_shop_order_customer",
         "merchant_id",
         "customer_reference",
-        "purchase_id",
+        "first_report_time",
+        "order_reference",
         postgresql_where=_PROVEN,
     ),
     # Serves the cleaning of claims that no order ever met.

@@ -111,9 +111,10 @@ class IdentityNode(_message.Message):
         KIND_CLIENT: IdentityNode._Kind.ValueType  # 1
         """A browser, at one merchant."""
         KIND_CUSTOMER: IdentityNode._Kind.ValueType  # 2
-        """A customer account, at one merchant: it is the buyer's of the first order that names the
-        customer and whose buyer is known by more than that. It can be resolved and is not listed,
-        since it follows from the shop's orders.
+        """A customer account, at one merchant: it is the person's whom the first reported order that
+        names the customer shows to have bought, by a claim or a client id, also if that came after
+        the order was decided. It can be resolved and is not listed, since it follows from the
+        shop's orders.
         """
         KIND_WALLET: IdentityNode._Kind.ValueType  # 3
         """A wallet, everywhere."""
@@ -126,9 +127,10 @@ class IdentityNode(_message.Message):
     KIND_CLIENT: IdentityNode.Kind.ValueType  # 1
     """A browser, at one merchant."""
     KIND_CUSTOMER: IdentityNode.Kind.ValueType  # 2
-    """A customer account, at one merchant: it is the buyer's of the first order that names the
-    customer and whose buyer is known by more than that. It can be resolved and is not listed,
-    since it follows from the shop's orders.
+    """A customer account, at one merchant: it is the person's whom the first reported order that
+    names the customer shows to have bought, by a claim or a client id, also if that came after
+    the order was decided. It can be resolved and is not listed, since it follows from the
+    shop's orders.
     """
     KIND_WALLET: IdentityNode.Kind.ValueType  # 3
     """A wallet, everywhere."""

@@ -70,8 +70,8 @@ class PurchaseWebhookServiceServicer:
         again. `createdAt` is never taken to lie in the future. Reports of one order count in the
         order of `updatedAt`, so name it; it may be a day ahead of our clock. What a
         report leaves out, its total, its customer or its lines, stays as the newest report that names
-        it said; a report without a total changes none of them. An empty list says that there are no
-        lines.
+        it said; what reports with a total name goes before what those without one do. An empty list
+        says that there are no lines.
 
         Who bought: the browser that claims the order with a `token` that one of its reports has
         carried (the first 100 different ones count), else the browser of `clientId` in the newest
