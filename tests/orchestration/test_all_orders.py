@@ -223,6 +223,7 @@ async def a_scene(database: Database) -> tuple[Shop, dict[str, IdentityGroupId]]
     shop = await a_shop(database, a_campaign())
     people = {name: (await shop.arrive(name)).identity_group_id for name in PEOPLE}
     await shop.report("first", customerId="c-1", clientId="guessed", ordered=EARLIER)
+    shop.flows.clock.advance(timedelta(seconds=1))
     return shop, people
 
 

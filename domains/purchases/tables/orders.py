@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     Computed,
     DateTime,
-    Index,
     Integer,
     LargeBinary,
     Numeric,
@@ -20,16 +19,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from domains.purchases.tables.order_indexes import ORDER_INDEXES
 from domains.purchases.tables.order_rules import ORDER_RULES
 from infrastructure.database.metadata import metadata
-
-_PROVEN = text(
-    "customer_reference IS NOT NULL AND COALESCE(claim_group_id, hint_group_id) IS NOT NULL"
-)
-_REPORTED = text("purchase_id IS NOT NULL")
-_WAITS = text("needed_rate IS NOT NULL")
-_RATED = text("needed_rate IS NOT NULL AND order_time IS NOT NULL")
-_DUE = text("due_time IS NOT NULL AND ready_round IS NULL")
 
 # One row is the only truth about an order: what the shop reported, what is known about its
 # buyer and its time, and whether its rewards are decided. Webhook, claim and worker each write it
@@ -118,37 +110,6 @@ shop_order = Table(
     # The rate that the order waits for, as in `USD/EUR`.
     Column("needed_rate", Text(collation="C")),
     *(CheckConstraint(rule, name=name) for name, rule in ORDER_RULES.items()),
-    # Serves list_purchases(): the ids grow with time.
-    Index("ix_shop_order_purchase", "merchant_id", "purchase_id", postgresql_where=_REPORTED),
-    # Serves whoever asks who a customer is. Those whose buyer is a guess themselves tell nothing.
-    # No other index has its order: were it that of the purchases' ids, a plan for few customers
-    # would walk all purchases in its place.
-    Index(
-        "ix_shop_order_customer",
-        "merchant_id",
-        "customer_reference",
-        "first_report_time",
-        "order_reference",
-        postgresql_where=_PROVEN,
-    ),
-    # Serves the cleaning of claims that no order ever met.
-    Index("ix_shop_order_waiting", "create_time", postgresql_where=text("purchase_id IS NULL")),
-    # Serves promote_due() and whoever asks when a lane has something to do.
-    Index("ix_shop_order_due", "merchant_id", "due_time", postgresql_where=_DUE),
-    # Serves fix_ready(): the order of a lane, a round at a time.
-    Index(
-        "ix_shop_order_ready",
-        "merchant_id",
-        "ready_round",
-        "order_time",
-        "order_reference",
-        postgresql_where=text("ready_round IS NOT NULL"),
-    ),
-    # Serves release_for_rate(). By its time get_lane() is kept from walking other shops' orders.
-    Index("ix_shop_order_needed_rate", "needed_rate", "order_time", postgresql_where=_RATED),
-    # Serves get_lane().
-    Index(
-        "ix_shop_order_rates", "merchant_id", "needed_rate", "order_time", postgresql_where=_WAITS
-    ),
+    *ORDER_INDEXES,
     postgresql_with={"fillfactor": 80},
 )
