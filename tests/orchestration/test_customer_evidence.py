@@ -187,9 +187,10 @@ async def test_which_order_was_first_is_not_told_by_a_hosts_own_clock(
 OF_A1 = "IF NEW.order_reference = 'A-1' THEN RAISE EXCEPTION 'a fault'; END IF;"
 
 
+@pytest.mark.parametrize("is_told_again", [False, True])
 @pytest.mark.parametrize("fails", [False, True])
 async def test_which_order_was_first_is_not_told_by_when_its_report_could_be_applied(
-    database: Database, *, fails: bool
+    database: Database, *, fails: bool, is_told_again: bool
 ) -> None:
     """A fault of ours would hand all that the customer buys later to a friend of theirs."""
     shop = await a_shop(database, a_campaign(), reward_delay=HOUR)
@@ -206,6 +207,9 @@ async def test_which_order_was_first_is_not_told_by_when_its_report_could_be_app
     shop.flows.clock.advance(SECOND)
     await shop.report("A-2", customerId="c-1")
     await shop.claim("friend", "A-2")
+    if is_told_again:
+        shop.flows.clock.advance(SECOND)
+        await shop.report("A-1", customerId="c-1", ordered=NOON)
     shop.flows.clock.advance(MINUTE)
     await shop.flows.delivery_retries.run()
     assert (await order_of(shop, "A-1")).link == "client"
