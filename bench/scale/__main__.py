@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from bench.scale.shop import Shop, open_shop
 from bench.scale.situations import MEASURED_ONLY, SITUATIONS, Situation, begin_small
-from bench.scale.timing import LOOK, RATIO_MAX, Figure, at, warm_up
+from bench.scale.timing import RATIO_MAX, Figure, at, warm_up
 from infrastructure.database.engine import Limits, create_engine
 from infrastructure.database.metadata import metadata
 from infrastructure.database.schema import migrate
@@ -100,7 +100,7 @@ def _verdict(figure: Figure) -> str:
         return "over"
     if figure.ratio <= RATIO_MAX:
         return "OK"
-    return "part" if figure.name == LOOK else "noise"
+    return "part" if figure.is_part else "noise"
 
 
 if __name__ == "__main__":

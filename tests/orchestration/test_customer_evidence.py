@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.transaction import Database
 from orchestration.purchase_webhook.errors import DeliveryPostponedError
 from orchestration.reward.flow.setbacks import LaneSetbacks
-from orchestration.reward.flow.turns import LaneTurns
-from tests.orchestration.test_lane_rests import hold
+from tests.orchestration.test_lane_rests import hold, hold_before_the_decision
 from tests.orchestration.test_lane_rounds import lane_row, prepared
 from tests.support.books import order_of, rewards_of
 from tests.support.connections import holding
@@ -31,8 +30,26 @@ LOCK = "SELECT 1 FROM shop_order WHERE order_reference = 'A-1' FOR NO KEY UPDATE
 
 
 async def persons_of(shop: Shop, *clients: str) -> dict[str, str]:
+    """Who was rewarded for which order, by the names of browsers."""
     names = {(await shop.arrive(each)).identity_group_id: each for each in clients}
     return {each.event: names[IdentityGroupId(each.person)] for each in await rewards_of(shop)}
+
+
+async def assert_proof_counts_for_the_next_order(shop: Shop, *, is_held: bool = False) -> None:
+    """The buyer shows the token of A-1, which was hinted to be another one's, and orders again."""
+    shop.flows.clock.advance(SECOND)
+    await shop.claim("buyer", "A-1")
+    shop.flows.clock.advance(SECOND)
+    await shop.report("A-2", customerId="c-1")
+    if is_held:
+        await hold(shop, held=False)
+    shop.flows.clock.advance(HOUR)
+    await shop.work()
+
+    assert await persons_of(shop, "hinted", "buyer") == {
+        "purchase:A-1": "buyer",
+        "purchase:A-2": "buyer",
+    }
 
 
 @pytest.mark.parametrize("worker_dies", [False, True])
@@ -44,17 +61,8 @@ async def test_a_customer_is_whose_proof_was_heard_although_a_worker_died(
     await shop.report("A-1", clientId="hinted", customerId="c-1")
     if worker_dies:
         await prepared(shop)
-    shop.flows.clock.advance(SECOND)
-    await shop.claim("buyer", "A-1")
-    shop.flows.clock.advance(SECOND)
-    await shop.report("A-2", customerId="c-1")
-    shop.flows.clock.advance(HOUR)
-    await shop.work()
 
-    assert await persons_of(shop, "hinted", "buyer") == {
-        "purchase:A-1": "buyer",
-        "purchase:A-2": "buyer",
-    }
+    await assert_proof_counts_for_the_next_order(shop)
 
 
 @pytest.mark.parametrize("worker_dies", [False, True])
@@ -102,48 +110,33 @@ async def test_a_customer_is_whose_proof_was_heard_while_the_lane_rests(
         async with a_trigger(real_database, "reward", "INSERT", FAIL):
             await shop.look_and_rest()
     assert (await lane_row(shop)).failure_count == 1
-    shop.flows.clock.advance(SECOND)
-    await shop.claim("buyer", "A-1")
-    shop.flows.clock.advance(SECOND)
-    await shop.report("A-2", customerId="c-1")
-    shop.flows.clock.advance(HOUR)
-    await shop.work()
 
-    assert await persons_of(shop, "hinted", "buyer") == {
-        "purchase:A-1": "buyer",
-        "purchase:A-2": "buyer",
-    }
+    await assert_proof_counts_for_the_next_order(shop)
 
 
 @pytest.mark.parametrize("is_held", [False, True])
 async def test_a_customer_is_whose_proof_was_heard_while_the_lane_is_held(
     database: Database, *, is_held: bool
 ) -> None:
-    """An operator who stops a lane for a day would hand orders to strangers."""
+    """An operator who stops a lane would hand orders to strangers."""
     shop = await a_shop(database, a_campaign())
     await shop.report("A-1", clientId="hinted", customerId="c-1")
-    prepare = LaneTurns.prepare
-
-    async def and_hold(self: LaneTurns, *args: Any, **more: Any) -> Any:
-        batch = await prepare(self, *args, **more)
-        await hold(shop, held=True)
-        return batch
-
     if is_held:
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(LaneTurns, "prepare", and_hold)
-            await shop.look_and_rest()
-    shop.flows.clock.advance(SECOND)
-    await shop.claim("buyer", "A-1")
-    shop.flows.clock.advance(24 * HOUR)
-    await shop.report("A-2", customerId="c-1")
-    if is_held:
-        await hold(shop, held=False)
+        await hold_before_the_decision(shop)
+
+    await assert_proof_counts_for_the_next_order(shop, is_held=is_held)
+
+
+async def assert_the_account_is_the_owner_s(shop: Shop) -> None:
+    """A-1 was the owner's, A-2 on the same account a friend's: whose is the next one?"""
+    await shop.report("A-3", customerId="c-1")
+    shop.flows.clock.advance(2 * HOUR)
     await shop.work()
 
-    assert await persons_of(shop, "hinted", "buyer") == {
-        "purchase:A-1": "buyer",
-        "purchase:A-2": "buyer",
+    assert await persons_of(shop, "owner", "friend") == {
+        "purchase:A-1": "owner",
+        "purchase:A-2": "friend",
+        "purchase:A-3": "owner",
     }
 
 
@@ -173,15 +166,8 @@ async def test_which_order_was_first_is_not_told_by_a_hosts_own_clock(
     await shop.on(other).report("A-2", customerId="c-1")
     await shop.claim("friend", "A-2")
     shop.flows.clock.advance(MINUTE)
-    await shop.report("A-3", customerId="c-1")
-    shop.flows.clock.advance(2 * HOUR)
-    await shop.work()
 
-    assert await persons_of(shop, "owner", "friend") == {
-        "purchase:A-1": "owner",
-        "purchase:A-2": "friend",
-        "purchase:A-3": "owner",
-    }
+    await assert_the_account_is_the_owner_s(shop)
 
 
 OF_A1 = "IF NEW.order_reference = 'A-1' THEN RAISE EXCEPTION 'a fault'; END IF;"
@@ -194,16 +180,13 @@ async def test_which_order_was_first_is_not_told_by_when_its_report_could_be_app
 ) -> None:
     """A fault of ours would hand all that the customer buys later to a friend of theirs."""
     shop = await a_shop(database, a_campaign(), reward_delay=HOUR)
-
-    async def first() -> None:
-        await shop.report("A-1", clientId="owner", customerId="c-1")
-
+    first = shop.report("A-1", clientId="owner", customerId="c-1")
     if fails:
         async with a_trigger(database, "shop_order", "INSERT", OF_A1):
             with pytest.raises(DeliveryPostponedError):
-                await first()
+                await first
     else:
-        await first()
+        await first
     shop.flows.clock.advance(SECOND)
     await shop.report("A-2", customerId="c-1")
     await shop.claim("friend", "A-2")
@@ -213,12 +196,5 @@ async def test_which_order_was_first_is_not_told_by_when_its_report_could_be_app
     shop.flows.clock.advance(MINUTE)
     await shop.flows.delivery_retries.run()
     assert (await order_of(shop, "A-1")).link == "client"
-    await shop.report("A-3", customerId="c-1")
-    shop.flows.clock.advance(2 * HOUR)
-    await shop.work()
 
-    assert await persons_of(shop, "owner", "friend") == {
-        "purchase:A-1": "owner",
-        "purchase:A-2": "friend",
-        "purchase:A-3": "owner",
-    }
+    await assert_the_account_is_the_owner_s(shop)

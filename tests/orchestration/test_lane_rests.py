@@ -32,12 +32,8 @@ async def hold(shop: Shop, *, held: bool) -> None:
     await shop.flows.lane_reading.set_lane_held(shop.merchant_id, held=held, repeat=None)
 
 
-async def test_orders_are_open_while_their_lane_is_held(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An operator stops a lane just before a decision: for days no buyer's proof would count."""
-    shop = await a_shop(database, a_campaign())
-    await shop.report("A-1", clientId="hinted")
+async def hold_before_the_decision(shop: Shop) -> None:
+    """An operator stops the lane when its orders are fixed and not decided."""
     prepare = LaneTurns.prepare
 
     async def and_hold(self: LaneTurns, *args: Any, **more: Any) -> Any:
@@ -45,9 +41,16 @@ async def test_orders_are_open_while_their_lane_is_held(
         await hold(shop, held=True)
         return batch
 
-    with monkeypatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(LaneTurns, "prepare", and_hold)
         await shop.look_and_rest()
+
+
+async def test_orders_are_open_while_their_lane_is_held(database: Database) -> None:
+    """An operator stops a lane just before a decision: for days no buyer's proof would count."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="hinted")
+    await hold_before_the_decision(shop)
     assert await rewards_of(shop) == []
     shop.flows.clock.advance(DAY)
     buyer = (await shop.claim("buyer", "A-1")).identity_group_id
