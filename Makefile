@@ -9,6 +9,9 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 BUF := $(BIN)/buf
 PIP_OPTIONS := --quiet --quiet --disable-pip-version-check
 DESCRIPTORS := envoy/descriptors.binpb
+# What is imported is compiled once and kept, whatever the environment says: nothing is compiled
+# when it is installed, and each start of a process would take seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # The first seed of `make simulate`, how many, and how often all of them are run.
 FIRST := 1
 SEEDS := 200
