@@ -30,9 +30,10 @@ setup: .venv/.done ## install everything into .venv
 	  exit 1; fi; \
 	test -x $(BIN)/python || $$found -m venv .venv
 	@echo "Installing what is needed into .venv …"
-# What is imported is compiled then: most of what is installed never is, and it would take half the time.
+# What is imported is compiled then: most of what is installed never is, and it would take half the
+# time. The lock file names everything, so that nothing else is looked for.
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r pip.lock
-	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
