@@ -27,6 +27,7 @@ ALTER TABLE shop_order
     ADD COLUMN customer_key text COLLATE "C",
     ADD COLUMN items_key text COLLATE "C",
     ADD COLUMN guess_customer text,
+    ADD COLUMN guess_time timestamptz,
     ADD COLUMN guess_group_id uuid,
     ADD COLUMN interaction_generation integer NOT NULL DEFAULT 0,
     ADD COLUMN decided_generation integer NOT NULL DEFAULT 0,
@@ -80,6 +81,7 @@ WHERE token_digest IS NOT NULL OR claim_digests <> '{}';
 -- Whoever was linked by a customer's account that the newest report does not name any more.
 UPDATE shop_order SET guess_customer = ''
 WHERE guess_group_id IS NOT NULL AND guess_customer IS NULL;
+UPDATE shop_order SET guess_time = first_report_time WHERE guess_customer IS NOT NULL;
 ALTER TABLE shop_order
     DROP COLUMN identity_group_id,
     DROP COLUMN link,
@@ -103,6 +105,8 @@ ALTER TABLE shop_order
     ADD CONSTRAINT ck_shop_order_hint_whole CHECK ((hint_group_id IS NULL) = (hint_key = '')),
     ADD CONSTRAINT ck_shop_order_guesses_name_a_customer CHECK (
         guess_group_id IS NULL OR guess_customer IS NOT NULL),
+    ADD CONSTRAINT ck_shop_order_guess_whole CHECK (
+        num_nulls(guess_customer, guess_time) IN (0, 2)),
     ADD CONSTRAINT ck_shop_order_interactions_of_known_lives CHECK (
         interaction_generation <= generation),
     ADD CONSTRAINT ck_shop_order_decided_interactions CHECK (

@@ -78,7 +78,8 @@ _CLAIM = text(
         SELECT claimed.merchant_id, claimed.order_reference, :token_digest,
                visitor.identity_group_id, :event_time, :now
         FROM claimed, visitor
-        WHERE NOT claimed.is_proven AND claimed.decided_generation = 0
+        -- After a decision it still tells whose the customer is.
+        WHERE NOT claimed.is_proven
         ON CONFLICT (merchant_id, order_reference, token_digest, identity_group_id)
             -- Told again, it is kept from now on.
             DO UPDATE SET claim_time = LEAST(known.claim_time, excluded.claim_time),

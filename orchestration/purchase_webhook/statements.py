@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domains.purchases.model import Delivery, OrderEvent, OrderState, token_digest
 from domains.purchases.model.evidence import TOKENS_MAX
-from domains.purchases.repository.customers import CUSTOMER
+from domains.purchases.repository.customers import KNOWN_CUSTOMER
 from infrastructure.database.failures import sqlstate
 from infrastructure.database.transaction import Transaction
 from orchestration.arrival.statements import RESOLVE_CLIENT
@@ -58,7 +58,7 @@ _APPLY = text(
         -- What this report says of the buyer, and from when on the order may be decided.
         SELECT fresh.merchant_id,
                (SELECT identity_group_id FROM visitor) AS hint_group_id,
-               ({CUSTOMER}) AS guess_group_id,
+               ({KNOWN_CUSTOMER}) AS guess_group_id,
                (SELECT claim_count FROM seen) AS claim_count,
                (SELECT create_time FROM seen) AS create_time,
                (SELECT identity_group_id FROM seen) AS claim_group_id,
@@ -71,8 +71,8 @@ _APPLY = text(
             (merchant_id, order_reference, create_time, purchase_id, first_report_time, state,
              event_time, body_hash, order_time, order_time_stated, content_key, total, currency,
              customer_reference, customer_key, items, items_key, voided, token_digests,
-             hint_group_id, hint_key, guess_customer, guess_group_id, interaction_generation,
-             due_time)
+             hint_group_id, hint_key, guess_customer, guess_time, guess_group_id,
+             interaction_generation, due_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :receive_time, :state,
                :event_time, :body_hash, :order_time, :order_time_stated, :content_key,
                CAST(:total AS numeric), :currency, CAST(:customer_reference AS text),
@@ -82,7 +82,10 @@ _APPLY = text(
                CAST(:state AS text) IN ({_STATES_VOID}), ARRAY[CAST(:token_digest AS bytea)],
                said.hint_group_id,
                CASE WHEN said.hint_group_id IS NOT NULL THEN :hint_key ELSE '' END,
-               :customer_reference, said.guess_group_id,
+               :customer_reference,
+               CASE WHEN CAST(:customer_reference AS text) IS NOT NULL
+                    THEN CAST(:receive_time AS timestamptz) END,
+               said.guess_group_id,
                CASE WHEN interaction.begins THEN 1 ELSE 0 END,
                CASE WHEN interaction.begins
                     THEN GREATEST(:now, LEAST(:event_time, :now) + said.reward_delay) END
@@ -94,7 +97,7 @@ _APPLY = text(
             (purchase_id, first_report_time, state, event_time, body_hash, generation, voided,
              content_key, total, currency, customer_reference, customer_key, items, items_key,
              order_time, heard_time, order_time_stated, token_digests, claim_group_id, claim_time,
-             claim_digest, hint_group_id, hint_key, guess_customer, guess_group_id,
+             claim_digest, hint_group_id, hint_key, guess_customer, guess_time, guess_group_id,
              interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
                        LEAST(known.first_report_time, excluded.first_report_time),
@@ -122,6 +125,8 @@ _APPLY = text(
                        CASE WHEN judged.hints THEN excluded.hint_key ELSE known.hint_key END,
                        CASE WHEN judged.guesses THEN excluded.guess_customer
                             ELSE known.guess_customer END,
+                       CASE WHEN judged.guesses THEN excluded.guess_time
+                            ELSE known.guess_time END,
                        CASE WHEN judged.guesses THEN excluded.guess_group_id
                             ELSE known.guess_group_id END,
                        CASE WHEN interaction.begins THEN standing.generation
@@ -139,7 +144,10 @@ _APPLY = text(
                                AND cardinality(known.token_digests) < {TOKENS_MAX}
                                AS carries_new_token,
                            excluded.hint_key > known.hint_key AS hints,
-                           known.guess_customer IS NULL AS guesses,
+                           -- The first one received, of whatever try. Nobody is taken away.
+                           known.guess_customer IS NULL
+                               OR (excluded.guess_time < known.guess_time
+                                   AND excluded.guess_group_id IS NOT NULL) AS guesses,
                            COALESCE(known.customer_key, known.content_key) AS customer_key,
                            COALESCE(known.items_key, known.content_key) AS items_key
                 ) AS judged, LATERAL (
@@ -218,9 +226,9 @@ _APPLY = text(
                                 THEN known.needed_rate END AS needed_rate
                 ) AS queue
             )
-        -- Claims that were not seen matter only to a token that is new, and to a buyer who is not
-        -- decided. An order that was forgotten and claimed anew counts its claims from one again.
-        WHERE known.claim_count = 0 OR known.decided_generation > 0
+        -- Claims that were not seen matter only to a token that is new. An order that was forgotten
+        -- and claimed anew counts its claims from one again.
+        WHERE known.claim_count = 0
            OR known.token_digests @> excluded.token_digests
            OR (known.claim_count, known.create_time)
               = (SELECT claim_count, create_time FROM said)
@@ -228,17 +236,19 @@ _APPLY = text(
                   COALESCE(new.voided AND NOT old.voided
                            AND old.interaction_generation = old.generation, false)
                       AS is_taken_back,
+                  -- After a decision the guess and the time count no more. The other evidence does:
+                  -- it tells whose the customer is, and to which claims.
                   (old.state, old.event_time, old.body_hash, old.content_key,
-                   old.customer_reference, old.items)
+                   old.customer_reference, old.items, old.token_digests, old.claim_group_id,
+                   old.hint_group_id)
                       IS DISTINCT FROM
                       (new.state, new.event_time, new.body_hash, new.content_key,
-                       new.customer_reference, new.items)
+                       new.customer_reference, new.items, new.token_digests, new.claim_group_id,
+                       new.hint_group_id)
                       OR new.decided_generation = 0
-                         AND (old.order_time, old.heard_time, old.claim_group_id,
-                              old.hint_group_id, old.guess_group_id)
+                         AND (old.order_time, old.heard_time, old.guess_group_id)
                              IS DISTINCT FROM
-                             (new.order_time, new.heard_time, new.claim_group_id,
-                              new.hint_group_id, new.guess_group_id) AS is_applied
+                             (new.order_time, new.heard_time, new.guess_group_id) AS is_applied
     ), {EARN}, taken_back AS (
         INSERT INTO reversal (reversal_id, merchant_id, order_reference, generation, create_time)
         SELECT :new_reversal_id, claimed.merchant_id, claimed.order_reference,

@@ -157,6 +157,7 @@ class Case:
             ReportedEvidence(
                 token_digest=token_digest(message.token),
                 guard_key=event.guard_key,
+                receive_time=NOON,
                 hint=None if message.hint is None else people[message.hint],
                 names_customer=message.customer is not None,
                 guess=None if message.customer is None else people["guessed"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from orchestration.purchase_webhook.errors import DeliveryPostponedError
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from tests.orchestration.test_lane_rests import hold, hold_before_the_decision
 from tests.orchestration.test_lane_rounds import lane_row, prepared
-from tests.support.books import order_of, rewards_of
+from tests.support.books import deliveries_of, order_of, rewards_of
 from tests.support.connections import holding
 from tests.support.flows import NOON, Flows, flows_on
 from tests.support.rules import a_campaign
@@ -26,6 +27,15 @@ from vocabulary.ids import IdentityGroupId
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+MAKE_BROWSER = """
+    WITH made AS (
+        INSERT INTO identity_group (identity_group_id, create_time)
+        VALUES (gen_random_uuid(), now()) RETURNING identity_group_id
+    )
+    INSERT INTO identity_node
+        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+    SELECT gen_random_uuid(), identity_group_id, 'client', 'new', :merchant_id, now() FROM made
+"""
 LOCK = "SELECT 1 FROM shop_order WHERE order_reference = 'A-1' FOR NO KEY UPDATE"
 
 
@@ -198,3 +208,73 @@ async def test_which_order_was_first_is_not_told_by_when_its_report_could_be_app
     assert (await order_of(shop, "A-1")).link == "client"
 
     await assert_the_account_is_the_owner_s(shop)
+
+
+@pytest.mark.parametrize("worker_comes_by", [False, True])
+async def test_a_claim_waits_for_its_token_although_the_order_is_decided(
+    database: Database, *, worker_comes_by: bool
+) -> None:
+    """Whose the next order is would depend on how soon a worker came."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", clientId="hinted", customerId="c-1", token="one")
+    if worker_comes_by:
+        await shop.work()
+    shop.flows.clock.advance(SECOND)
+    await shop.claim("buyer", "A-1", token="two")
+    await shop.report("A-1", customerId="c-1", ordered=NOON, token="two")
+    shop.flows.clock.advance(SECOND)
+    await shop.report("A-2", customerId="c-1")
+    await shop.work()
+
+    assert (await persons_of(shop, "hinted", "buyer"))["purchase:A-2"] == "buyer"
+
+
+@pytest.mark.parametrize("worker_comes_by", [False, True])
+async def test_a_claim_that_a_waiting_report_has_not_seen_counts_although_decided(
+    engine: AsyncEngine, real_database: Database, *, worker_comes_by: bool
+) -> None:
+    """The report's token would be known, its claim would not, and nothing would join them."""
+    shop = await a_shop(real_database, a_campaign())
+    await shop.arrive("buyer")
+    await shop.report("A-1", clientId="hinted", customerId="c-1", token="one")
+    shop.flows.clock.advance(SECOND)
+    async with (
+        asyncio.TaskGroup() as group,
+        holding(engine, MAKE_BROWSER, merchant_id=shop.merchant_id) as holder,
+    ):
+        group.create_task(
+            shop.report("A-1", customerId="c-1", clientId="new", ordered=NOON, token="two")
+        )
+        await holder.until_awaited()
+        await shop.claim("buyer", "A-1", token="two")
+        if worker_comes_by:
+            await shop.look()
+            assert (await order_of(shop, "A-1")).decided_generation == 1
+
+    shop.flows.clock.advance(SECOND)
+    await shop.report("A-2", customerId="c-1")
+    await shop.work()
+
+    assert (await persons_of(shop, "hinted", "new", "buyer"))["purchase:A-2"] == "buyer"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"token": "two"}, {"clientId": "browser"}],
+    ids=["a token", "a browser"],
+)
+async def test_a_report_that_tells_whose_the_customer_is_is_not_passed_over(
+    database: Database, said: dict[str, str]
+) -> None:
+    """Its delivery would say that it told nothing new."""
+    shop = await a_shop(database, a_campaign())
+    await shop.report("A-1", customerId="c-1", clientId="hinted" if "token" in said else None)
+    await shop.claim("buyer", "A-1")
+    await shop.work()
+
+    await shop.report(
+        "A-1", ordered=NOON, updated=NOON - SECOND, event_id="older", customerId="c-1", **said
+    )
+
+    (older,) = [each for each in await deliveries_of(shop) if each.event_reference == "older"]
+    assert older.state == "applied"

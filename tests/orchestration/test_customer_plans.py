@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domains.purchases.repository.customers import CUSTOMER
+from domains.purchases.repository.customers import KNOWN_CUSTOMER
 from infrastructure.database.transaction import Database
 from tests.support.shop import a_shop
 
@@ -26,13 +28,19 @@ _FILL = text(
     FROM generate_series(1, CAST(:rows AS int)) AS n
     """
 )
-_ASKED = CUSTOMER.replace(":merchant_id", "$1").replace(":customer_reference", "$2")
+_PARAMETERS = ("merchant_id", "customer_reference", "receive_time", "now")
+_ASKED = reduce(
+    lambda asked, each: asked.replace(f":{each[1]}", f"${each[0]}"),
+    enumerate(_PARAMETERS, start=1),
+    KNOWN_CUSTOMER,
+)
 
 
+@pytest.mark.parametrize("received", ["now()", "now() - interval '1 hour'"])
 @pytest.mark.parametrize("customer", ["'new'", "'account-0'", "NULL"])
 @pytest.mark.parametrize("accounts", [1, 3, 10, 10_000])
 async def test_a_customer_is_looked_for_by_its_index(
-    engine: AsyncEngine, real_database: Database, accounts: int, customer: str
+    engine: AsyncEngine, real_database: Database, accounts: int, customer: str, received: str
 ) -> None:
     """Each report of every shop would walk all orders of all shops: one that files its sales under
     a few accounts makes the statistics say that walking is short.
@@ -46,8 +54,10 @@ async def test_a_customer_is_looked_for_by_its_index(
         plans: list[str] = []
         for mode in ("force_generic_plan", "force_custom_plan"):
             await connection.exec_driver_sql(f"SET plan_cache_mode = {mode}")
-            await connection.exec_driver_sql(f"PREPARE asked (uuid, text) AS {_ASKED}")
-            explained = f"EXPLAIN EXECUTE asked ('{shop.merchant_id}', {customer})"
+            await connection.exec_driver_sql(f"PREPARE asked AS {_ASKED}")
+            explained = (
+                f"EXPLAIN EXECUTE asked ('{shop.merchant_id}', {customer}, {received}, now())"
+            )
             plans += (await connection.exec_driver_sql(explained)).scalars().all()
             await connection.exec_driver_sql("DEALLOCATE asked")
         await connection.exec_driver_sql("RESET plan_cache_mode")

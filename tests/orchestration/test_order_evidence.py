@@ -136,17 +136,6 @@ async def test_tokens_count_within_bounds(database: Database) -> None:
     assert len((await order_of(shop, "A-1")).token_digests) == TOKENS_MAX
 
 
-async def test_a_decided_order_keeps_no_claims(database: Database) -> None:
-    """Invented claims of old orders would fill a table."""
-    shop = await a_shop(database, a_campaign())
-    await shop.report("A-1", clientId="buyer")
-    await shop.work()
-
-    await shop.claim("stranger", "A-1", token="invented")
-
-    assert await count_of(shop, "order_claim") == 0
-
-
 async def test_a_guess_makes_nobody_the_customer(database: Database) -> None:
     """A customer whose order is guessed would be tied to a person on no evidence at all."""
     shop = await a_shop(database)

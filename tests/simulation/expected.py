@@ -120,6 +120,7 @@ class ExpectedOrder:
             model.ReportedEvidence(
                 token_digest=token_digest(message.token),
                 guard_key=event.guard_key,
+                receive_time=self.people.received[message.event],
                 hint=None if message.client is None else clients[message.client],
                 names_customer=message.customer is not None,
                 guess=self.people.guesses.get(message.customer or ""),

@@ -36,11 +36,13 @@ class ReportedEvidence:
 
     `guard_key` orders the reports of an order as `OrderStanding` does. `hint` is the person of
     the client id that the report carries; `names_customer` says that it names a customer, and
-    `guess` is that customer's person when the report was received, if they had one.
+    `guess` is that customer's person when the report was received, at `receive_time`, if they had
+    one.
     """
 
     token_digest: bytes
     guard_key: str
+    receive_time: datetime
     hint: IdentityGroupId | None = None
     names_customer: bool = False
     guess: IdentityGroupId | None = None
@@ -67,7 +69,7 @@ class Evidence:
     tokens: frozenset[bytes] = frozenset()
     hint: IdentityGroupId | None = None
     hint_key: str = ""
-    names_customer: bool = False
+    guess_time: datetime | None = None
     guess: IdentityGroupId | None = None
     fixed: Buyer | None = None
 
@@ -78,16 +80,20 @@ class Evidence:
     def reported(self, report: ReportedEvidence) -> Self:
         """The evidence after a report.
 
-        The guess is taken from the first report received that names the customer, the hint
-        from the newest one that carries any.
+        The guess is taken from the first report received that names a customer, the hint from the
+        newest one that carries any. A report that was received earlier and is applied only now
+        takes the guess over if its customer was known; it takes nobody away.
         """
         after = self
         if len(self.tokens) < TOKENS_MAX:
             after = replace(after, tokens=self.tokens | {report.token_digest})
         if report.hint is not None and report.guard_key > self.hint_key:
             after = replace(after, hint=report.hint, hint_key=report.guard_key)
-        if report.names_customer and not self.names_customer:
-            after = replace(after, names_customer=True, guess=report.guess)
+        takes_over = self.guess_time is None or (
+            report.receive_time < self.guess_time and report.guess is not None
+        )
+        if report.names_customer and takes_over:
+            after = replace(after, guess_time=report.receive_time, guess=report.guess)
         return after
 
     def held(self) -> Self:

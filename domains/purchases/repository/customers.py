@@ -7,10 +7,10 @@ from sqlalchemy import text
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId
 
-CUSTOMER = """
+_CUSTOMER_OF = """
     SELECT COALESCE(claim_group_id, hint_group_id) AS identity_group_id FROM shop_order
     WHERE merchant_id = :merchant_id AND customer_reference = :customer_reference
-      AND COALESCE(claim_group_id, hint_group_id) IS NOT NULL
+      AND COALESCE(claim_group_id, hint_group_id) IS NOT NULL {also}
     ORDER BY first_report_time, order_reference LIMIT 1
 """
 """Who the first reported order of a customer shows to be its buyer, by more than a guess.
@@ -20,7 +20,21 @@ undone, and what is heard after a decision is as true of the customer as what ca
 is kept of it beside the orders, so nothing has to follow what becomes of them.
 """
 
-_CUSTOMER = text(CUSTOMER)
+KNOWN_CUSTOMER = _CUSTOMER_OF.format(
+    also="""
+      AND first_report_time <= CASE
+            WHEN CAST(:receive_time AS timestamptz) < CAST(:now AS timestamptz)
+                THEN CAST(:receive_time AS timestamptz)
+            ELSE timestamptz 'infinity' END"""
+)
+"""The same as a report may know it that was received at `receive_time`.
+
+One that is applied at a later try knows nothing of orders that were reported since: a fault of
+ours would choose whose it is. Of one that is applied at once nothing is left out: the clocks of two
+servers are not quite one.
+"""
+
+_CUSTOMER = text(_CUSTOMER_OF.format(also=""))
 
 
 class CustomerRepository:

@@ -34,8 +34,13 @@ def a_claim(person: IdentityGroupId, token: bytes, minutes: int = 0) -> Claim:
     )
 
 
-def a_report(token: bytes = TOKENS[0], guard_key: str = "1", **said: Any) -> ReportedEvidence:
-    return ReportedEvidence(token_digest=token, guard_key=guard_key, **said)
+def a_report(
+    token: bytes = TOKENS[0], guard_key: str = "1", minutes: int = 0, **said: Any
+) -> ReportedEvidence:
+    receive_time = NOON + timedelta(minutes=minutes)
+    return ReportedEvidence(
+        token_digest=token, guard_key=guard_key, receive_time=receive_time, **said
+    )
 
 
 def _claimed(claim: Claim, evidence: Evidence) -> Evidence:
@@ -157,6 +162,16 @@ def test_the_guess_is_of_the_first_report_that_names_the_customer() -> None:
     """Whoever the account is tied to later would earn for orders of before."""
     evidence = NOTHING.reported(a_report()).reported(a_report(names_customer=True))
     assert evidence.reported(a_report(names_customer=True, guess=GUESSED)).buyer is None
+
+
+def test_the_guess_is_of_the_first_report_received_whichever_try_applied_it() -> None:
+    """A fault of ours would choose which of two customers is taken for the buyer."""
+    late = NOTHING.reported(a_report(minutes=1, names_customer=True, guess=GUESSED))
+
+    assert late.reported(a_report(names_customer=True, guess=ANN)).guess == ANN
+    # Nobody is taken for nobody again: they have been told that it is theirs.
+    assert late.reported(a_report(names_customer=True)).guess == GUESSED
+    assert late.reported(a_report(minutes=2, names_customer=True, guess=ANN)).guess == GUESSED
 
 
 def test_tokens_count_within_bounds() -> None:
