@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ HOUR = timedelta(hours=1)
 FAULT = "IF NEW.order_reference = 'A-1' THEN RAISE EXCEPTION 'a fault'; END IF;"
 
 
-async def first_report(shop: Shop, *, fails: bool, **said: str) -> None:
+async def first_report(shop: Shop, *, fails: bool, **said: Any) -> None:
     """The first report of A-1; a fault of ours may keep it for a later try."""
     if not fails:
         await shop.report("A-1", **said)
@@ -79,6 +80,18 @@ async def test_of_two_customers_the_one_named_first_is_the_buyer(
     await shop.report("A-1", customerId="c-2", ordered=NOON)
 
     assert (await rewarded(shop, "one", "two"))["purchase:A-1"] == "one"
+
+
+async def test_of_several_late_tries_the_first_received_counts(database: Database) -> None:
+    """The one that was tried last would choose."""
+    shop = await a_shop(database, a_campaign(), reward_delay=HOUR)
+    for number in (1, 2, 3):
+        await shop.report(f"K-{number}", clientId=f"{number}", customerId=f"c-{number}")
+    await first_report(shop, fails=True, customerId="c-1")
+    await first_report(shop, fails=True, customerId="c-2", ordered=NOON)
+    await shop.report("A-1", customerId="c-3", ordered=NOON)
+
+    assert (await rewarded(shop, "1", "2", "3"))["purchase:A-1"] == "1"
 
 
 async def test_a_late_try_takes_nobody_away(database: Database) -> None:
