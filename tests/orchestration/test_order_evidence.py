@@ -231,3 +231,20 @@ async def test_an_older_report_that_says_who_bought_is_applied(database: Databas
     states = {each.event_reference: each.state for each in await deliveries_of(shop)}
     assert states == {"newer": "applied", "older": "applied", "last": "ignored"}
     assert (await order_of(shop, "A-1")).link == Link.CLIENT
+
+
+@pytest.mark.parametrize(("worker_comes_by", "state"), [(False, "applied"), (True, "ignored")])
+async def test_an_older_report_that_dates_the_order_is_applied_until_it_is_decided(
+    database: Database, *, worker_comes_by: bool, state: str
+) -> None:
+    """A shop would be told that a time counts for nothing, although it does, or the reverse."""
+    shop = await a_shop(database, a_campaign())
+    shop.flows.clock.advance(HOUR)
+    await shop.report("A-1", updated=NOON + GRACE, ordered=NOON, clientId="buyer")
+    if worker_comes_by:
+        await shop.work()
+
+    await shop.report("A-1", updated=NOON, ordered=NOON - HOUR, event_id="older")
+
+    (older,) = [each for each in await deliveries_of(shop) if each.event_reference == "older"]
+    assert older.state == state
