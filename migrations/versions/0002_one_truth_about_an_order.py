@@ -26,7 +26,6 @@ ALTER TABLE shop_order
     ADD COLUMN hint_key text COLLATE "C" NOT NULL DEFAULT '',
     ADD COLUMN customer_key text COLLATE "C",
     ADD COLUMN items_key text COLLATE "C",
-    ADD COLUMN guess_customer text,
     ADD COLUMN guess_time timestamptz,
     ADD COLUMN guess_group_id uuid,
     ADD COLUMN interaction_generation integer NOT NULL DEFAULT 0,
@@ -75,13 +74,11 @@ UPDATE shop_order SET
     hint_key = CASE WHEN link = 'client' THEN '0' ELSE '' END,
     customer_key = CASE WHEN customer_reference IS NULL THEN '' END,
     items_key = CASE WHEN items IS NULL OR items = '[]' THEN '' END,
-    guess_customer = customer_reference,
+    -- The account that somebody was linked by may not be named any more.
+    guess_time = CASE WHEN customer_reference IS NOT NULL OR link = 'customer'
+                      THEN first_report_time END,
     guess_group_id = CASE WHEN link = 'customer' THEN identity_group_id END
 WHERE token_digest IS NOT NULL OR claim_digests <> '{}';
--- Whoever was linked by a customer's account that the newest report does not name any more.
-UPDATE shop_order SET guess_customer = ''
-WHERE guess_group_id IS NOT NULL AND guess_customer IS NULL;
-UPDATE shop_order SET guess_time = first_report_time WHERE guess_customer IS NOT NULL;
 ALTER TABLE shop_order
     DROP COLUMN identity_group_id,
     DROP COLUMN link,
@@ -104,9 +101,7 @@ ALTER TABLE shop_order
         num_nulls(claim_group_id, claim_time, claim_digest) IN (0, 3)),
     ADD CONSTRAINT ck_shop_order_hint_whole CHECK ((hint_group_id IS NULL) = (hint_key = '')),
     ADD CONSTRAINT ck_shop_order_guesses_name_a_customer CHECK (
-        guess_group_id IS NULL OR guess_customer IS NOT NULL),
-    ADD CONSTRAINT ck_shop_order_guess_whole CHECK (
-        num_nulls(guess_customer, guess_time) IN (0, 2)),
+        guess_group_id IS NULL OR guess_time IS NOT NULL),
     ADD CONSTRAINT ck_shop_order_interactions_of_known_lives CHECK (
         interaction_generation <= generation),
     ADD CONSTRAINT ck_shop_order_decided_interactions CHECK (

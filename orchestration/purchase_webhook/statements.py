@@ -71,8 +71,8 @@ _APPLY = text(
             (merchant_id, order_reference, create_time, purchase_id, first_report_time, state,
              event_time, body_hash, order_time, order_time_stated, content_key, total, currency,
              customer_reference, customer_key, items, items_key, voided, token_digests,
-             hint_group_id, hint_key, guess_customer, guess_time, guess_group_id,
-             interaction_generation, due_time)
+             hint_group_id, hint_key, guess_time, guess_group_id, interaction_generation,
+             due_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :receive_time, :state,
                :event_time, :body_hash, :order_time, :order_time_stated, :content_key,
                CAST(:total AS numeric), :currency, CAST(:customer_reference AS text),
@@ -82,7 +82,6 @@ _APPLY = text(
                CAST(:state AS text) IN ({_STATES_VOID}), ARRAY[CAST(:token_digest AS bytea)],
                said.hint_group_id,
                CASE WHEN said.hint_group_id IS NOT NULL THEN :hint_key ELSE '' END,
-               :customer_reference,
                CASE WHEN CAST(:customer_reference AS text) IS NOT NULL
                     THEN CAST(:receive_time AS timestamptz) END,
                said.guess_group_id,
@@ -97,7 +96,7 @@ _APPLY = text(
             (purchase_id, first_report_time, state, event_time, body_hash, generation, voided,
              content_key, total, currency, customer_reference, customer_key, items, items_key,
              order_time, heard_time, order_time_stated, token_digests, claim_group_id, claim_time,
-             claim_digest, hint_group_id, hint_key, guess_customer, guess_time, guess_group_id,
+             claim_digest, hint_group_id, hint_key, guess_time, guess_group_id,
              interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
                        LEAST(known.first_report_time, excluded.first_report_time),
@@ -123,8 +122,6 @@ _APPLY = text(
                        CASE WHEN judged.hints THEN excluded.hint_group_id
                             ELSE known.hint_group_id END,
                        CASE WHEN judged.hints THEN excluded.hint_key ELSE known.hint_key END,
-                       CASE WHEN judged.guesses THEN excluded.guess_customer
-                            ELSE known.guess_customer END,
                        CASE WHEN judged.guesses THEN excluded.guess_time
                             ELSE known.guess_time END,
                        CASE WHEN judged.guesses THEN excluded.guess_group_id
@@ -145,7 +142,7 @@ _APPLY = text(
                                AS carries_new_token,
                            excluded.hint_key > known.hint_key AS hints,
                            -- The first one received, of whatever try. Nobody is taken away.
-                           known.guess_customer IS NULL
+                           known.guess_time IS NULL
                                OR (excluded.guess_time < known.guess_time
                                    AND excluded.guess_group_id IS NOT NULL) AS guesses,
                            COALESCE(known.customer_key, known.content_key) AS customer_key,

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from infrastructure.database.transaction import Database
-from orchestration.purchase_webhook.errors import DeliveryPostponedError
-from tests.orchestration.test_customer_evidence import persons_of
+from tests.orchestration.test_customer_evidence import first_report, persons_of
 from tests.support.books import order_of
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
-from tests.support.triggers import a_trigger
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-FAULT = "IF NEW.order_reference = 'A-1' THEN RAISE EXCEPTION 'a fault'; END IF;"
-
-
-async def first_report(shop: Shop, *, fails: bool, **said: Any) -> None:
-    """The first report of A-1; a fault of ours may keep it for a later try."""
-    if not fails:
-        await shop.report("A-1", **said)
-    else:
-        async with a_trigger(shop.database, "shop_order", "INSERT", FAULT):
-            with pytest.raises(DeliveryPostponedError):
-                await shop.report("A-1", **said)
-    shop.flows.clock.advance(SECOND)
 
 
 async def rewarded(shop: Shop, *clients: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tests.support.books import (
     rewards_of,
     states_of,
 )
-from tests.support.connections import at_once, holding
+from tests.support.connections import MAKE_BROWSER, at_once, holding
 from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign
 from tests.support.shop import a_delivery, a_shop
@@ -33,15 +33,6 @@ PAIRS = 2_000
 PAIRS_AT_ONCE = 10
 SECONDS_MAX = 60
 ROUNDS = 20
-_MAKE_VISITOR = """
-    WITH made AS (
-        INSERT INTO identity_group (identity_group_id, create_time)
-        VALUES (gen_random_uuid(), now()) RETURNING identity_group_id
-    )
-    INSERT INTO identity_node
-        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
-    SELECT gen_random_uuid(), identity_group_id, 'client', 'visitor', :merchant_id, now() FROM made
-"""
 _MAKE_ORDER = """
     INSERT INTO shop_order (merchant_id, order_reference, create_time)
     VALUES (:merchant_id, 'A-1', now())
@@ -108,7 +99,7 @@ async def test_a_referral_by_whoever_came_second_is_not_forgotten(
     # Both begin while nobody knows the visitor yet, and wait to make them known.
     async with (
         asyncio.TaskGroup() as group,
-        holding(engine, _MAKE_VISITOR, merchant_id=shop.merchant_id) as holder,
+        holding(engine, MAKE_BROWSER, merchant_id=shop.merchant_id, client="visitor") as holder,
     ):
         for number, friend in enumerate(("one", "other"), start=1):
             group.create_task(shop.arrive("visitor", referrer=friend))

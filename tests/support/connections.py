@@ -20,6 +20,17 @@ _WAITING = text("SELECT DISTINCT pid FROM pg_locks WHERE NOT granted")
 _UNHURRIED = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 _TERMINATE = text("SELECT pg_terminate_backend(:pid, 5000)")
 
+MAKE_BROWSER = """
+    WITH made AS (
+        INSERT INTO identity_group (identity_group_id, create_time)
+        VALUES (gen_random_uuid(), now()) RETURNING identity_group_id
+    )
+    INSERT INTO identity_node
+        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+    SELECT gen_random_uuid(), identity_group_id, 'client', :client, :merchant_id, now() FROM made
+"""
+"""What is held makes everybody wait who sees this browser for the first time."""
+
 
 async def at_once(*deeds: Callable[[], Awaitable[Result]]) -> list[Result]:
     """Does everything, beginning at the same moment."""

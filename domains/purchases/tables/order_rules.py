@@ -11,8 +11,7 @@ ORDER_RULES = {
     ),
     "claim_whole": "num_nulls(claim_group_id, claim_time, claim_digest) IN (0, 3)",
     "hint_whole": "(hint_group_id IS NULL) = (hint_key = '')",
-    "guesses_name_a_customer": "guess_group_id IS NULL OR guess_customer IS NOT NULL",
-    "guess_whole": "num_nulls(guess_customer, guess_time) IN (0, 2)",
+    "guesses_name_a_customer": "guess_group_id IS NULL OR guess_time IS NOT NULL",
     "confirmed_orders_have_a_total": (
         "state <> 'confirmed' OR (total IS NOT NULL AND currency IS NOT NULL)"
     ),

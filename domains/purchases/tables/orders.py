@@ -73,9 +73,7 @@ shop_order = Table(
     # The person of the client id in the newest report that carries one.
     Column("hint_group_id", Uuid),
     Column("hint_key", Text(collation="C"), nullable=False, server_default=""),
-    # The customer whom the first report received that named one named, when that was, and who the
-    # customer was known to be then.
-    Column("guess_customer", Text),
+    # When the first report that names a customer was received, and who that was known to be then.
     Column("guess_time", DateTime(timezone=True)),
     Column("guess_group_id", Uuid),
     Column(
