@@ -7,12 +7,13 @@ test keeps the operators out of the packages that handle amounts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_DOWN, Context, Decimal, Inexact, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 DIGITS_MAX = 400
 """More than a product of any four numbers that we store has."""
 
 _EXACT = Context(prec=DIGITS_MAX, traps=[Inexact, InvalidOperation])
+_HALF_EVEN = Context(prec=DIGITS_MAX, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation])
 _DOWN = Context(prec=DIGITS_MAX, rounding=ROUND_DOWN, traps=[InvalidOperation])
 
 
@@ -38,9 +39,18 @@ def scale(amount: Decimal, exponent: int) -> Decimal:
 
 
 def floor(amount: Decimal) -> int:
-    """The whole number below an amount that is not negative: the one place that rounds."""
+    """The whole number below an amount that is not negative: what is owed is rounded here."""
     assert amount >= 0, amount
     return int(amount.to_integral_value(context=_DOWN))
+
+
+def round_half_even(amount: Decimal, decimals: int) -> Decimal:
+    """The amount with so many digits after the point at the most, for what was never meant."""
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int), amount
+    if -exponent <= decimals:
+        return amount
+    return amount.quantize(scale(Decimal(1), -decimals), context=_HALF_EVEN)
 
 
 def plain(amount: Decimal) -> str:

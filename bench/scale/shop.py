@@ -105,8 +105,9 @@ class Shop:
         }
         body = json.dumps(document).encode()
         digest = hmac.digest(_KEY.encode(), body, hashlib.sha256)
-        await self.flows.purchase_webhook.receive_custom(
+        await self.flows.purchase_webhook.receive(
             ReceivedDelivery(
+                platform="custom",
                 merchant_id=self.merchant_id,
                 product_id=None,
                 body=body,
@@ -181,6 +182,7 @@ async def open_shop(engine: AsyncEngine) -> Shop:
         ),
         look_back=timedelta(days=30),
         reward_delay=timedelta(hours=1),
+        clock_tolerance=timedelta(minutes=5),
         attribution_model=AttributionModel.LAST_TOUCH,
         create_time=now(),
     )

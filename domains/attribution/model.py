@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from urllib.parse import parse_qsl, urlsplit
 
 from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
 
@@ -75,6 +76,57 @@ class Attribution:
 
     touched_by_referrer: bool
     touch: AttributedTouch | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditQuery:
+    """Asks how a person came to be credited to a referrer, or how nearly.
+
+    The event happened at `event_time`, and was decided as of `credit_time`, which is that or
+    later by the merchant's tolerance of clocks. None: nobody was credited.
+    """
+
+    merchant_id: MerchantId
+    identity_group_id: IdentityGroupId
+    referrer_group_id: IdentityGroupId | None
+    event_time: datetime
+    credit_time: datetime
+    look_back: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """Which arrival by a person's link counted, and which nearly did.
+
+    `touch_time` is when the link was followed last that was credited; `needed_tolerance` says
+    that it was never followed before the event. Without a credit, `late_touch_time` and
+    `early_touch_time` are the arrivals by a link nearest to the time in which they count, up to
+    a day outside of it.
+    """
+
+    touch_time: datetime | None = None
+    needed_tolerance: bool = False
+    late_touch_time: datetime | None = None
+    early_touch_time: datetime | None = None
+
+
+UTM_CHARACTERS_MAX = 255
+
+
+def utm_of(said: Utm, landing_url: str) -> Utm:
+    """How an arrival is marked: as was said, and where nothing was, by the page's address."""
+    try:
+        query = urlsplit(landing_url).query
+    except ValueError:
+        # It is no address; nothing stands in it.
+        return said
+    marks = dict(reversed(parse_qsl(query.replace("%00", ""))))
+    return Utm(
+        **{
+            name: value or marks.get(f"utm_{name}", "").replace("\0", "")[:UTM_CHARACTERS_MAX]
+            for name, value in asdict(said).items()
+        }
+    )
 
 
 def classify(*, names_referrer: bool, utm: Utm) -> Source:

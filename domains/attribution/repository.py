@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from domains.attribution.model import (
     AttributedTouch,
     Attribution,
+    Credit,
+    CreditQuery,
     Source,
     Touchpoint,
     TouchQuery,
@@ -82,6 +84,47 @@ _TOUCHES_AS_OF = (
     )
     .columns(utm=JSONB)
 )
+_NEAR = timedelta(days=1)
+"""How far outside of the look-back an arrival is still worth a word."""
+
+_CREDITED = text(
+    """
+    SELECT max(arrival_time) AS touch_time,
+           max(arrival_time) FILTER (WHERE arrival_time <= :event_time) IS NULL AS is_late
+    FROM (
+        (SELECT arrival_time FROM touchpoint
+         WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
+           AND referrer_group_id = :referrer_group_id
+           AND arrival_time > CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time <= :credit_time
+         ORDER BY arrival_time DESC LIMIT 1)
+        UNION ALL
+        (SELECT arrival_time FROM touchpoint
+         WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
+           AND referrer_group_id = :referrer_group_id
+           AND arrival_time > CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time <= :event_time
+         ORDER BY arrival_time DESC LIMIT 1)
+    ) AS touch
+    """
+)
+_NEARLY_CREDITED = text(
+    """
+    SELECT
+        (SELECT min(arrival_time) FROM touchpoint
+         WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
+           AND source = 'referral_link' AND referrer_group_id IS NOT NULL
+           AND arrival_time > :credit_time
+           AND arrival_time <= CAST(:credit_time AS timestamptz) + CAST(:near AS interval))
+            AS late_touch_time,
+        (SELECT max(arrival_time) FROM touchpoint
+         WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
+           AND source = 'referral_link' AND referrer_group_id IS NOT NULL
+           AND arrival_time <= CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time > CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+                              - CAST(:near AS interval)) AS early_touch_time
+    """
+)
 
 
 class TouchpointRepository:
@@ -107,6 +150,26 @@ class TouchpointRepository:
                 _LIST_OF_PERSON, {**parameters, "identity_group_id": identity_group_id}
             )
         return [_touchpoint(row) for row in rows]
+
+    async def explain_credit(self, tx: Transaction, query: CreditQuery) -> Credit:
+        """Which arrival counted, or nearly did."""
+        parameters: dict[str, object] = {
+            "merchant_id": query.merchant_id,
+            "identity_group_id": query.identity_group_id,
+            "credit_time": query.credit_time,
+            "look_back": query.look_back,
+        }
+        if query.referrer_group_id is None:
+            near = (await tx.execute(_NEARLY_CREDITED, {**parameters, "near": _NEAR})).one()
+            return Credit(
+                late_touch_time=near.late_touch_time, early_touch_time=near.early_touch_time
+            )
+        parameters |= {
+            "referrer_group_id": query.referrer_group_id,
+            "event_time": query.event_time,
+        }
+        found = (await tx.execute(_CREDITED, parameters)).one()
+        return Credit(touch_time=found.touch_time, needed_tolerance=found.is_late)
 
     async def touches_as_of(
         self, tx: Transaction, queries: Sequence[TouchQuery], look_back: timedelta

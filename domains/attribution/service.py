@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from domains.attribution.errors import MerchantUnknownError
-from domains.attribution.model import Attribution, Touchpoint, TouchQuery
+from domains.attribution.model import Attribution, Credit, CreditQuery, Touchpoint, TouchQuery
 from domains.attribution.ports import Merchants
 from domains.attribution.repository import TouchpointRepository
 from infrastructure.database.transaction import Transaction
@@ -40,6 +40,10 @@ class AttributionService:
         if not found and not await self._merchants.exists(tx, merchant_id):
             raise MerchantUnknownError(merchant_id)
         return found
+
+    async def explain_credit(self, tx: Transaction, query: CreditQuery) -> Credit:
+        """Which arrival made a referrer be credited, or nearly did."""
+        return await self._touchpoints.explain_credit(tx, query)
 
     async def touches_as_of(
         self, tx: Transaction, queries: Sequence[TouchQuery], look_back: timedelta

@@ -15,6 +15,7 @@ from vocabulary.ids import MerchantId
 
 LOOK_BACK_DEFAULT = timedelta(days=30)
 REWARD_DELAY_DEFAULT = timedelta(seconds=60)
+CLOCK_TOLERANCE_DEFAULT = timedelta(minutes=5)
 KEY_SUFFIX_CHARACTERS = 4
 
 _HOST_NAME = re.compile(
@@ -69,7 +70,11 @@ class RewardToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """A shop that pays for recommendations."""
+    """A shop that pays for recommendations.
+
+    `clock_tolerance` is how far its clock may be behind ours without a buyer's referrer being
+    passed over.
+    """
 
     merchant_id: MerchantId
     name: str
@@ -77,6 +82,7 @@ class Merchant:
     reward_token: RewardToken
     look_back: timedelta
     reward_delay: timedelta
+    clock_tolerance: timedelta
     attribution_model: AttributionModel
     create_time: datetime
 

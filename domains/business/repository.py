@@ -49,6 +49,7 @@ class MerchantRepository:
                 "peg_currency": new.reward_token.peg_currency,
                 "look_back": new.look_back,
                 "reward_delay": new.reward_delay,
+                "clock_tolerance": new.clock_tolerance,
                 "attribution_model": new.attribution_model,
                 "create_time": new.create_time,
             },
@@ -97,6 +98,7 @@ def _merchant(row: Any) -> Merchant:
         ),
         look_back=row.look_back,
         reward_delay=row.reward_delay,
+        clock_tolerance=row.clock_tolerance,
         attribution_model=AttributionModel(row.attribution_model),
         create_time=row.create_time,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from domains.business.model import (
+    CLOCK_TOLERANCE_DEFAULT,
     LOOK_BACK_DEFAULT,
     REWARD_DELAY_DEFAULT,
     AttributionModel,
@@ -114,6 +115,7 @@ def _from_proto(
         ),
         look_back=_duration(message, "look_back_duration", LOOK_BACK_DEFAULT),
         reward_delay=_duration(message, "reward_delay_duration", REWARD_DELAY_DEFAULT),
+        clock_tolerance=_duration(message, "clock_tolerance_duration", CLOCK_TOLERANCE_DEFAULT),
         attribution_model=_MODELS[message.attribution_model],
         create_time=now,
     )
@@ -141,6 +143,7 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
         ),
         look_back_duration=to_duration(merchant.look_back),
         reward_delay_duration=to_duration(merchant.reward_delay),
+        clock_tolerance_duration=to_duration(merchant.clock_tolerance),
         attribution_model=_MODELS_BACK[merchant.attribution_model],
         create_time=to_timestamp(merchant.create_time),
     )

@@ -32,6 +32,7 @@ merchant = Table(
     Column("peg_currency", Text, nullable=False),
     Column("look_back", Interval, nullable=False),
     Column("reward_delay", Interval, nullable=False),
+    Column("clock_tolerance", Interval, nullable=False),
     Column("attribution_model", Text, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     CheckConstraint(
@@ -40,6 +41,10 @@ merchant = Table(
     ),
     CheckConstraint("octet_length(product_id) = 32", name="product_id_is_a_hash"),
     CheckConstraint("look_back > interval '0'", name="look_back_positive"),
+    CheckConstraint(
+        "clock_tolerance >= interval '0' AND clock_tolerance <= interval '1 hour'",
+        name="clock_tolerance_bounded",
+    ),
     CheckConstraint("reward_delay >= interval '0'", name="reward_delay_not_negative"),
 )
 

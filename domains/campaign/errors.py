@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
@@ -71,6 +72,20 @@ class BudgetMissingError(CampaignError):
             "declare the asset unlimited.",
             campaign_id=campaign_id,
             asset=asset,
+        )
+
+
+class CampaignOverError(CampaignError):
+    reason = "CAMPAIGN_OVER"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, campaign_id: CampaignId, expire_time: datetime) -> None:
+        expired = expire_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        super().__init__(
+            f"The campaign was over at {expired}, so nothing new would be paid; make one that "
+            "expires later or not at all.",
+            campaign_id=campaign_id,
+            expire_time=expired,
         )
 
 

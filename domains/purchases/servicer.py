@@ -8,7 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from domains.purchases.errors import PageTokenInvalidError
-from domains.purchases.model import Delivery, DeliveryState, Link, OrderItem, OrderState, Purchase
+from domains.purchases.model import (
+    Delivery,
+    DeliveryState,
+    Link,
+    Note,
+    NoteWord,
+    OrderItem,
+    OrderState,
+    PassedOver,
+    Purchase,
+)
 from domains.purchases.service import DeliveriesService, PurchasesService
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.type.v1 import money_pb2
@@ -35,6 +45,20 @@ _DELIVERY_STATES = {
     DeliveryState.IGNORED: purchases_pb2.Delivery.STATE_IGNORED,
     DeliveryState.FAILED: purchases_pb2.Delivery.STATE_FAILED,
     DeliveryState.DEAD: purchases_pb2.Delivery.STATE_DEAD,
+}
+_PASSED_OVER = {
+    PassedOver.NOT: purchases_pb2.Delivery.PASSED_OVER_UNSPECIFIED,
+    PassedOver.TRIAL: purchases_pb2.Delivery.PASSED_OVER_TRIAL,
+    PassedOver.NOTHING_NEW: purchases_pb2.Delivery.PASSED_OVER_NOTHING_NEW,
+}
+_NOTE_WORDS = {
+    NoteWord.LEFT_OUT: purchases_pb2.DeliveryNote.WORD_LEFT_OUT,
+    NoteWord.CUT: purchases_pb2.DeliveryNote.WORD_CUT,
+    NoteWord.ROUNDED: purchases_pb2.DeliveryNote.WORD_ROUNDED,
+    NoteWord.TAKEN_AS_RECEIPT: purchases_pb2.DeliveryNote.WORD_TAKEN_AS_RECEIPT,
+    NoteWord.NAMES_NOBODY: purchases_pb2.DeliveryNote.WORD_NAMES_NOBODY,
+    NoteWord.SUBTOTAL_UNKNOWN: purchases_pb2.DeliveryNote.WORD_SUBTOTAL_UNKNOWN,
+    NoteWord.MORE: purchases_pb2.DeliveryNote.WORD_MORE,
 }
 _DELIVERY_STATES_ASKED = {
     purchases_pb2.Delivery.STATE_UNSPECIFIED: None,
@@ -169,6 +193,10 @@ def _item_to_proto(item: OrderItem) -> purchases_pb2.PurchaseItem:
     )
 
 
+def _note_to_proto(note: Note) -> purchases_pb2.DeliveryNote:
+    return purchases_pb2.DeliveryNote(word=_NOTE_WORDS[note.word], field=note.field)
+
+
 def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
     return purchases_pb2.Delivery(
         delivery_id=str(delivery.delivery_id),
@@ -176,6 +204,8 @@ def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
         event_reference=delivery.event_reference,
         state=_DELIVERY_STATES[delivery.state],
         failure=delivery.failure,
+        passed_over=_PASSED_OVER[delivery.passed_over],
+        notes=[_note_to_proto(note) for note in delivery.notes],
         try_count=delivery.try_count,
         receive_time=to_timestamp(delivery.receive_time),
     )

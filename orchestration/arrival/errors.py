@@ -21,6 +21,18 @@ class MerchantUnknownError(ArrivalError):
         super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
+class ClientIdInvalidError(ArrivalError):
+    reason = "CLIENT_ID_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(
+            f"The client id is {client_id}, which stands for nobody; a browser has its own.",
+            field="client_id",
+            client_id=client_id,
+        )
+
+
 class EventTimeInvalidError(ArrivalError):
     reason = "EVENT_TIME_INVALID"
     kind = Kind.INVALID

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domains.attribution.model import Source, Utm, classify
+from domains.attribution.model import Utm, classify, utm_of
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.arrival.statements import (
@@ -114,7 +114,8 @@ class ArrivalOrchestrator:
     def _row(self, arrival: Arrival, *, event_time: datetime, now: datetime) -> ArrivalRow:
         wallet = normalize_address(arrival.referrer_wallet)
         client_id = arrival.referrer_client_id or None
-        source = classify(names_referrer=bool(wallet or client_id), utm=arrival.utm)
+        utm = utm_of(arrival.utm, arrival.landing_url)
+        source = classify(names_referrer=bool(wallet or client_id), utm=utm)
         return ArrivalRow(
             merchant_id=arrival.merchant_id,
             client_id=arrival.client_id,
@@ -123,7 +124,7 @@ class ArrivalOrchestrator:
             referrer_merchant_id=arrival.referrer_merchant_id or arrival.merchant_id,
             source=source,
             landing_url=arrival.landing_url,
-            utm=asdict(arrival.utm) if source is Source.PAID_AD else None,
+            utm=None if utm == Utm() else asdict(utm),
             event_time=event_time,
             now=now,
             ids=NewIds(

@@ -10,8 +10,10 @@ from guerdon.orchestration.v1 import arrival_pb2, arrival_pb2_grpc
 from infrastructure.rpc.caller import current_caller
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime
+from orchestration.arrival.errors import ClientIdInvalidError
 from orchestration.arrival.flow import Arrival, ArrivalOrchestrator, ArrivalRecord
 from vocabulary.ids import MerchantId
+from vocabulary.nobody import is_nobody
 
 
 class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):
@@ -30,6 +32,8 @@ class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):
     async def ImportArrival(
         self, request: arrival_pb2.ImportArrivalRequest, context: Any
     ) -> arrival_pb2.ImportArrivalResponse:
+        if is_nobody(request.client_id):
+            raise ClientIdInvalidError(request.client_id)
         record = await self._flow.record_past(
             _to_arrival(request.arrival, client_id=request.client_id),
             event_time=to_datetime(request.event_time),
@@ -39,12 +43,13 @@ class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):
 
 
 def _to_arrival(message: arrival_pb2.TrackArrivalRequest, *, client_id: str) -> Arrival:
+    referrer = message.referrer_client_id
     referrer_merchant = message.referrer_merchant_id
     return Arrival(
         merchant_id=MerchantId(UUID(message.merchant_id)),
         client_id=client_id,
         referrer_wallet=message.referrer_wallet_address,
-        referrer_client_id=message.referrer_client_id,
+        referrer_client_id="" if is_nobody(referrer) else referrer,
         referrer_merchant_id=MerchantId(UUID(referrer_merchant)) if referrer_merchant else None,
         landing_url=message.landing_url,
         utm=Utm(

@@ -11,10 +11,11 @@ from guerdon.orchestration.v1 import purchase_linking_pb2, purchase_linking_pb2_
 from infrastructure.rpc.caller import current_caller
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime
-from orchestration.purchase_linking.errors import OrderReferenceInvalidError
+from orchestration.purchase_linking.errors import ClientIdInvalidError, OrderReferenceInvalidError
 from orchestration.purchase_linking.flow import Claim, PurchaseLinkingOrchestrator
 from orchestration.purchase_linking.statements import Claimed
 from vocabulary.ids import MerchantId
+from vocabulary.nobody import is_absent, is_nobody
 
 REFERENCE_CHARACTERS_MAX = 255
 WHOLE_NUMBER_MAX = 2**53 - 1
@@ -36,6 +37,8 @@ class PurchaseLinkingServicer(purchase_linking_pb2_grpc.PurchaseLinkingServiceSe
     async def ImportClaim(
         self, request: purchase_linking_pb2.ImportClaimRequest, context: Any
     ) -> purchase_linking_pb2.ImportClaimResponse:
+        if is_nobody(request.client_id):
+            raise ClientIdInvalidError(request.client_id)
         claimed = await self._flow.claim_past(
             _to_claim(request.claim, client_id=request.client_id, path="claim."),
             event_time=to_datetime(request.event_time),
@@ -47,7 +50,7 @@ class PurchaseLinkingServicer(purchase_linking_pb2_grpc.PurchaseLinkingServiceSe
 def _to_claim(
     message: purchase_linking_pb2.ClaimPurchaseRequest, *, client_id: str, path: str = ""
 ) -> Claim:
-    if message.HasField("customer_id") and message.customer_id.WhichOneof("kind") != "null_value":
+    if message.HasField("customer_id") and not _is_left_out(message.customer_id):
         to_reference(message.customer_id, field=f"{path}customer_id")
     return Claim(
         merchant_id=MerchantId(UUID(message.merchant_id)),
@@ -55,6 +58,12 @@ def _to_claim(
         order_reference=to_reference(message.order_id, field=f"{path}order_id"),
         token=message.token,
     )
+
+
+def _is_left_out(value: struct_pb2.Value) -> bool:
+    """Whether there is no customer: null, or what a page writes for a guest."""
+    kind = value.WhichOneof("kind")
+    return kind == "null_value" or (kind == "string_value" and is_nobody(value.string_value))
 
 
 def to_reference(value: struct_pb2.Value, *, field: str) -> str:
@@ -68,6 +77,10 @@ def to_reference(value: struct_pb2.Value, *, field: str) -> str:
             if not 1 <= len(value.string_value) <= REFERENCE_CHARACTERS_MAX:
                 raise OrderReferenceInvalidError(
                     field, f"must have 1 to {REFERENCE_CHARACTERS_MAX} characters"
+                )
+            if is_absent(value.string_value):
+                raise OrderReferenceInvalidError(
+                    field, f"is {value.string_value}, which is what a page sends when it has none"
                 )
             return value.string_value
         case "number_value":

@@ -16,11 +16,12 @@ class WebhookNotFoundError(PurchaseWebhookError):
     reason = "WEBHOOK_NOT_FOUND"
     kind = Kind.NOT_FOUND
 
-    def __init__(self, merchant: str) -> None:
+    def __init__(self, merchant: str, platform: str) -> None:
         super().__init__(
             f"{merchant} is no merchant, or its shop is not set up to send webhooks of this kind: "
-            "custom.",
+            f"{platform}.",
             merchant=merchant,
+            platform=platform,
         )
 
 
@@ -28,11 +29,8 @@ class SignatureInvalidError(PurchaseWebhookError):
     reason = "SIGNATURE_INVALID"
     kind = Kind.UNAUTHENTICATED
 
-    def __init__(self, header: str) -> None:
-        super().__init__(
-            f"{header} is not the Base64 of HMAC-SHA256 over the body with the webhook's key.",
-            header=header,
-        )
+    def __init__(self, header: str, fault: str) -> None:
+        super().__init__(f"{header} {fault}.", header=header, fault=fault)
 
 
 class DeliveryUnusableError(PurchaseWebhookError):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from domains.purchases.errors import BodyUnusableError
-from domains.purchases.model import Delivery, DeliveryState
-from domains.purchases.model.custom_order import parse_custom_order
-from domains.purchases.model.delivery import event_reference, verifies
+from domains.purchases.model import Delivery, DeliveryState, OrderEvent, PassedOver
+from domains.purchases.model.delivery import event_reference
+from domains.purchases.platforms import ShopPlatform
 from domains.purchases.service import DeliveriesService
 from infrastructure.database.failures import is_away, is_retryable, is_timeout
 from infrastructure.database.transaction import Database, Transaction
@@ -25,9 +25,8 @@ from orchestration.purchase_webhook.shops import Shop, find_shop
 from orchestration.purchase_webhook.statements import Applied, NewIds, apply, lock_order
 from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
 
-CUSTOM = "custom"
-SIGNATURE_HEADER = "x-hmac-sha256"
-EVENT_ID_HEADER = "x-webhook-id"
+TRIAL_HEADER = "x-test"
+OK = "ok"
 
 
 class Unseal(Protocol):
@@ -41,6 +40,7 @@ class Unseal(Protocol):
 class ReceivedDelivery:
     """A delivery as it came. Exactly one of `merchant_id` and `product_id` is set."""
 
+    platform: str
     merchant_id: MerchantId | None
     product_id: bytes | None
     body: bytes
@@ -68,6 +68,7 @@ class PurchaseWebhookOrchestrator:
         database: Database,
         deliveries: DeliveriesService,
         secrets: Unseal,
+        platforms: Mapping[str, ShopPlatform],
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
         accepts_tests: bool,
@@ -75,12 +76,13 @@ class PurchaseWebhookOrchestrator:
         self._database = database
         self._deliveries = deliveries
         self._secrets = secrets
+        self._platforms = platforms
         self._clock = clock
         self._new_id = new_id
         self._accepts_tests = accepts_tests
 
-    async def receive_custom(self, received: ReceivedDelivery) -> str:
-        """Takes a delivery of a shop with an integration of its own; returns the answer's text.
+    async def receive(self, received: ReceivedDelivery) -> str:
+        """Takes a delivery of a shop; returns the answer's text: `ok`, or `ko: ` and why.
 
         Raises:
             WebhookNotFoundError: no such merchant, or no webhook of this platform.
@@ -88,25 +90,36 @@ class PurchaseWebhookOrchestrator:
             DeliveryUnusableError: kept as dead.
             DeliveryPostponedError: kept, and tried again later.
         """
+        platform = self._platforms[received.platform]
+        if not received.signature.strip():
+            raise SignatureInvalidError(platform.signature_header, "is missing")
         now = self._clock()
         reference = event_reference(received.event_id, received.body)
+        is_passed_over = received.is_test and not self._accepts_tests
+        if is_passed_over:
+            # Once the shop is in earnest it may send the same again: that is another delivery.
+            reference = event_reference(f"trial {reference}", received.body)
         async with self._database.single() as tx:
             shop = await find_shop(
                 tx,
                 merchant_id=received.merchant_id,
                 product_id=received.product_id,
                 event_reference=reference,
+                body=received.body,
             )
-        if shop is None or shop.platform != CUSTOM or shop.sealed_key is None:
-            raise WebhookNotFoundError(received.addressee)
+        if shop is None or shop.platform != received.platform or shop.sealed_key is None:
+            raise WebhookNotFoundError(received.addressee, received.platform)
         key = self._secrets.open(shop.sealed_key)
-        if not verifies(received.signature, key=key, body=received.body):
-            raise SignatureInvalidError(SIGNATURE_HEADER)
-        if received.is_test and not self._accepts_tests:
-            return "ko: trial deliveries are not accepted in production"
-        delivery = self._delivery(received, shop, reference, now)
+        fault = platform.fault_of_signature(received.signature, key=key, body=received.body)
+        if fault is not None:
+            raise SignatureInvalidError(platform.signature_header, fault)
+        delivery = self._delivery(received, platform, shop, reference, now)
+        if is_passed_over:
+            async with self._database.single() as tx:
+                await self._deliveries.keep_passed_over(tx, delivery, PassedOver.TRIAL, now=now)
+            return _ko(PassedOver.TRIAL)
         try:
-            await self._database.run(lambda: self._apply(delivery, now=now))
+            applied = await self._database.run(lambda: self._apply(delivery, now=now))
         except BodyUnusableError as unusable:
             async with self._database.single() as tx:
                 await self._deliveries.keep_dead(tx, delivery, failure=str(unusable), now=now)
@@ -119,7 +132,7 @@ class PurchaseWebhookOrchestrator:
                     tx, delivery, failure=type(raised).__name__, now=now
                 )
             raise DeliveryPostponedError(kept) from raised
-        return "ok"
+        return _ko(PassedOver.NOTHING_NEW) if applied is Applied.IGNORED else OK
 
     async def list_due_merchants(
         self, after: MerchantId | None, *, limit: int
@@ -178,7 +191,7 @@ class PurchaseWebhookOrchestrator:
         return True
 
     async def _apply(self, delivery: Delivery, *, now: datetime) -> Applied:
-        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time, now=now)
+        event = self._parse(delivery)
         ids = self._new_ids()
         async with self._database.single() as tx:
             applied = await apply(tx, delivery, event, ids, now=now)
@@ -189,18 +202,31 @@ class PurchaseWebhookOrchestrator:
             return _decided(await apply(tx, delivery, event, ids, now=now))
 
     async def _apply_in(self, tx: Transaction, delivery: Delivery, *, now: datetime) -> Applied:
-        event = parse_custom_order(delivery.body, receive_time=delivery.receive_time, now=now)
+        event = self._parse(delivery)
         await lock_order(tx, delivery.merchant_id, event.order_reference)
         return _decided(await apply(tx, delivery, event, self._new_ids(), now=now))
 
+    def _parse(self, delivery: Delivery) -> OrderEvent:
+        return self._platforms[delivery.platform].parse(
+            delivery.body, receive_time=delivery.receive_time, latest_time=delivery.body_time
+        )
+
     def _delivery(
-        self, received: ReceivedDelivery, shop: Shop, reference: str, now: datetime
+        self,
+        received: ReceivedDelivery,
+        platform: ShopPlatform,
+        shop: Shop,
+        reference: str,
+        now: datetime,
     ) -> Delivery:
-        headers = {EVENT_ID_HEADER: received.event_id, "x-test": str(received.is_test).lower()}
+        headers = {
+            platform.event_id_header: received.event_id,
+            TRIAL_HEADER: str(received.is_test).lower(),
+        }
         return Delivery(
             delivery_id=DeliveryId(self._new_id()),
             merchant_id=shop.merchant_id,
-            platform=CUSTOM,
+            platform=platform.name,
             event_reference=reference,
             headers={name: value for name, value in headers.items() if value},
             body=received.body,
@@ -210,6 +236,7 @@ class PurchaseWebhookOrchestrator:
             failure_count=0,
             # Of when it came first: it may say nothing of its time, and others have come since.
             receive_time=now if shop.first_time is None else min(shop.first_time, now),
+            body_time=now if shop.body_time is None else min(shop.body_time, now),
         )
 
     def _new_ids(self) -> NewIds:
@@ -220,6 +247,10 @@ class PurchaseWebhookOrchestrator:
             interaction_id=self._new_id(),
             reversal_id=self._new_id(),
         )
+
+
+def _ko(why: PassedOver) -> str:
+    return f"ko: {why.sentence}"
 
 
 class OrderUndecidedError(Exception):

@@ -7,12 +7,11 @@ from uuid import UUID
 
 from google.api import httpbody_pb2
 
+from domains.purchases.platforms import CustomPlatform
 from guerdon.orchestration.v1 import purchase_webhook_pb2, purchase_webhook_pb2_grpc
 from infrastructure.rpc.headers import headers_of
-from orchestration.purchase_webhook.errors import SignatureInvalidError
 from orchestration.purchase_webhook.flow import (
-    EVENT_ID_HEADER,
-    SIGNATURE_HEADER,
+    TRIAL_HEADER,
     PurchaseWebhookOrchestrator,
     ReceivedDelivery,
 )
@@ -31,19 +30,17 @@ class PurchaseWebhookServicer(purchase_webhook_pb2_grpc.PurchaseWebhookServiceSe
         self, request: purchase_webhook_pb2.ReceiveCustomOrderRequest, context: Any
     ) -> purchase_webhook_pb2.ReceiveCustomOrderResponse:
         headers = headers_of(context)
-        signature = headers.get(SIGNATURE_HEADER, "")
-        if not signature:
-            raise SignatureInvalidError(SIGNATURE_HEADER)
         shop = request.product_id or request.merchant_id
         is_product = shop.startswith(_HEX)
-        answer = await self._flow.receive_custom(
+        answer = await self._flow.receive(
             ReceivedDelivery(
+                platform=CustomPlatform.name,
                 merchant_id=None if is_product else MerchantId(UUID(shop)),
                 product_id=bytes.fromhex(shop.removeprefix(_HEX)) if is_product else None,
                 body=request.payload.data,
-                signature=signature,
-                event_id=headers.get(EVENT_ID_HEADER, ""),
-                is_test=headers.get("x-test", "").lower() == "true",
+                signature=headers.get(CustomPlatform.signature_header, ""),
+                event_id=headers.get(CustomPlatform.event_id_header, ""),
+                is_test=headers.get(TRIAL_HEADER, "").lower() == "true",
             )
         )
         return purchase_webhook_pb2.ReceiveCustomOrderResponse(

@@ -10,13 +10,16 @@ from sqlalchemy import text
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
-# With the time at which this very delivery came first, if it could not be applied then.
+# With the times at which this very delivery and its body came first, if it could not be applied
+# then.
 _SHOP = """
     SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key,
-           CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time
+           CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time,
+           CASE WHEN kept.state IN ('failed', 'dead') AND kept.body = :body
+                THEN kept.body_time END AS body_time
     FROM merchant LEFT JOIN merchant_webhook AS webhook USING (merchant_id)
     LEFT JOIN LATERAL (
-        SELECT state, receive_time FROM delivery
+        SELECT state, receive_time, body, body_time FROM delivery
         WHERE merchant_id = merchant.merchant_id AND platform = webhook.platform
           AND event_reference = :event_reference
         OFFSET 0
@@ -30,13 +33,15 @@ _SHOP_BY_PRODUCT = text(f"{_SHOP} WHERE merchant.product_id = :product_id")
 class Shop:
     """Whose deliveries come to an address, and how they are signed. No key: none is set up.
 
-    `first_time` is when the delivery that is asked about came first, if it was not applied then.
+    `first_time` is when the delivery that is asked about came first, if it was not applied then;
+    `body_time` when it first came with the same body.
     """
 
     merchant_id: MerchantId
     platform: str | None
     sealed_key: bytes | None
     first_time: datetime | None
+    body_time: datetime | None
 
 
 async def find_shop(
@@ -45,9 +50,10 @@ async def find_shop(
     merchant_id: MerchantId | None,
     product_id: bytes | None,
     event_reference: str,
+    body: bytes,
 ) -> Shop | None:
     """The shop of a merchant id or of a product id, for a delivery; None if there is none."""
-    asked = {"event_reference": event_reference}
+    asked = {"event_reference": event_reference, "body": body}
     if merchant_id is not None:
         found = await tx.execute(_SHOP_BY_MERCHANT, {**asked, "merchant_id": merchant_id})
     else:
@@ -60,4 +66,5 @@ async def find_shop(
         platform=row.platform,
         sealed_key=row.sealed_key,
         first_time=row.first_time,
+        body_time=row.body_time,
     )

@@ -70,14 +70,14 @@ _APPLY = text(
         INSERT INTO shop_order AS known
             (merchant_id, order_reference, create_time, purchase_id, first_report_time, state,
              event_time, body_hash, order_time, order_time_stated, content_key, total, currency,
-             customer_reference, customer_key, items, items_key, voided, token_digests,
+             customer_reference, customer_key, items, subtotal, items_key, voided, token_digests,
              hint_group_id, hint_key, guess_time, guess_group_id, interaction_generation,
              due_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :receive_time, :state,
                :event_time, :body_hash, :order_time, :order_time_stated, :content_key,
                CAST(:total AS numeric), :currency, CAST(:customer_reference AS text),
                CASE WHEN CAST(:customer_reference AS text) IS NULL THEN '' END,
-               COALESCE(CAST(:items AS jsonb), '[]'),
+               COALESCE(CAST(:items AS jsonb), '[]'), CAST(:subtotal AS numeric),
                CASE WHEN CAST(:items AS jsonb) IS NULL THEN '' END,
                CAST(:state AS text) IN ({_STATES_VOID}), ARRAY[CAST(:token_digest AS bytea)],
                said.hint_group_id,
@@ -94,9 +94,9 @@ _APPLY = text(
         ) AS interaction
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
             (purchase_id, first_report_time, state, event_time, body_hash, generation, voided,
-             content_key, total, currency, customer_reference, customer_key, items, items_key,
-             order_time, heard_time, order_time_stated, token_digests, claim_group_id, claim_time,
-             claim_digest, hint_group_id, hint_key, guess_time, guess_group_id,
+             content_key, total, currency, customer_reference, customer_key, items, subtotal,
+             items_key, order_time, heard_time, order_time_stated, token_digests, claim_group_id,
+             claim_time, claim_digest, hint_group_id, hint_key, guess_time, guess_group_id,
              interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
                        LEAST(known.first_report_time, excluded.first_report_time),
@@ -109,6 +109,8 @@ _APPLY = text(
                                    ELSE judged.customer_key END, content.content_key),
                        CASE WHEN named.has_lines THEN excluded.items
                             ELSE COALESCE(known.items, '[]') END,
+                       CASE WHEN named.has_lines THEN excluded.subtotal
+                            ELSE known.subtotal END,
                        NULLIF(CASE WHEN named.has_lines THEN excluded.content_key
                                    ELSE judged.items_key END, content.content_key),
                        CASE WHEN judged.is_fixed THEN known.order_time ELSE dated.order_time END,
@@ -254,13 +256,16 @@ _APPLY = text(
     ), kept AS (
         INSERT INTO delivery AS known
             (merchant_id, delivery_id, platform, event_reference, headers, body, state,
-             receive_time, try_time)
+             passed_over, notes, receive_time, body_time, try_time)
         SELECT :merchant_id, :delivery_id, :platform, :delivery_reference, :headers, :body,
-               CASE WHEN claimed.is_applied THEN 'applied' ELSE 'ignored' END, :receive_time,
-               :now
+               CASE WHEN claimed.is_applied THEN 'applied' ELSE 'ignored' END,
+               CASE WHEN claimed.is_applied THEN '' ELSE 'nothing_new' END, :notes,
+               :receive_time, :body_time, :now
         FROM claimed
         ON CONFLICT ON CONSTRAINT uq_delivery_event DO UPDATE SET
-            state = excluded.state, headers = excluded.headers, body = excluded.body,
+            state = excluded.state, passed_over = excluded.passed_over,
+            notes = excluded.notes, headers = excluded.headers, body = excluded.body,
+            body_time = excluded.body_time,
             failure = '', retry_time = NULL, try_time = excluded.try_time,
             -- A twin was applied meanwhile: the column takes no NULL, so nothing of this stays.
             try_count = CASE WHEN known.state IN ('failed', 'dead') THEN known.try_count + 1 END
@@ -268,7 +273,7 @@ _APPLY = text(
     SELECT EXISTS (SELECT FROM fresh) AND NOT EXISTS (SELECT FROM claimed) AS is_undecided,
            (SELECT is_applied FROM claimed) AS is_applied
     """
-).bindparams(bindparam("headers", type_=JSONB))
+).bindparams(bindparam("headers", type_=JSONB), bindparam("notes", type_=JSONB))
 _LOCK_ORDER = text(
     """
     SELECT FROM shop_order
@@ -313,6 +318,7 @@ async def apply(
         "headers": delivery.headers,
         "body": delivery.body,
         "receive_time": delivery.receive_time,
+        "body_time": delivery.body_time,
         "now": now,
         "client_id": event.client_id,
         "new_node_id": ids.node_id,
@@ -330,6 +336,8 @@ async def apply(
         "token_digest": token_digest(event.token),
         "total": event.total,
         "currency": event.currency,
+        "subtotal": event.subtotal,
+        "notes": [note.to_document() for note in event.notes],
         "items": None
         if event.items is None
         else orjson.dumps([item.to_document() for item in event.items]).decode(),

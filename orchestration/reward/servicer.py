@@ -18,8 +18,8 @@ from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_timestamp
-from orchestration.reward.flow import LaneReadingOrchestrator
+from infrastructure.rpc.translating import to_duration, to_timestamp
+from orchestration.reward.flow import ExplainedCredit, LaneReadingOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
 
 _STATES_ASKED = {
@@ -90,6 +90,7 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
             interaction=interaction_to_proto(explanation.view),
             decisions=[decision_to_proto(each) for each in explanation.decisions],
             rewards=[reward_to_proto(each) for each in explanation.rewards],
+            credit=_credit_to_proto(explanation.credit),
         )
 
     async def GetLane(
@@ -131,6 +132,19 @@ class RewardServicer(reward_pb2_grpc.RewardServiceServicer):
             MerchantId(UUID(request.merchant_id)), None, repeat=current_repeat(_retried)
         )
         return _retried(count)
+
+
+def _credit_to_proto(explained: ExplainedCredit | None) -> reward_pb2.Credit | None:
+    if explained is None:
+        return None
+    return reward_pb2.Credit(
+        credit_time=to_timestamp(explained.credit_time),
+        touch_time=to_timestamp(explained.credit.touch_time),
+        needed_tolerance=explained.credit.needed_tolerance,
+        late_duration=None if explained.late is None else to_duration(explained.late),
+        early_duration=None if explained.early is None else to_duration(explained.early),
+        sentence=explained.sentence,
+    )
 
 
 def _retried_one(_: int) -> reward_pb2.RetryInteractionResponse:

@@ -12,6 +12,7 @@ from infrastructure.rpc.caller import Caller, CallerKind, set_caller
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.refusals import Refusal, Violation
+from vocabulary.nobody import is_nobody
 
 CLIENT_ID_CHARACTERS_MAX = 128
 
@@ -82,14 +83,23 @@ class CallerProof:
             client_id = call.header(header)
             if not client_id:
                 continue
-            is_plain = client_id.isascii() and client_id.isprintable()
-            if len(client_id) > CLIENT_ID_CHARACTERS_MAX or not is_plain:
-                must = f"must be 1 to {CLIENT_ID_CHARACTERS_MAX} printable ASCII characters"
+            fault = _fault_of(client_id)
+            if fault is not None:
                 raise Refusal(
                     code=grpc.StatusCode.INVALID_ARGUMENT,
                     reason="REQUEST_INVALID",
-                    message=f"{header} {must}.",
-                    violations=[Violation(path=header, description=must)],
+                    message=f"{header} {fault}.",
+                    violations=[Violation(path=header, description=fault)],
                 )
             return Caller(kind=CallerKind.VISITOR, client_id=client_id)
         return None
+
+
+def _fault_of(client_id: str) -> str | None:
+    is_plain = client_id.isascii() and client_id.isprintable()
+    if len(client_id) > CLIENT_ID_CHARACTERS_MAX or not is_plain:
+        return f"must be 1 to {CLIENT_ID_CHARACTERS_MAX} printable ASCII characters"
+    if is_nobody(client_id):
+        # All who are called that would be one person, who collects strangers' orders.
+        return f"is {client_id}, which stands for nobody; each browser has an id of its own"
+    return None

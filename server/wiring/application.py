@@ -11,6 +11,7 @@ from domains.attribution.servicer import AttributionServicer
 from domains.business.servicer import BusinessServicer
 from domains.campaign.servicer import CampaignServicer, RateServicer
 from domains.identity.servicer import IdentityServicer
+from domains.purchases.platforms import PLATFORMS
 from domains.purchases.servicer import PurchasesServicer
 from domains.referral.servicer import ReferralServicer
 from domains.rewards.servicer import RewardsServicer
@@ -139,6 +140,7 @@ def build_flows(
             database=database,
             deliveries=domains.deliveries,
             secrets=secrets,
+            platforms=PLATFORMS,
             clock=clock,
             new_id=new_id,
             accepts_tests=accepts_tests,
@@ -149,6 +151,7 @@ def build_flows(
         lane_reading=LaneReadingOrchestrator(
             database=database,
             business=domains.business,
+            attribution=domains.attribution,
             purchases=domains.purchases,
             lanes=domains.lanes,
             rewards=domains.rewards,

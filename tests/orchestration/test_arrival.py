@@ -76,8 +76,8 @@ async def test_every_door_is_kept_as_what_it_is(database: Database) -> None:
     assert await touches_of(shop) == [
         ("direct", None, None),
         ("paid_ad", None, ad),
-        ("direct", None, None),
-        ("referral_link", friend, None),
+        ("direct", None, {**dict.fromkeys(ad, ""), "term": "shoes", "content": "hero"}),
+        ("referral_link", friend, {**dict.fromkeys(ad, ""), "source": "news"}),
         ("direct", None, None),
     ]
 

@@ -55,7 +55,8 @@ CORRUPTIONS = {
     ),
     "what is decided is fixed in its order": (
         """
-        UPDATE shop_order SET decided_generation = 0, fixed_group_id = NULL, fixed_link = NULL
+        UPDATE shop_order SET decided_generation = 0, fixed_group_id = NULL, fixed_link = NULL,
+            fixed_report_time = NULL
         WHERE order_reference = 'kept'
         """,
     ),

@@ -45,6 +45,7 @@ def an_event(order: str, state: OrderState, time: Any, body_hash: bytes) -> Orde
         total=None if state is OrderState.PENDING else Decimal(100),
         currency=None if state is OrderState.PENDING else "EUR",
         items=(),
+        subtotal=None,
         order_time=EARLIER,
         order_time_stated=True,
         event_time=time,

@@ -73,6 +73,7 @@ def a_referral_of(
         obstacle=Obstacle.NONE,
         needed_rate=None,
         decide_time=None,
+        credit_time=None,
         referrer_group_id=None,
     )
 
@@ -146,6 +147,7 @@ def an_applied_delivery(merchant_id: MerchantId, body: bytes, *, like: Delivery)
         try_count=1,
         failure_count=0,
         receive_time=NOON,
+        body_time=NOON,
     )
 
 
@@ -187,7 +189,9 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
         identity_group_id=claimed.identity_group_id,
         link=Link.CLAIM,
         generation=1,
+        subtotal=Decimal("119.600000000004"),
         order_time=ordered,
+        report_time=NOON,
         event_time=updated,
     )
     assert delivery == an_applied_delivery(shop.merchant_id, body, like=delivery)

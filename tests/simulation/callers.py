@@ -230,8 +230,9 @@ async def _send(shop: Shop, message: Message) -> str:
 
 async def _report(shop: Shop, report: Report) -> str:
     try:
-        return await shop.flows.purchase_webhook.receive_custom(
+        return await shop.flows.purchase_webhook.receive(
             ReceivedDelivery(
+                platform="custom",
                 merchant_id=shop.merchant_id,
                 product_id=None,
                 body=report.body,

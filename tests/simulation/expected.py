@@ -9,7 +9,7 @@ from typing import Any
 
 from domains.purchases.model import OrderStanding, token_digest
 from domains.purchases.model import evidence as model
-from domains.purchases.model.custom_order import parse_custom_order
+from domains.purchases.platforms import CustomPlatform
 from tests.simulation.history import Claim, Report, time_of
 from vocabulary.ids import IdentityGroupId
 
@@ -101,7 +101,7 @@ class ExpectedOrder:
 
     def _event(self, report: Report) -> Any:
         received = self.people.received[report.event]
-        return parse_custom_order(report.body, receive_time=received, now=received)
+        return CustomPlatform().parse(report.body, receive_time=received, latest_time=received)
 
     def _learn(self, message: Claim | Report) -> None:
         clients = self.people.clients

@@ -34,7 +34,7 @@ CORRUPTIONS = {
     "the lane": "UPDATE reward_lane SET next_sequence = next_sequence + 1",
     "what is left to do": "UPDATE interaction SET state = 'pending', decide_time = NULL"
     " WHERE state = 'decided'",
-    "an inbox": "UPDATE delivery SET state = 'dead', failure = 'it'",
+    "an inbox": "UPDATE delivery SET state = 'dead', passed_over = '', failure = 'it'",
     "a campaign": "UPDATE campaign_moment SET state = 'paused' WHERE state = 'active'",
 }
 

@@ -43,7 +43,7 @@ _ORDER = """
 """
 _DELIVERIES = """
     SELECT delivery_id, event_reference, state, failure, try_count, failure_count, retry_time,
-           body
+           body, passed_over, notes
     FROM delivery
     WHERE merchant_id = :merchant_id ORDER BY event_reference
 """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from eth_utils.address import to_checksum_address
 from hypothesis import strategies as st
 
 from domains.campaign.model import (
@@ -38,8 +39,9 @@ from domains.campaign.model import (
     Trigger,
     decide,
 )
-from domains.campaign.model.checking import EVENT_FIELDS, FieldKind
+from domains.campaign.model.fields import EVENT_FIELDS, LISTED, PRESENCE, FieldType
 from domains.campaign.model.rule import Operand, Scalar
+from domains.campaign.model.values import RANGES, SOURCES, to_form
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import token_unit
 from vocabulary.ids import BudgetItemId, CampaignId, ExchangeRateId, IdentityGroupId, MerchantId
@@ -218,8 +220,11 @@ def some_facts(
 
 
 # Numbers as a client's JSON spells them, and texts that a database stores.
-_NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(
-    lambda number: Decimal(repr(number))
+_NUMBERS = (
+    st.floats(min_value=-1e15, max_value=1e15)
+    # What is nearer to zero has more digits than are taken.
+    .filter(lambda number: number == 0 or abs(number) >= 1e-20)
+    .map(lambda number: Decimal(repr(number)))
 )
 _NUMERIC_TEXTS = st.decimals(min_value=-(10**12), max_value=10**12, places=4, allow_nan=False).map(
     lambda number: format(number, "f")
@@ -227,43 +232,55 @@ _NUMERIC_TEXTS = st.decimals(min_value=-(10**12), max_value=10**12, places=4, al
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 _AMOUNTS = st.decimals(min_value=Decimal("0.000001"), max_value=10**9, places=TOKEN.decimals)
 _PERCENTS = st.decimals(min_value=Decimal("0.000001"), max_value=100, places=6)
-_WITHOUT_VALUE = {Operator.EXISTS, Operator.NOT_EXISTS}
-_ONLY_OF_TEXT = {Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH}
+_UUIDS = st.uuids().flatmap(lambda each: st.sampled_from([str(each), str(each).upper()]))
+_ADDRESSES = st.binary(min_size=20, max_size=20).flatmap(
+    lambda each: st.sampled_from([f"0x{each.hex()}", to_checksum_address(each)])
+)
+_CURRENCIES = st.text(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabc"), min_size=3, max_size=3)
+
+
+def _whole(low: int, high: int) -> st.SearchStrategy[Scalar]:
+    numbers = st.integers(min_value=low, max_value=high)
+    return numbers.map(Decimal) | numbers.map(str)
+
+
+VALUES: Mapping[FieldType, st.SearchStrategy[Scalar]] = {
+    FieldType.AMOUNT: _NUMBERS.map(abs) | _NUMERIC_TEXTS.map(lambda text: text.lstrip("-")),
+    FieldType.NUMBER: _NUMBERS | _NUMERIC_TEXTS,
+    **{kind: _whole(bounds.low, bounds.high) for kind, bounds in RANGES.items()},
+    FieldType.DATE: st.dates(min_value=date(2000, 1, 1)).map(str),
+    FieldType.CURRENCY: _CURRENCIES,
+    FieldType.UUID: _UUIDS,
+    FieldType.ADDRESS: _ADDRESSES,
+    FieldType.SOURCE: st.sampled_from(SOURCES),
+    FieldType.TEXT: _TEXTS.filter(bool) | st.integers(-(10**9), 10**9).map(Decimal),
+}
+"""Values of each type, in every spelling that is taken."""
 
 
 @st.composite
 def conditions(draw: st.DrawFn, *, has_purchase: bool = True) -> Condition:
-    """Any condition that can be saved."""
+    """Any question with values that are taken."""
     known = draw(
-        st.sampled_from(
-            [each for each in EVENT_FIELDS if has_purchase or "purchase" not in each.path]
-        )
+        st.sampled_from([each for each in EVENT_FIELDS if has_purchase or not each.of_purchase])
     )
     index = str(draw(st.integers(min_value=0, max_value=9999)))
     field = ".".join(index if part == "N" else part for part in known.path.split("."))
-    match known.kind:
-        case FieldKind.LIST:
-            return asks(field, draw(st.sampled_from(sorted(_WITHOUT_VALUE))))
-        case FieldKind.NUMBER:
-            operator = draw(st.sampled_from(sorted(set(Operator) - _ONLY_OF_TEXT)))
-            ordered: st.SearchStrategy[Scalar] = _NUMBERS | _NUMERIC_TEXTS
-            scalars = ordered | st.none()
-        case FieldKind.TEXT:
-            operator = draw(st.sampled_from(Operator))
-            ordered = _TEXTS | (st.nothing() if operator in _ONLY_OF_TEXT else _NUMBERS)
-            scalars = ordered | st.booleans() | st.none()
-    match operator:
-        case Operator.EXISTS | Operator.NOT_EXISTS:
-            return asks(field, operator)
-        case Operator.IN | Operator.NOT_IN:
-            members = draw(st.lists(scalars, min_size=1, max_size=4))
-            return asks(field, operator, tuple(members))
-        case Operator.BETWEEN:
-            return asks(field, operator, draw(ordered), draw(ordered))
-        case Operator.EQ | Operator.NEQ:
-            return asks(field, operator, draw(scalars))
-        case _:
-            return asks(field, operator, draw(ordered))
+    operator = draw(st.sampled_from(sorted(known.type.operators)))
+    if operator in PRESENCE:
+        return asks(field, operator)
+    values = VALUES[known.type]
+    if operator in LISTED:
+        return asks(field, operator, tuple(draw(st.lists(values, min_size=1, max_size=4))))
+    if operator is Operator.BETWEEN:
+        ends = draw(st.lists(values, min_size=2, max_size=2))
+        low, high = sorted((to_form(known.type, each) for each in ends), key=_order)
+        return asks(field, operator, low, high)
+    return asks(field, operator, draw(values))
+
+
+def _order(value: Scalar) -> Any:
+    return value
 
 
 def groups(*, has_purchase: bool = True) -> st.SearchStrategy[ConditionGroup]:
@@ -319,7 +336,7 @@ def chainings() -> st.SearchStrategy[Chaining]:
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    """Any rule that can be saved."""
+    """Any rule whose parts can be saved. Its conditions may still exclude each other."""
     trigger = draw(st.sampled_from(Trigger))
     has_purchase = trigger.has_purchase
     return Rule(

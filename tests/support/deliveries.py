@@ -27,6 +27,7 @@ def a_received_delivery(
         try_count=1,
         failure_count=0,
         receive_time=time,
+        body_time=time,
     )
 
 

@@ -124,4 +124,5 @@ def _a_failed_delivery() -> Delivery:
         try_count=1,
         failure_count=1,
         receive_time=BEGIN,
+        body_time=BEGIN,
     )

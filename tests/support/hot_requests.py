@@ -68,6 +68,7 @@ async def _apply(tx: Transaction, order: str, state: OrderState = OrderState.CON
         total=Decimal(100),
         currency="EUR",
         items=(),
+        subtotal=None,
         order_time=NOW,
         order_time_stated=True,
         event_time=NOW,
@@ -127,7 +128,9 @@ REQUESTS: dict[str, HotStatement] = {
         rows_max=100,
     ),
     "shop by merchant": HotStatement(
-        call=lambda tx: find_shop(tx, merchant_id=SHOP, product_id=None, event_reference="event 7"),
+        call=lambda tx: find_shop(
+            tx, merchant_id=SHOP, product_id=None, event_reference="event 7", body=b""
+        ),
         indexes={
             "merchant": "pk_merchant",
             "merchant_webhook": "pk_merchant_webhook",
@@ -136,7 +139,7 @@ REQUESTS: dict[str, HotStatement] = {
     ),
     "shop by product": HotStatement(
         call=lambda tx: find_shop(
-            tx, merchant_id=None, product_id=PRODUCT, event_reference="event 7"
+            tx, merchant_id=None, product_id=PRODUCT, event_reference="event 7", body=b""
         ),
         indexes={
             "merchant": "uq_merchant_product_id",

@@ -116,13 +116,15 @@ _SCRIPT = (
         event_time, body_hash, order_time, content_key, customer_reference, total, currency,
         items, token_digests,
         claim_count, claim_group_id, claim_time, claim_digest, interaction_generation,
-        decided_generation, fixed_group_id, fixed_link, due_time, ready_round, needed_rate)
+        decided_generation, fixed_group_id, fixed_link, fixed_report_time, due_time,
+        ready_round, needed_rate)
     SELECT {_SHOP}, 'order-' || n, {_AT}, {_id("purchase")}, {_AT}, 'confirmed', {_AT}, 'hash',
            {_AT}, '1', CASE WHEN n % 2 = 0 THEN 'customer-1' ELSE 'customer-' || n END,
            100, 'EUR', '[]', ARRAY[sha256('token')],
            CASE WHEN n = 1 THEN :rows ELSE 1 END, {_id("person")}, {_AT}, sha256('token'),
            1, CASE WHEN n % 4 = 3 THEN 1 ELSE 0 END,
            CASE WHEN n % 4 = 3 THEN {_id("person")} END, CASE WHEN n % 4 = 3 THEN 'claim' END,
+           CASE WHEN n % 4 = 3 THEN {_AT} END,
            CASE WHEN n % 4 <> 3 THEN {_AT} + interval '1 day' END,
            CASE WHEN n % 4 = 2 THEN {ROUND} END, CASE WHEN n % 4 = 0 THEN 'USD/EUR' END
     FROM {_N}""",

@@ -43,7 +43,8 @@ async def add_order(
     }
     row |= columns
     if row.get("decided_generation") or row.get("fixed_generation"):
-        row = {"fixed_group_id": row["hint_group_id"], "fixed_link": "client"} | row
+        fixed = {"fixed_group_id": row["hint_group_id"], "fixed_link": "client"}
+        row = fixed | {"fixed_report_time": row["first_report_time"]} | row
     await tx.execute(insert(shop_order).values(row))
 
 

@@ -141,8 +141,9 @@ class Shop:
         is_test: bool = False,
     ) -> str:
         """A body arrives at the shop's webhook, correctly signed unless told otherwise."""
-        return await self.flows.purchase_webhook.receive_custom(
+        return await self.flows.purchase_webhook.receive(
             ReceivedDelivery(
+                platform="custom",
                 merchant_id=self.merchant_id,
                 product_id=None,
                 body=body,
@@ -200,6 +201,7 @@ async def a_shop(
     database: Database | Flows,
     *campaigns: CampaignPlan,
     reward_delay: timedelta = timedelta(),
+    clock_tolerance: timedelta = timedelta(),
     look_back: timedelta = timedelta(days=30),
     attribution_model: AttributionModel = AttributionModel.FIRST_TOUCH,
     decimals: int = 6,
@@ -223,6 +225,7 @@ async def a_shop(
                 ),
                 look_back=look_back,
                 reward_delay=reward_delay,
+                clock_tolerance=clock_tolerance,
                 attribution_model=attribution_model,
                 create_time=OPENED,
             ),

@@ -8,7 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from domains.campaign.errors import BudgetMissingError, TransitionInvalidError
+from domains.campaign.errors import (
+    BudgetMissingError,
+    CampaignOverError,
+    TransitionInvalidError,
+)
 from domains.campaign.model.budget import BudgetItem
 from domains.campaign.model.rule import Asset, RewardUnits, Rule
 from vocabulary.ids import CampaignId, MerchantId
@@ -53,8 +57,11 @@ class Campaign:
         Raises:
             TransitionInvalidError: it is no draft.
             BudgetMissingError: an asset of the rule has no budget and is not unlimited.
+            CampaignOverError: it has expired.
         """
         self._require("publish", CampaignState.DRAFT)
+        if self.expire_time is not None and self.expire_time <= now:
+            raise CampaignOverError(self.campaign_id, self.expire_time)
         covered = {item.asset for item in self.budget} | self.unlimited
         for asset in sorted(self.rule.assets):
             if asset not in covered:

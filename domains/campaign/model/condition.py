@@ -10,7 +10,11 @@ from typing import Any
 
 from domains.campaign.model.rule import Condition, ConditionGroup, Logic, Operator
 
-_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+DIGITS_MAX = 40
+"""How many digits a number that is written as a text has, before and after the point each."""
+
+NUMBER = re.compile(rf"-?[0-9]{{1,{DIGITS_MAX}}}(\.[0-9]{{1,{DIGITS_MAX}}})?")
+"""A text that spells a number."""
 
 
 class _Missing:
@@ -188,6 +192,6 @@ def to_number(value: object) -> Decimal | None:
     """The exact number that a number, or a text that spells one, stands for."""
     if isinstance(value, Decimal):
         return value
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and NUMBER.fullmatch(value):
         return Decimal(value)
     return None

@@ -240,6 +240,8 @@ def _amount(
             base = purchase.amount
             if definition.amount.percent_of is PercentOf.PURCHASE_SUBTOTAL:
                 base = purchase.subtotal if purchase.subtotal is not None else base
+                # Discounts may be lines, and come to more than all others.
+                base = max(base, Decimal(0))
             rate = _rate(Pair(base=purchase.currency, quote=peg_currency), facts.rates, rates)
             return percentage(definition.amount, base=base, rate=rate, unit=unit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -58,13 +59,14 @@ class CampaignService:
         Raises:
             MerchantUnknownError: there is no such merchant.
             RuleInvalidError: the rule or the budget could never do what it says.
-            TransitionInvalidError, BudgetMissingError: the change is not for the draft.
+            TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
+                the draft.
         """
         units = await self._units.units_of(tx, merchant_id)
         if units is None:
             raise MerchantUnknownError(merchant_id)
         draft = make(units)
-        check_rule(draft.rule, units)
+        draft = replace(draft, rule=check_rule(draft.rule, units))
         check_budget(draft.budget)
         if draft.start_time and draft.expire_time and draft.expire_time <= draft.start_time:
             raise RuleInvalidError("campaign.expire_time", "must be after the start")
@@ -117,7 +119,8 @@ class CampaignService:
 
         Raises:
             CampaignNotFoundError: there is none with this id, or it is somebody else's.
-            TransitionInvalidError, BudgetMissingError: the change is not for its state.
+            TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
+                its state.
         """
         before = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
         if before is None:

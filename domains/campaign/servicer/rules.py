@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal
 
 from google.protobuf import struct_pb2
 
+from domains.campaign.errors import RuleInvalidError
 from domains.campaign.model import (
-    Asset,
     Chaining,
     Condition,
     ConditionGroup,
@@ -23,51 +22,23 @@ from domains.campaign.model import (
     Rule,
     Trigger,
 )
+from domains.campaign.model.checking import CONDITIONS
 from domains.campaign.model.rule import DEPTH_DEFAULT, Operand, Scalar
+from domains.campaign.servicer.words import number_of, to_asset, word_of
 from guerdon.campaign.v1 import rule_pb2
 from guerdon.type.v1 import money_pb2
 from vocabulary.exact import plain
 
-Word = TypeVar("Word", bound=StrEnum)
-
-
-class EnumNames(Protocol):
-    """What generated code offers to name an enum's values."""
-
-    def Name(self, number: Any) -> str:
-        """The value's name."""
-
-    def Value(self, name: str) -> Any:
-        """The value's number."""
-
-
-def word_of(number: int, words: type[Word], names: EnumNames, default: Word | None = None) -> Word:
-    """The model's word for a value of the contract's enum: OPERATOR_NOT_IN is `not_in`."""
-    if number == 0:
-        assert default is not None, "required fields are checked before"
-        return default
-    return words(names.Name(number).removeprefix(_prefix(names)).lower())
-
-
-def number_of(word: StrEnum, names: EnumNames) -> Any:
-    """The contract's number for a word of the model."""
-    return names.Value(_prefix(names) + word.value.upper())
-
-
-def _prefix(names: EnumNames) -> str:
-    return names.Name(0).removesuffix("UNSPECIFIED")
-
-
-def to_asset(number: int) -> Asset:
-    """The asset; the merchant's token when none is said."""
-    return word_of(number, Asset, money_pb2.Asset, Asset.TOKEN)
-
 
 def to_rule(message: rule_pb2.Rule) -> Rule:
-    """The rule. The contract's own rules hold; `check_rule` knows the rest."""
+    """The rule. The contract's own rules hold; `check_rule` knows the rest.
+
+    Raises:
+        RuleInvalidError: a value is null, an object, or a list in a list.
+    """
     return Rule(
         trigger=word_of(message.trigger, Trigger, rule_pb2.Trigger),
-        conditions=_to_group(message.conditions),
+        conditions=_to_group(message.conditions, CONDITIONS),
         rewards=tuple(_to_reward(reward) for reward in message.rewards),
     )
 
@@ -81,20 +52,27 @@ def from_rule(rule: Rule) -> rule_pb2.Rule:
     )
 
 
-def _to_group(message: rule_pb2.ConditionGroup) -> ConditionGroup:
+def _to_group(message: rule_pb2.ConditionGroup, path: str) -> ConditionGroup:
     return ConditionGroup(
         logic=word_of(message.logic, Logic, rule_pb2.Logic, Logic.ALL),
         members=tuple(
-            _to_group(node.group)
+            _to_group(node.group, f"{path}.conditions[{index}].group")
             if node.WhichOneof("node") == "group"
-            else Condition(
-                field=node.condition.field,
-                operator=word_of(node.condition.operator, Operator, rule_pb2.Operator),
-                value=_to_operand(node.condition.value),
-                value_to=_to_scalar(node.condition.value_to),
-            )
-            for node in message.conditions
+            else _to_condition(node.condition, f"{path}.conditions[{index}].condition")
+            for index, node in enumerate(message.conditions)
         ),
+    )
+
+
+def _to_condition(message: rule_pb2.Condition, path: str) -> Condition:
+    operator = word_of(message.operator, Operator, rule_pb2.Operator)
+    # Null is how some programs leave a value out.
+    is_without = operator in {Operator.EXISTS, Operator.NOT_EXISTS}
+    return Condition(
+        field=message.field,
+        operator=operator,
+        value=_to_operand(message, "value", path, is_null_left_out=is_without),
+        value_to=_to_operand(message, "value_to", path, is_null_left_out=True),
     )
 
 
@@ -121,13 +99,29 @@ def _from_condition(condition: Condition) -> rule_pb2.Condition:
     return message
 
 
-def _to_operand(value: struct_pb2.Value) -> Operand:
-    if value.WhichOneof("kind") == "list_value":
-        return tuple(_to_scalar(each) for each in value.list_value.values)
-    return _to_scalar(value)
+def _to_operand(
+    message: rule_pb2.Condition,
+    name: Literal["value", "value_to"],
+    path: str,
+    *,
+    is_null_left_out: bool,
+) -> Any:
+    """The value of a condition's field; None if it is left out."""
+    if not message.HasField(name):
+        return None
+    value: struct_pb2.Value = getattr(message, name)
+    here = f"{path}.{name}"
+    if value.WhichOneof("kind") == "null_value" and is_null_left_out:
+        return None
+    if value.WhichOneof("kind") == "list_value" and name == "value":
+        return tuple(
+            _to_scalar(each, f"{here}[{index}]")
+            for index, each in enumerate(value.list_value.values)
+        )
+    return _to_scalar(value, here)
 
 
-def _to_scalar(value: struct_pb2.Value) -> Scalar:
+def _to_scalar(value: struct_pb2.Value, path: str) -> Scalar:
     match value.WhichOneof("kind"):
         case "number_value":
             # The shortest decimal that reads back as this number is the one that was sent.
@@ -136,8 +130,14 @@ def _to_scalar(value: struct_pb2.Value) -> Scalar:
             return value.string_value
         case "bool_value":
             return value.bool_value
+        case "list_value":
+            raise RuleInvalidError(path, "must be one value, not a list")
+        case "struct_value":
+            raise RuleInvalidError(path, "must be a text or a number, not an object")
         case _:
-            return None
+            raise RuleInvalidError(
+                path, "must not be null; whether a field is there is asked by OPERATOR_EXISTS"
+            )
 
 
 def _from_operand(value: Operand) -> struct_pb2.Value:

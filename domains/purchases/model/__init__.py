@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from domains.purchases.model.delivery import Delivery, DeliveryState
+from domains.purchases.model.delivery import Delivery, DeliveryState, PassedOver
 from domains.purchases.model.evidence import Link
+from domains.purchases.model.note import Note, NoteWord
 from domains.purchases.model.order import (
     OrderEvent,
     OrderItem,
     OrderStanding,
     OrderState,
     Purchase,
-    is_guest,
     token_digest,
 )
 
@@ -18,11 +18,13 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Link",
+    "Note",
+    "NoteWord",
     "OrderEvent",
     "OrderItem",
     "OrderStanding",
     "OrderState",
+    "PassedOver",
     "Purchase",
-    "is_guest",
     "token_digest",
 ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domains.purchases.model.note import Note
 from vocabulary.ids import DeliveryId, MerchantId
 
 TRIES_MAX = 5
@@ -32,12 +31,32 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class PassedOver(StrEnum):
+    """Why a delivery that is right changed nothing."""
+
+    NOT = ""
+    TRIAL = "trial"
+    NOTHING_NEW = "nothing_new"
+
+    @property
+    def sentence(self) -> str:
+        """For the shop's developer, behind `ko: `."""
+        match self:
+            case PassedOver.TRIAL:
+                return "trial deliveries are not accepted in production"
+            case PassedOver.NOTHING_NEW:
+                return "nothing new, what is known of the order is as new or newer"
+            case PassedOver.NOT:
+                return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One signed message of a shop, as it was received.
 
     `try_count` is how often it failed although others that earn were applied, its first try
-    included; `failure_count` how often it failed at all; `receive_time` when it first came.
+    included; `failure_count` how often it failed at all; `receive_time` when it first came,
+    `body_time` when it first came with this body. `notes` say what was left out of it.
     """
 
     delivery_id: DeliveryId
@@ -51,24 +70,14 @@ class Delivery:
     try_count: int
     failure_count: int
     receive_time: datetime
+    body_time: datetime
+    passed_over: PassedOver = PassedOver.NOT
+    notes: Sequence[Note] = ()
 
 
 def retry_pause(failure_count: int) -> timedelta:
     """How long to wait after so many failures, half an hour at the most."""
     return _RETRY_PAUSES[min(failure_count, len(_RETRY_PAUSES)) - 1]
-
-
-def verifies(signature: str, *, key: str, body: bytes) -> bool:
-    """Whether `signature` is the Base64 of HMAC-SHA256 over `body`.
-
-    The key is the UTF-8 bytes of the shop's text. Compared in constant time.
-    """
-    try:
-        given = base64.b64decode(signature, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    wanted = hmac.digest(key.encode(), body, hashlib.sha256)
-    return hmac.compare_digest(given, wanted)
 
 
 def event_reference(webhook_id: str, body: bytes) -> str:

@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Self
 
 from domains.purchases.model.evidence import Link
+from domains.purchases.model.note import Note
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_GUESTS = frozenset({"", "0", "null", "undefined", "guest"})
 
 
 class OrderState(StrEnum):
@@ -74,9 +74,10 @@ class OrderEvent:
     """What one delivery says of an order.
 
     `customer_reference` is None for a guest, `client_id` None when the order carries none, `items`
-    when it says nothing of the lines.
-    `order_time` is never later than the delivery's receipt, and `order_time_stated` says that
-    the shop named it. `event_time` is the shop's, up to a day ahead of ours.
+    when it says nothing of the lines. `subtotal` is what all lines come to, also those that are
+    not kept; None: it is not known. `order_time` and `event_time` are never later than the
+    delivery's receipt, and `order_time_stated` says that the shop named the first. `notes` say
+    what was left out.
     """
 
     order_reference: str
@@ -87,10 +88,12 @@ class OrderEvent:
     total: Decimal | None
     currency: str | None
     items: Sequence[OrderItem] | None
+    subtotal: Decimal | None
     order_time: datetime
     order_time_stated: bool
     event_time: datetime
     body_hash: bytes
+    notes: Sequence[Note] = ()
 
     @property
     def content_key(self) -> str:
@@ -167,7 +170,7 @@ class OrderStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """An order that the shop has reported."""
+    """An order that the shop has reported, first at `report_time`."""
 
     purchase_id: PurchaseId
     merchant_id: MerchantId
@@ -177,16 +180,13 @@ class Purchase:
     total: Decimal | None
     currency: str | None
     items: Sequence[OrderItem]
+    subtotal: Decimal | None
     identity_group_id: IdentityGroupId | None
     link: Link | None
     generation: int
     order_time: datetime
+    report_time: datetime
     event_time: datetime
-
-
-def is_guest(customer_reference: str) -> bool:
-    """Whether a shop's customer id stands for nobody in particular."""
-    return customer_reference.strip().lower() in _GUESTS
 
 
 def token_digest(token: str) -> bytes:

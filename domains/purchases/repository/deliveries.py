@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model import Delivery, DeliveryState, Note, PassedOver
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
@@ -23,20 +23,25 @@ _LIST_DELIVERIES = text(
     ORDER BY delivery_id DESC
     LIMIT :limit
     """
-).columns(headers=JSONB)
-# A delivery that cannot be applied is kept. One of the same event that was applied stays as it
+).columns(headers=JSONB, notes=JSONB)
+# A delivery that was not applied is kept. One of the same event that was applied stays as it
 # is; one that failed or is dead takes the newer body, and stays of when it first came.
 _KEEP = text(
     """
     INSERT INTO delivery AS known (merchant_id, delivery_id, platform, event_reference, headers,
-                                   body, state, failure, failure_count, receive_time, try_time,
-                                   retry_time)
+                                   body, state, failure, passed_over, failure_count,
+                                   receive_time, body_time, try_time, retry_time)
     VALUES (:merchant_id, :delivery_id, :platform, :event_reference, :headers, :body, :state,
-            :failure, 1, :receive_time, :now, :retry_time)
+            :failure, :passed_over, CASE WHEN CAST(:passed_over AS text) = '' THEN 1 ELSE 0 END,
+            :receive_time, :body_time, :now, :retry_time)
     ON CONFLICT (merchant_id, platform, event_reference) DO UPDATE
     SET headers = excluded.headers, body = excluded.body, state = excluded.state,
-        failure = excluded.failure, retry_time = excluded.retry_time,
+        failure = excluded.failure, passed_over = excluded.passed_over,
+        retry_time = excluded.retry_time,
         receive_time = LEAST(known.receive_time, excluded.receive_time),
+        body_time = CASE WHEN known.body = excluded.body
+                         THEN LEAST(known.body_time, excluded.body_time)
+                         ELSE excluded.body_time END,
         -- Whoever sends a dead one again wants it to be tried as often as a new one.
         try_count = CASE WHEN known.state = 'dead' AND excluded.state = 'failed' THEN 0
                          ELSE known.try_count END,
@@ -81,7 +86,9 @@ class DeliveryRepository:
                 "body": delivery.body,
                 "state": delivery.state,
                 "failure": delivery.failure,
+                "passed_over": delivery.passed_over,
                 "receive_time": delivery.receive_time,
+                "body_time": delivery.body_time,
                 "now": now,
                 "retry_time": retry_time,
             },
@@ -130,7 +137,10 @@ def to_delivery(row: Any) -> Delivery:
         body=row.body,
         state=DeliveryState(row.state),
         failure=row.failure,
+        passed_over=PassedOver(row.passed_over),
+        notes=tuple(Note.from_document(document) for document in row.notes),
         try_count=row.try_count,
         failure_count=row.failure_count,
         receive_time=row.receive_time,
+        body_time=row.body_time,
     )

@@ -45,7 +45,7 @@ _CLAIM_FAILED = text(
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
     """
-).columns(headers=JSONB)
+).columns(headers=JSONB, notes=JSONB)
 # A failure is charged as a try only if orders came since the last try, were applied, and earn: else
 # what it fails of may be what all that earn fail of. An order that was claimed before its report is
 # no evidence, nor is one of long ago. In doubt nothing is charged.

@@ -51,7 +51,8 @@ _FIX = text(
         FOR NO KEY UPDATE SKIP LOCKED
     ), fixed AS (
         UPDATE shop_order SET fixed_generation = generation, fixed_group_id = identity_group_id,
-            fixed_link = link
+            fixed_link = link,
+            fixed_report_time = COALESCE(fixed_report_time, first_report_time)
         WHERE merchant_id = :merchant_id
           AND order_reference
               = ANY(ARRAY(SELECT order_reference FROM ready WHERE NOT is_of_earlier_life))

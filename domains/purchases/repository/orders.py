@@ -16,7 +16,8 @@ from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
 PURCHASE_COLUMNS = """merchant_id, order_reference, purchase_id, customer_reference, state, total,
-    currency, items, identity_group_id, link, generation, order_time, event_time"""
+    currency, items, subtotal, identity_group_id, link, generation, order_time, event_time,
+    COALESCE(fixed_report_time, first_report_time) AS report_time"""
 _PURCHASE = f"SELECT {PURCHASE_COLUMNS} FROM shop_order"
 _FIND = text(
     f"{_PURCHASE} WHERE merchant_id = :merchant_id AND purchase_id = :purchase_id"
@@ -212,11 +213,13 @@ def to_purchase(row: Any) -> Purchase:
         total=row.total,
         currency=row.currency,
         items=tuple(OrderItem.from_document(document) for document in row.items),
+        subtotal=row.subtotal,
         identity_group_id=None
         if row.identity_group_id is None
         else IdentityGroupId(row.identity_group_id),
         link=None if row.link is None else Link(row.link),
         generation=row.generation,
         order_time=row.order_time,
+        report_time=row.report_time,
         event_time=row.event_time,
     )

@@ -21,6 +21,8 @@ OUTCOME = """
                               THEN known.fixed_group_id END,
         fixed_link = CASE WHEN gone.is_decided OR known.decided_generation > 0
                           THEN known.fixed_link END,
+        fixed_report_time = CASE WHEN gone.is_decided OR known.decided_generation > 0
+                                 THEN known.fixed_report_time END,
         order_time = CASE WHEN gone.is_decided OR known.decided_generation > 0
                           THEN known.order_time
                           ELSE COALESCE(known.heard_time, known.order_time) END,
@@ -28,7 +30,7 @@ OUTCOME = """
 """
 """What an order that was fixed is once it is known whether it was decided.
 
-Decided for good, it keeps its buyer and its time; else both are open again, with everything that
+Decided for good, it keeps its buyer and its times; else they are open again, with everything that
 was heard meanwhile.
 """
 

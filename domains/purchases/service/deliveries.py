@@ -12,7 +12,7 @@ from domains.purchases.errors import (
     DeliveryNotFoundError,
     MerchantUnknownError,
 )
-from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model import Delivery, DeliveryState, PassedOver
 from domains.purchases.model.delivery import KEPT, TRIES_MAX, retry_pause
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import DeliveryRepository, DeliveryRetryRepository
@@ -65,6 +65,13 @@ class DeliveriesService:
         """Keeps a delivery that can never be applied."""
         dead = replace(delivery, state=DeliveryState.DEAD, failure=failure)
         await self._deliveries.keep(tx, dead, now=now, retry_time=None)
+
+    async def keep_passed_over(
+        self, tx: Transaction, delivery: Delivery, why: PassedOver, *, now: datetime
+    ) -> None:
+        """Keeps a delivery that is right and changes nothing."""
+        kept = replace(delivery, state=DeliveryState.IGNORED, passed_over=why)
+        await self._deliveries.keep(tx, kept, now=now, retry_time=None)
 
     async def keep_failed(
         self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime

@@ -33,6 +33,11 @@ delivery = Table(
     Column("body", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),
     Column("failure", Text, nullable=False, server_default=""),
+    # When it first came with this body.
+    Column("body_time", DateTime(timezone=True), nullable=False),
+    # Why it was passed over, and what was left out of it.
+    Column("passed_over", Text, nullable=False, server_default=""),
+    Column("notes", JSONB, nullable=False, server_default="[]"),
     # How often applying it failed although others of the shop that earn were applied meanwhile;
     # how often it failed at all; and when it was tried last.
     Column("try_count", Integer, nullable=False, server_default="1"),
@@ -46,6 +51,7 @@ delivery = Table(
         "state IN ({})".format(", ".join(f"'{state}'" for state in DeliveryState)),
         name="state_known",
     ),
+    CheckConstraint("(state = 'ignored') = (passed_over <> '')", name="ignored_for_a_reason"),
     CheckConstraint("(state = 'failed') = (retry_time IS NOT NULL)", name="failed_are_retried"),
     # Serves whoever looks for what failed.
     Index(

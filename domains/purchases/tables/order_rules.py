@@ -23,8 +23,8 @@ ORDER_RULES = {
         "GREATEST(decided_generation, fixed_generation) <= interaction_generation"
     ),
     "fixed_whole": (
-        "num_nulls(fixed_group_id, fixed_link)"
-        " = CASE WHEN GREATEST(decided_generation, fixed_generation) > 0 THEN 0 ELSE 2 END"
+        "num_nulls(fixed_group_id, fixed_link, fixed_report_time)"
+        " = CASE WHEN GREATEST(decided_generation, fixed_generation) > 0 THEN 0 ELSE 3 END"
     ),
     "heard_while_fixed": "heard_time IS NULL OR fixed_generation > 0",
     "due_interactions": "due_time IS NULL OR interaction_generation > 0",

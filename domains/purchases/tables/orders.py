@@ -35,7 +35,8 @@ shop_order = Table(
     Column("create_time", DateTime(timezone=True), nullable=False),
     # What the shop reported. All empty until it does.
     Column("purchase_id", Uuid, unique=True),
-    # When the first of its reports was received, by whatever try it was applied.
+    # When the first of its reports was received, by whatever try it was applied. Nothing that
+    # came later led to the order.
     Column("first_report_time", DateTime(timezone=True)),
     Column("state", Text),
     Column("event_time", DateTime(timezone=True)),
@@ -57,6 +58,8 @@ shop_order = Table(
     # The lines are one value: replaced as a whole, read as a whole.
     Column("items", JSONB),
     Column("items_key", Text(collation="C")),
+    # What all lines come to, also those that are not kept. Empty: it is not known.
+    Column("subtotal", Numeric),
     Column("generation", Integer, nullable=False, server_default="1"),
     # Whether this generation of the order was cancelled or refunded.
     Column("voided", Boolean, nullable=False, server_default=text("false")),
@@ -103,6 +106,7 @@ shop_order = Table(
     Column("fixed_generation", Integer, nullable=False, server_default="0"),
     Column("fixed_group_id", Uuid),
     Column("fixed_link", Text),
+    Column("fixed_report_time", DateTime(timezone=True)),
     # From when on the interaction may be decided. Empty: there is nothing to decide.
     Column("due_time", DateTime(timezone=True)),
     # The round of the merchant's lane that the order is decided in, once it is due.

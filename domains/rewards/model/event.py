@@ -77,8 +77,8 @@ class Interaction:
     time are the order's. A referral is one person who was brought: `identity_group_id`, by the
     link `referral_link_id`, at `event_time`. The other kind's fields are None.
 
-    `referrer_group_id` is who is credited with having brought the person, once decided;
-    `needed_rate` is the rate that it waits for, as in `USD/EUR`.
+    `referrer_group_id` is who is credited with having brought the person, as of `credit_time`,
+    once decided; `needed_rate` is the rate that it waits for, as in `USD/EUR`.
     """
 
     interaction_id: InteractionId
@@ -98,6 +98,7 @@ class Interaction:
     needed_rate: str | None
     decide_time: datetime | None
     referrer_group_id: IdentityGroupId | None
+    credit_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralL
 INTERACTION_COLUMNS = """interaction_id, merchant_id, kind, event_reference, order_reference,
     generation, identity_group_id, referral_link_id, event_time, state, due_time, try_count,
     wait_count, obstacle, needed_rate, decide_time,
-    CAST(facts -> 'chain' ->> 0 AS uuid) AS referrer_group_id"""
+    CAST(facts -> 'chain' ->> 0 AS uuid) AS referrer_group_id,
+    CAST(facts ->> 'credit_time' AS timestamptz) AS credit_time"""
 
 # Whoever changes an interaction holds its lane, so these lock nothing.
 _LIST_OF_ORDERS = text(
@@ -220,4 +221,5 @@ def to_interaction(row: Any) -> Interaction:
         needed_rate=row.needed_rate,
         decide_time=row.decide_time,
         referrer_group_id=None if referrer is None else IdentityGroupId(referrer),
+        credit_time=row.credit_time,
     )

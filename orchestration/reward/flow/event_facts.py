@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from domains.purchases.model import Purchase
 from domains.referral.service import ReferralService
 from domains.rewards.model import Interaction, InteractionKind
 from infrastructure.database.transaction import Transaction
-from vocabulary.exact import multiply, total
+from vocabulary.exact import multiply
 from vocabulary.ids import IdentityGroupId, InteractionId
 
 _SUNDAY_FIRST = 7
@@ -37,6 +37,16 @@ class LaneEvent:
     purchase: Purchase | None
     referrer: IdentityGroupId | None
 
+    def credit_time(self, tolerance: timedelta) -> datetime:
+        """As of when somebody may have brought the person.
+
+        A shop's clock may be behind ours, and its times cut to whole seconds. What came after
+        its first report did not lead to an order.
+        """
+        if self.purchase is None:
+            return self.event_time
+        return max(self.event_time, min(self.event_time + tolerance, self.purchase.report_time))
+
     @property
     def lane_key(self) -> tuple[datetime, bool, str]:
         """The order of a lane: by time, purchases first, then by name."""
@@ -50,6 +60,7 @@ class LoadedEvent:
 
     event: LaneEvent
     facts: EventFacts
+    credit_time: datetime
 
     @property
     def interaction(self) -> Interaction:
@@ -61,6 +72,7 @@ class LoadedEvent:
             "triggers": sorted(self.facts.triggers),
             "person": str(self.facts.person),
             "event_time": self.facts.event_time.isoformat(),
+            "credit_time": self.credit_time.isoformat(),
             "chain": [str(person) for person in self.facts.chain],
             "purchase": None
             if purchase is None
@@ -101,11 +113,15 @@ class EventFactsLoader:
         Three statements, and one more when an order is in another currency than the merchant's
         rewards.
         """
+        as_of = [each.credit_time(merchant.clock_tolerance) for each in events]
         above = await self._referral.chains_as_of(
             tx,
             merchant.merchant_id,
             # A referral is about its own link, whoever else brought the person in that instant.
-            [(each.referrer or each.person, each.event_time) for each in events],
+            [
+                (each.referrer or each.person, time)
+                for each, time in zip(events, as_of, strict=True)
+            ],
             max(depth_max, 1),
         )
         chains = [
@@ -119,9 +135,9 @@ class EventFactsLoader:
                     merchant_id=merchant.merchant_id,
                     identity_group_id=each.person,
                     referrer_group_id=chain[0] if chain else None,
-                    time=each.event_time,
+                    time=time,
                 )
-                for each, chain in zip(events, chains, strict=True)
+                for each, chain, time in zip(events, chains, as_of, strict=True)
             ],
             merchant.look_back,
         )
@@ -130,6 +146,7 @@ class EventFactsLoader:
         return [
             _loaded(
                 each,
+                time,
                 # Whoever brought this person is credited only if their link was followed
                 # within the look-back; then everybody above takes part.
                 chain if touch.touched_by_referrer or each.referrer is not None else [],
@@ -137,7 +154,7 @@ class EventFactsLoader:
                 wallets.get(each.person),
                 rates.get(each.interaction.interaction_id, {}),
             )
-            for each, chain, touch in zip(events, chains, touches, strict=True)
+            for each, time, chain, touch in zip(events, as_of, chains, touches, strict=True)
         ]
 
     async def _rates_of(
@@ -172,6 +189,7 @@ def _chain(
 
 def _loaded(
     event: LaneEvent,
+    credit_time: datetime,
     chain: Sequence[IdentityGroupId],
     attribution: Attribution,
     wallet: str | None,
@@ -190,11 +208,13 @@ def _loaded(
     if purchase is not None:
         assert purchase.total is not None, purchase.purchase_id
         assert purchase.currency is not None, purchase.purchase_id
-        subtotal = _subtotal(purchase)
-        facts = PurchaseFacts(amount=purchase.total, subtotal=subtotal, currency=purchase.currency)
-        context["purchase"] = _purchase_context(purchase, subtotal)
+        facts = PurchaseFacts(
+            amount=purchase.total, subtotal=purchase.subtotal, currency=purchase.currency
+        )
+        context["purchase"] = _purchase_context(purchase)
     return LoadedEvent(
         event=event,
+        credit_time=credit_time,
         facts=EventFacts(
             triggers=triggers_of(event.interaction.kind, is_referred=bool(chain)),
             event_time=event.event_time,
@@ -254,13 +274,7 @@ def _attribution_context(
     return context
 
 
-def _subtotal(purchase: Purchase) -> Decimal | None:
-    if not purchase.items:
-        return None
-    return total(multiply(item.price, Decimal(item.quantity)) for item in purchase.items)
-
-
-def _purchase_context(purchase: Purchase, subtotal: Decimal | None) -> dict[str, object]:
+def _purchase_context(purchase: Purchase) -> dict[str, object]:
     context: dict[str, object] = {
         "orderId": purchase.order_reference,
         "amount": purchase.total,
@@ -276,8 +290,8 @@ def _purchase_context(purchase: Purchase, subtotal: Decimal | None) -> dict[str,
             for item in purchase.items
         ],
     }
-    if subtotal is not None:
-        context["subtotal"] = subtotal
+    if purchase.subtotal is not None:
+        context["subtotal"] = purchase.subtotal
     return context
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from domains.attribution.model import Credit, CreditQuery
+from domains.attribution.service import AttributionService
 from domains.business.service import BusinessService
 from domains.campaign.service import RatesService
 from domains.purchases.service import PurchasesService
@@ -14,6 +16,7 @@ from domains.rewards.errors import MerchantUnknownError
 from domains.rewards.model import (
     DecisionRecord,
     Interaction,
+    InteractionKind,
     InteractionState,
     InteractionView,
     Lane,
@@ -29,12 +32,46 @@ REVIVED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedCredit:
+    """Why somebody is credited with having brought a buyer, or nobody is.
+
+    `late` and `early` are how far outside of the time that counts a link was followed.
+    """
+
+    event_time: datetime
+    credit_time: datetime
+    tolerance: timedelta
+    credit: Credit
+    late: timedelta | None
+    early: timedelta | None
+
+    @property
+    def sentence(self) -> str:
+        """For people; empty: there is nothing to say."""
+        touch = self.credit.touch_time
+        if touch is not None:
+            if not self.credit.needed_tolerance:
+                return ""
+            return (
+                f"The link was followed {touch - self.event_time} after the order's time, within "
+                f"the clock tolerance of {self.tolerance}."
+            )
+        said = []
+        if self.late is not None:
+            said.append(f"A link was followed {self.late} too late: after {self.credit_time}.")
+        if self.early is not None:
+            said.append(f"A link was followed last {self.early} before the look-back began.")
+        return " ".join(said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedInteraction:
     """An interaction, what campaigns made of it, and what was granted."""
 
     view: InteractionView
     decisions: Sequence[DecisionRecord]
     rewards: Sequence[Reward]
+    credit: ExplainedCredit | None
 
 
 class LaneReadingOrchestrator:
@@ -48,6 +85,7 @@ class LaneReadingOrchestrator:
         *,
         database: Database,
         business: BusinessService,
+        attribution: AttributionService,
         purchases: PurchasesService,
         lanes: LanesService,
         rewards: RewardsService,
@@ -56,6 +94,7 @@ class LaneReadingOrchestrator:
     ) -> None:
         self._database = database
         self._business = business
+        self._attribution = attribution
         self._purchases = purchases
         self._lanes = lanes
         self._rewards = rewards
@@ -121,7 +160,39 @@ class LaneReadingOrchestrator:
         async with self._database.single() as tx:
             found = await self._rewards.explain(tx, merchant_id, interaction_id)
             (view,) = await self._views_of(tx, merchant_id, [found.interaction])
-        return ExplainedInteraction(view=view, decisions=found.decisions, rewards=found.rewards)
+            credit = await self._explain_credit(tx, view)
+        return ExplainedInteraction(
+            view=view, decisions=found.decisions, rewards=found.rewards, credit=credit
+        )
+
+    async def _explain_credit(
+        self, tx: Transaction, view: InteractionView
+    ) -> ExplainedCredit | None:
+        interaction = view.interaction
+        time, person = interaction.credit_time, view.identity_group_id
+        if interaction.kind is not InteractionKind.PURCHASE or time is None or person is None:
+            return None
+        merchant = await self._business.get(tx, interaction.merchant_id)
+        credit = await self._attribution.explain_credit(
+            tx,
+            CreditQuery(
+                merchant_id=interaction.merchant_id,
+                identity_group_id=person,
+                referrer_group_id=interaction.referrer_group_id,
+                event_time=view.event_time,
+                credit_time=time,
+                look_back=merchant.look_back,
+            ),
+        )
+        late, early = credit.late_touch_time, credit.early_touch_time
+        return ExplainedCredit(
+            event_time=view.event_time,
+            credit_time=time,
+            tolerance=merchant.clock_tolerance,
+            credit=credit,
+            late=None if late is None else late - time,
+            early=None if early is None else time - merchant.look_back - early,
+        )
 
     async def get_lane(self, merchant_id: MerchantId) -> Lane:
         """How far deciding has come at a merchant, and what it waits for.

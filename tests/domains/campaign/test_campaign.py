@@ -11,7 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from domains.campaign.errors import BudgetMissingError, TransitionInvalidError
+from domains.campaign.errors import (
+    BudgetMissingError,
+    CampaignOverError,
+    TransitionInvalidError,
+)
 from domains.campaign.model import Asset, Campaign, CampaignState
 from tests.support.campaign import (
     PUBLISHED,
@@ -87,6 +91,21 @@ def test_whatever_is_paid_has_a_limit_or_is_said_to_have_none(
         with pytest.raises(BudgetMissingError) as refused:
             draft.publish(LATER)
         assert refused.value.metadata["asset"] == missing
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "is_over"),
+    [(timedelta(microseconds=-1), True), (timedelta(0), True), (timedelta(microseconds=1), False)],
+)
+def test_what_is_over_is_not_published(elapsed: timedelta, is_over: bool) -> None:
+    """The merchant would wait for rewards of a campaign that was over before it began."""
+    draft = a_campaign(state=CampaignState.DRAFT, expire_time=LATER + elapsed)
+    if is_over:
+        with pytest.raises(CampaignOverError) as refused:
+            draft.publish(LATER)
+        assert refused.value.metadata["expire_time"].endswith("Z")
+    else:
+        assert draft.publish(LATER).state is CampaignState.ACTIVE
 
 
 @pytest.mark.parametrize("state", [CampaignState.ACTIVE, CampaignState.PAUSED])

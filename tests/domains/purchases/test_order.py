@@ -23,6 +23,7 @@ def an_event(
         total=total,
         currency="EUR",
         items=(),
+        subtotal=None,
         order_time=NOON,
         order_time_stated=True,
         event_time=NOON + timedelta(minutes=minute),

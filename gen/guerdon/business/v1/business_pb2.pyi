@@ -118,6 +118,7 @@ class Merchant(_message.Message):
     REWARD_DELAY_DURATION_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_MODEL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CLOCK_TOLERANCE_DURATION_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Identifies the merchant. A UUID in its 36-character form."""
     product_id: _builtins.str
@@ -125,10 +126,10 @@ class Merchant(_message.Message):
     merchant by it.
     """
     name: _builtins.str
-    """What people call the shop."""
+    """What people call the shop, in up to 200 characters."""
     domain: _builtins.str
-    """The shop's host name, without scheme, port or path. Kept in lower case. No two merchants
-    share one.
+    """The shop's host name, up to 253 characters, without scheme, port or path. Kept in lower
+    case. No two merchants share one.
     """
     attribution_model: Global___Merchant.AttributionModel.ValueType
     """Who is credited when several people brought a buyer."""
@@ -152,6 +153,13 @@ class Merchant(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the merchant was created."""
 
+    @_builtins.property
+    def clock_tolerance_duration(self) -> _duration_pb2.Duration:
+        """How far the shop's clock may be behind ours, or how coarse its times are: a link that was
+        followed so long after an order's time still brought the buyer, as long as the order had not
+        been reported. From 0 to one hour. Default 5 minutes.
+        """
+
     def __init__(
         self,
         *,
@@ -164,10 +172,11 @@ class Merchant(_message.Message):
         reward_delay_duration: _duration_pb2.Duration | None = ...,
         attribution_model: Global___Merchant.AttributionModel.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        clock_tolerance_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "look_back_duration", b"look_back_duration", "reward_delay_duration", b"reward_delay_duration", "reward_token", b"reward_token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_tolerance_duration", b"clock_tolerance_duration", "create_time", b"create_time", "look_back_duration", b"look_back_duration", "reward_delay_duration", b"reward_delay_duration", "reward_token", b"reward_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_model", b"attribution_model", "create_time", b"create_time", "domain", b"domain", "look_back_duration", b"look_back_duration", "merchant_id", b"merchant_id", "name", b"name", "product_id", b"product_id", "reward_delay_duration", b"reward_delay_duration", "reward_token", b"reward_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_model", b"attribution_model", "clock_tolerance_duration", b"clock_tolerance_duration", "create_time", b"create_time", "domain", b"domain", "look_back_duration", b"look_back_duration", "merchant_id", b"merchant_id", "name", b"name", "product_id", b"product_id", "reward_delay_duration", b"reward_delay_duration", "reward_token", b"reward_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -370,7 +379,10 @@ class UpdateWebhookRequest(_message.Message):
     platform: Global___Platform.ValueType
     """What sends the deliveries. Deliveries of another platform are refused."""
     signing_key: _builtins.str
-    """The key of the HMAC-SHA256 signature, as the shop uses it. Its UTF-8 bytes are the key."""
+    """The key of the HMAC-SHA256 signature, as the shop uses it: 8 to 500 characters without white
+    space around them. The UTF-8 bytes of this text are the key, whatever it looks like: a key
+    that is shown in hexadecimal digits or Base64 is not decoded.
+    """
     def __init__(
         self,
         *,

@@ -44,6 +44,8 @@ class _CampaignErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     """INVALID_ARGUMENT. Metadata: none."""
     CAMPAIGN_ERROR_REASON_RATE_INVALID: _CampaignErrorReason.ValueType  # 7
     """INVALID_ARGUMENT. Metadata: `field`."""
+    CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: _CampaignErrorReason.ValueType  # 8
+    """FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
 
 class CampaignErrorReason(_CampaignErrorReason, metaclass=_CampaignErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that CampaignService and RateService send, under the
@@ -66,6 +68,8 @@ CAMPAIGN_ERROR_REASON_PAGE_TOKEN_INVALID: CampaignErrorReason.ValueType  # 6
 """INVALID_ARGUMENT. Metadata: none."""
 CAMPAIGN_ERROR_REASON_RATE_INVALID: CampaignErrorReason.ValueType  # 7
 """INVALID_ARGUMENT. Metadata: `field`."""
+CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: CampaignErrorReason.ValueType  # 8
+"""FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
 Global___CampaignErrorReason: _TypeAlias = CampaignErrorReason  # noqa: Y015
 
 @_typing.final
@@ -122,12 +126,13 @@ class Campaign(_message.Message):
     merchant_id: _builtins.str
     """Whose campaign it is. A UUID."""
     name: _builtins.str
-    """What people call the campaign."""
+    """What people call the campaign, in up to 200 characters."""
     state: Global___Campaign.State.ValueType
     """Where the campaign stands."""
     priority: _builtins.int
-    """Which campaign is asked first when several share an event: the higher one. Default 0.
-    Every campaign that matches pays; only budgets feel the order.
+    """Which campaign is asked first when several share an event: the higher one,
+    from -1,000,000 to 1,000,000. Default 0. Every campaign that matches pays; only budgets feel
+    the order.
     """
     @_builtins.property
     def rule(self) -> _rule_pb2.Rule:

@@ -99,6 +99,7 @@ class CampaignServiceServicer:
         message cannot state; a `BadRequest` detail names the path.
         - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
         has no budget item and is not unlimited.
+        - FAILED_PRECONDITION, CAMPAIGN_OVER: it is to be published, and has expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +135,7 @@ class CampaignServiceServicer:
         - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
         - FAILED_PRECONDITION, BUDGET_MISSING: the rule pays an asset that has neither a
         budget item nor is declared unlimited.
+        - FAILED_PRECONDITION, CAMPAIGN_OVER: it has expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

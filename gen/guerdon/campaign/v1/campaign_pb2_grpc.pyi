@@ -48,6 +48,7 @@ class CampaignServiceStub:
         message cannot state; a `BadRequest` detail names the path.
       - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
         has no budget item and is not unlimited.
+      - FAILED_PRECONDITION, CAMPAIGN_OVER: it is to be published, and has expired.
     """
     GetCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.GetCampaignRequest, _campaign_pb2.GetCampaignResponse]
     """Returns one campaign.
@@ -71,6 +72,7 @@ class CampaignServiceStub:
       - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
       - FAILED_PRECONDITION, BUDGET_MISSING: the rule pays an asset that has neither a
         budget item nor is declared unlimited.
+      - FAILED_PRECONDITION, CAMPAIGN_OVER: it has expired.
     """
     PauseCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.PauseCampaignRequest, _campaign_pb2.PauseCampaignResponse]
     """Stops an active campaign until it is resumed. What is decided meanwhile it does not pay.
@@ -122,6 +124,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
         message cannot state; a `BadRequest` detail names the path.
       - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
         has no budget item and is not unlimited.
+      - FAILED_PRECONDITION, CAMPAIGN_OVER: it is to be published, and has expired.
     """
     GetCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.GetCampaignRequest, _campaign_pb2.GetCampaignResponse]  # type: ignore[assignment]
     """Returns one campaign.
@@ -145,6 +148,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
       - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
       - FAILED_PRECONDITION, BUDGET_MISSING: the rule pays an asset that has neither a
         budget item nor is declared unlimited.
+      - FAILED_PRECONDITION, CAMPAIGN_OVER: it has expired.
     """
     PauseCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.PauseCampaignRequest, _campaign_pb2.PauseCampaignResponse]  # type: ignore[assignment]
     """Stops an active campaign until it is resumed. What is decided meanwhile it does not pay.
@@ -199,6 +203,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
             message cannot state; a `BadRequest` detail names the path.
           - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
             has no budget item and is not unlimited.
+          - FAILED_PRECONDITION, CAMPAIGN_OVER: it is to be published, and has expired.
         """
 
     @_abc_1.abstractmethod
@@ -240,6 +245,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
           - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
           - FAILED_PRECONDITION, BUDGET_MISSING: the rule pays an asset that has neither a
             budget item nor is declared unlimited.
+          - FAILED_PRECONDITION, CAMPAIGN_OVER: it has expired.
         """
 
     @_abc_1.abstractmethod

@@ -219,8 +219,8 @@ class Rule(_message.Message):
 
     @_builtins.property
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reward]:
-        """What is paid. Each is computed by itself; one that cannot be does not keep the others
-        from being paid. The budget gives all of it or nothing.
+        """What is paid, up to 20 rewards. Each is computed by itself; one that cannot be does not
+        keep the others from being paid. The budget gives all of it or nothing.
         """
 
     def __init__(
@@ -240,7 +240,7 @@ Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 @_typing.final
 class ConditionGroup(_message.Message):
-    """Several conditions under one logic."""
+    """Several conditions under one logic, with those of the groups in it not more than 200."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -250,7 +250,9 @@ class ConditionGroup(_message.Message):
     """How the members make one answer. Default LOGIC_ALL."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConditionNode]:
-        """The members. An empty list is true under LOGIC_ALL and LOGIC_NONE, false under LOGIC_ANY."""
+        """The members, up to 50. An empty list is true under LOGIC_ALL and LOGIC_NONE, false under
+        LOGIC_ANY.
+        """
 
     def __init__(
         self,
@@ -302,10 +304,15 @@ Global___ConditionNode: _TypeAlias = ConditionNode  # noqa: Y015
 class Condition(_message.Message):
     """One question about the event.
 
+    Each field has a type, which says which operators it can be asked with and which values it can
+    be held against; docs/rules.md lists them. A value is kept in the one form of its type: a
+    number without superfluous zeros, a currency in capitals, an address or a UUID in lower case.
+
     A field that is missing satisfies OPERATOR_NEQ, OPERATOR_NOT_IN and OPERATOR_NOT_EXISTS and
-    no other operator. A number compares with a number, or with a text that is one, by its exact
-    decimal value; two texts compare by code point; values that do not compare are not equal and
-    satisfy no ordering.
+    no other operator. Numbers compare by their exact decimal value, texts by code point.
+
+    A condition that no event can meet, or that every event meets, is refused, and so are
+    conditions that exclude each other.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -315,21 +322,26 @@ class Condition(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     VALUE_TO_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """What is asked about: a path into the event, `purchase.amount`, `purchase.items.0.name` or
-    `purchase.items.length`. The documentation lists every path; an unknown one is refused.
+    """What is asked about: a path into the event of up to 200 characters, `purchase.amount`,
+    `purchase.items.0.name` or `purchase.items.length`. The documentation lists every path; an
+    unknown one is refused.
     """
     operator: Global___Operator.ValueType
     """The question."""
     @_builtins.property
     def value(self) -> _struct_pb2.Value:
-        """What the field is held against: text, number, truth value or null; a list for
-        OPERATOR_IN and OPERATOR_NOT_IN. Send amounts as text. Left out for OPERATOR_EXISTS and
-        OPERATOR_NOT_EXISTS.
+        """What the field is held against, of the field's type: a text of up to 500 characters or a
+        number of up to 40 digits before and after the point; a list of 1 to 1,000 of them for
+        OPERATOR_IN and OPERATOR_NOT_IN. Send amounts as text. Left out, or null, for OPERATOR_EXISTS
+        and OPERATOR_NOT_EXISTS; for all others null, truth values, objects and lists in lists are
+        refused.
         """
 
     @_builtins.property
     def value_to(self) -> _struct_pb2.Value:
-        """The upper end, included, for OPERATOR_BETWEEN; left out for the others."""
+        """The upper end, included, for OPERATOR_BETWEEN: not before `value`. Left out, or null, for
+        the others.
+        """
 
     def __init__(
         self,
@@ -364,7 +376,7 @@ class Reward(_message.Message):
     asset: _money_pb2.Asset.ValueType
     """What it is paid in. Default ASSET_TOKEN."""
     description: _builtins.str
-    """What people are told about it."""
+    """What people are told about it, in up to 500 characters."""
     @_builtins.property
     def fixed(self) -> Global___FixedAmount:
         """Always the same."""
@@ -506,8 +518,8 @@ class Budget(_message.Message):
     UNLIMITED_ASSETS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BudgetItem]:
-        """The limits. Each is kept to the smallest unit; a reward needs room in every item of its
-        asset.
+        """The limits, up to 10. Each is kept to the smallest unit; a reward needs room in every item
+        of its asset.
         """
 
     @_builtins.property
@@ -543,7 +555,7 @@ class BudgetItem(_message.Message):
     budget_item_id: _builtins.str
     """Identifies the item. A UUID."""
     label: _builtins.str
-    """What people call the limit. Two items of a budget have two labels."""
+    """What people call the limit, in up to 60 characters. Two items of a budget have two labels."""
     asset: _money_pb2.Asset.ValueType
     """What is limited. Default ASSET_TOKEN."""
     amount: _builtins.str
@@ -588,7 +600,9 @@ class CalendarMonth(_message.Message):
 
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     time_zone: _builtins.str
-    """Where the month begins at midnight: a name of the IANA time zone database. Default `UTC`."""
+    """Where the month begins at midnight: a name of the IANA time zone database, up to 64
+    characters, that means the same on every host, so not `localtime`. Default `UTC`.
+    """
     def __init__(
         self,
         *,

@@ -231,8 +231,8 @@ class ResolveIdentityGroupRequest(_message.Message):
     kind: Global___IdentityNode.Kind.ValueType
     """What kind of identifier it is."""
     value: _builtins.str
-    """The identifier itself. A wallet is `0x` and 40 hexadecimal digits, all lower case or with
-    a correct EIP-55 checksum.
+    """The identifier itself, up to 255 characters. A wallet is `0x` and 40 hexadecimal digits, all
+    lower case or with a correct EIP-55 checksum.
     """
     merchant_id: _builtins.str
     """The merchant at which a client or a customer was seen. A UUID. Empty for a wallet."""

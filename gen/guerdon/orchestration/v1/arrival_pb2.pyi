@@ -30,6 +30,8 @@ class _ArrivalErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ar
     """NOT_FOUND. Metadata: `merchant_id`."""
     ARRIVAL_ERROR_REASON_EVENT_TIME_INVALID: _ArrivalErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. Metadata: `event_time`."""
+    ARRIVAL_ERROR_REASON_CLIENT_ID_INVALID: _ArrivalErrorReason.ValueType  # 3
+    """INVALID_ARGUMENT. Metadata: `client_id`."""
 
 class ArrivalErrorReason(_ArrivalErrorReason, metaclass=_ArrivalErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that ArrivalService sends, under the error domain
@@ -42,11 +44,15 @@ ARRIVAL_ERROR_REASON_MERCHANT_UNKNOWN: ArrivalErrorReason.ValueType  # 1
 """NOT_FOUND. Metadata: `merchant_id`."""
 ARRIVAL_ERROR_REASON_EVENT_TIME_INVALID: ArrivalErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. Metadata: `event_time`."""
+ARRIVAL_ERROR_REASON_CLIENT_ID_INVALID: ArrivalErrorReason.ValueType  # 3
+"""INVALID_ARGUMENT. Metadata: `client_id`."""
 Global___ArrivalErrorReason: _TypeAlias = ArrivalErrorReason  # noqa: Y015
 
 @_typing.final
 class TrackArrivalRequest(_message.Message):
-    """An arrival of now. The header `x-client-id` says whose it is."""
+    """An arrival of now. The header `x-client-id` says whose it is: 1 to 128 printable ASCII
+    characters that do not stand for nobody, like `undefined`, `null`, `anonymous` or `0`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -65,26 +71,27 @@ class TrackArrivalRequest(_message.Message):
     """At which merchant. A UUID."""
     referrer_wallet_address: _builtins.str
     """The wallet of the person who shared the link: `0x` and 40 hexadecimal digits, all lower
-    case or with a correct EIP-55 checksum. Anything else is passed over.
+    case or with a correct EIP-55 checksum. Anything else of up to 128 characters is passed over.
     """
     referrer_client_id: _builtins.str
-    """The client id of the person who shared the link. Used when the wallet is missing or
-    unknown.
+    """The client id of the person who shared the link, up to 128 characters. Used when the wallet
+    is missing or unknown. One that stands for nobody, like `undefined`, `null`, `anonymous` or
+    `0`, is passed over.
     """
     referrer_merchant_id: _builtins.str
     """The merchant at which `referrer_client_id` was made. A UUID. Empty: `merchant_id`."""
     landing_url: _builtins.str
-    """The address of the page that the visitor landed on."""
+    """The address of the page that the visitor landed on, up to 2048 characters."""
     utm_source: _builtins.str
-    """`utm_source` of the landing page."""
+    """`utm_source` of the landing page. Empty: what `landing_url` says, its first 255 characters."""
     utm_medium: _builtins.str
-    """`utm_medium` of the landing page."""
+    """`utm_medium` of the landing page. Empty: what `landing_url` says, its first 255 characters."""
     utm_campaign: _builtins.str
-    """`utm_campaign` of the landing page."""
+    """`utm_campaign` of the landing page. Empty: what `landing_url` says, its first 255 characters."""
     utm_term: _builtins.str
-    """`utm_term` of the landing page."""
+    """`utm_term` of the landing page. Empty: what `landing_url` says, its first 255 characters."""
     utm_content: _builtins.str
-    """`utm_content` of the landing page."""
+    """`utm_content` of the landing page. Empty: what `landing_url` says, its first 255 characters."""
     request_id: _builtins.str
     """Makes the call repeatable for 24 hours: the same id and request get the same answer.
     A UUID.
@@ -161,7 +168,9 @@ class ImportArrivalRequest(_message.Message):
     A UUID.
     """
     client_id: _builtins.str
-    """Whose arrival it is: the client id of the browser."""
+    """Whose arrival it is: the client id of the browser, up to 128 characters. One that stands
+    for nobody, like `undefined`, `null`, `anonymous` or `0`, is refused.
+    """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When the visitor arrived."""

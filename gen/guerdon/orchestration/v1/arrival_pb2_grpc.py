@@ -76,6 +76,7 @@ class ArrivalServiceServicer:
         Errors:
         - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
         - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+        - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,6 +54,7 @@ class ArrivalServiceStub:
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+      - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
     """
 
 @_typing.type_check_only
@@ -82,6 +83,7 @@ class ArrivalServiceAsyncStub(ArrivalServiceStub):
     Errors:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+      - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
     """
 
 class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +121,7 @@ class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+          - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
         """
 
 def add_ArrivalServiceServicer_to_server(servicer: ArrivalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

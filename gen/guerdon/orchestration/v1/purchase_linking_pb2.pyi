@@ -33,6 +33,8 @@ class _PurchaseLinkingErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWra
     """INVALID_ARGUMENT. Metadata: `field`."""
     PURCHASE_LINKING_ERROR_REASON_EVENT_TIME_INVALID: _PurchaseLinkingErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. Metadata: `event_time`."""
+    PURCHASE_LINKING_ERROR_REASON_CLIENT_ID_INVALID: _PurchaseLinkingErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT. Metadata: `client_id`."""
 
 class PurchaseLinkingErrorReason(_PurchaseLinkingErrorReason, metaclass=_PurchaseLinkingErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that PurchaseLinkingService sends, under the error
@@ -47,11 +49,15 @@ PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID: PurchaseLinkingErrorReaso
 """INVALID_ARGUMENT. Metadata: `field`."""
 PURCHASE_LINKING_ERROR_REASON_EVENT_TIME_INVALID: PurchaseLinkingErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: `event_time`."""
+PURCHASE_LINKING_ERROR_REASON_CLIENT_ID_INVALID: PurchaseLinkingErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT. Metadata: `client_id`."""
 Global___PurchaseLinkingErrorReason: _TypeAlias = PurchaseLinkingErrorReason  # noqa: Y015
 
 @_typing.final
 class ClaimPurchaseRequest(_message.Message):
-    """A claim of an order. The header `x-client-id` says whose it is."""
+    """A claim of an order. The header `x-client-id` says whose it is: 1 to 128 printable ASCII
+    characters that do not stand for nobody, like `undefined`, `null`, `anonymous` or `0`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -61,7 +67,7 @@ class ClaimPurchaseRequest(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The order's token: proof that the browser saw the order's confirmation."""
+    """The order's token, up to 512 characters: proof that the browser saw the order's confirmation."""
     merchant_id: _builtins.str
     """At which merchant. A UUID."""
     request_id: _builtins.str
@@ -70,13 +76,15 @@ class ClaimPurchaseRequest(_message.Message):
     """
     @_builtins.property
     def customer_id(self) -> _struct_pb2.Value:
-        """The customer's id in the shop, text or a whole number. The order is found without it;
-        the order itself says who its customer is.
+        """The customer's id in the shop: a text of up to 255 characters, or a whole number of up to
+        2^53 - 1. The order is found without it; the order itself says who its customer is.
         """
 
     @_builtins.property
     def order_id(self) -> _struct_pb2.Value:
-        """The order's id in the shop: text, or a whole number of up to 2^53 - 1."""
+        """The order's id in the shop: a text of 1 to 255 characters, or a whole number of up to
+        2^53 - 1. What a program writes when it has none, like `undefined` or `null`, is refused.
+        """
 
     def __init__(
         self,
@@ -148,7 +156,9 @@ class ImportClaimRequest(_message.Message):
     A UUID.
     """
     client_id: _builtins.str
-    """Whose claim it is: the client id of the browser."""
+    """Whose claim it is: the client id of the browser, up to 128 characters. One that stands for
+    nobody, like `undefined`, `null`, `anonymous` or `0`, is refused.
+    """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When the order was claimed."""

@@ -54,6 +54,7 @@ class PurchaseLinkingServiceStub:
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+      - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
     """
 
 @_typing.type_check_only
@@ -82,6 +83,7 @@ class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
       - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+      - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
     """
 
 class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +121,7 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
           - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
+          - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
         """
 
 def add_PurchaseLinkingServiceServicer_to_server(servicer: PurchaseLinkingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

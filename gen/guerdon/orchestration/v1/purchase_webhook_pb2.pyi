@@ -27,9 +27,9 @@ class _PurchaseWebhookErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWra
     PURCHASE_WEBHOOK_ERROR_REASON_UNSPECIFIED: _PurchaseWebhookErrorReason.ValueType  # 0
     """Never sent."""
     PURCHASE_WEBHOOK_ERROR_REASON_WEBHOOK_NOT_FOUND: _PurchaseWebhookErrorReason.ValueType  # 1
-    """NOT_FOUND. Metadata: `merchant`."""
+    """NOT_FOUND. Metadata: `merchant`, `platform`."""
     PURCHASE_WEBHOOK_ERROR_REASON_SIGNATURE_INVALID: _PurchaseWebhookErrorReason.ValueType  # 2
-    """UNAUTHENTICATED. Metadata: `header`."""
+    """UNAUTHENTICATED. Metadata: `header`, `fault`."""
     PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_UNUSABLE: _PurchaseWebhookErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. Metadata: `field`."""
     PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_POSTPONED: _PurchaseWebhookErrorReason.ValueType  # 4
@@ -43,9 +43,9 @@ class PurchaseWebhookErrorReason(_PurchaseWebhookErrorReason, metaclass=_Purchas
 PURCHASE_WEBHOOK_ERROR_REASON_UNSPECIFIED: PurchaseWebhookErrorReason.ValueType  # 0
 """Never sent."""
 PURCHASE_WEBHOOK_ERROR_REASON_WEBHOOK_NOT_FOUND: PurchaseWebhookErrorReason.ValueType  # 1
-"""NOT_FOUND. Metadata: `merchant`."""
+"""NOT_FOUND. Metadata: `merchant`, `platform`."""
 PURCHASE_WEBHOOK_ERROR_REASON_SIGNATURE_INVALID: PurchaseWebhookErrorReason.ValueType  # 2
-"""UNAUTHENTICATED. Metadata: `header`."""
+"""UNAUTHENTICATED. Metadata: `header`, `fault`."""
 PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_UNUSABLE: PurchaseWebhookErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: `field`."""
 PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_POSTPONED: PurchaseWebhookErrorReason.ValueType  # 4
@@ -93,7 +93,7 @@ class ReceiveCustomOrderResponse(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def text(self) -> _httpbody_pb2.HttpBody:
-        """The text `ok`, or `ko: ` and why it was passed over."""
+        """The text `ok`, or `ko: ` and why it was passed over: it says nothing new, or it is a trial."""
 
     def __init__(
         self,

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 from guerdon.rewards.v1 import rewards_pb2 as guerdon_dot_rewards_dot_v1_dot_rewards__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%guerdon/orchestration/v1/reward.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a guerdon/rewards/v1/rewards.proto\"\xca\x02\n\x04Lane\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04held\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x17\n\tdue_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rwaiting_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x18\n\ndead_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x39\n\x0foldest_due_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08obstacle\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nretry_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\x0cneeded_rates\x18\t \x03(\x0b\x32\x1e.guerdon.rewards.v1.NeededRateB\x04\xe2\x41\x01\x03\"\xc3\x01\n\x12ListRewardsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x11identity_group_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0bpurchase_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x13ListRewardsResponse\x12\x31\n\x07rewards\x18\x01 \x03(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xc2\x01\n\x17ListInteractionsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12J\n\x05state\x18\x02 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"v\n\x18ListInteractionsResponse\x12;\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x1f.guerdon.rewards.v1.InteractionB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"d\n\x19\x45xplainInteractionRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x0einteraction_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xc2\x01\n\x1a\x45xplainInteractionResponse\x12:\n\x0binteraction\x18\x01 \x01(\x0b\x32\x1f.guerdon.rewards.v1.InteractionB\x04\xe2\x41\x01\x03\x12\x35\n\tdecisions\x18\x02 \x03(\x0b\x32\x1c.guerdon.rewards.v1.DecisionB\x04\xe2\x41\x01\x03\x12\x31\n\x07rewards\x18\x03 \x03(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\"3\n\x0eGetLaneRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x0fGetLaneResponse\x12\x32\n\x04lane\x18\x01 \x01(\x0b\x32\x1e.guerdon.orchestration.v1.LaneB\x04\xe2\x41\x01\x03\"Y\n\x0fHoldLaneRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"F\n\x10HoldLaneResponse\x12\x32\n\x04lane\x18\x01 \x01(\x0b\x32\x1e.guerdon.orchestration.v1.LaneB\x04\xe2\x41\x01\x03\"\\\n\x12ReleaseLaneRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"I\n\x13ReleaseLaneResponse\x12\x32\n\x04lane\x18\x01 \x01(\x0b\x32\x1e.guerdon.orchestration.v1.LaneB\x04\xe2\x41\x01\x03\"\x87\x01\n\x17RetryInteractionRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x0einteraction_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x1a\n\x18RetryInteractionResponse\"b\n\x18RetryInteractionsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"<\n\x19RetryInteractionsResponse\x12\x1f\n\x11interaction_count\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x32\xcc\t\n\rRewardService\x12\xad\x01\n\x0bListRewards\x12,.guerdon.orchestration.v1.ListRewardsRequest\x1a-.guerdon.orchestration.v1.ListRewardsResponse\"A\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/business/merchant/{merchant_id}/rewards\x12\xc1\x01\n\x10ListInteractions\x12\x31.guerdon.orchestration.v1.ListInteractionsRequest\x1a\x32.guerdon.orchestration.v1.ListInteractionsResponse\"F\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/business/merchant/{merchant_id}/interactions\x12\xe0\x01\n\x12\x45xplainInteraction\x12\x33.guerdon.orchestration.v1.ExplainInteractionRequest\x1a\x34.guerdon.orchestration.v1.ExplainInteractionResponse\"_\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02H\x12\x46/business/merchant/{merchant_id}/interactions/{interaction_id}:explain\x12j\n\x07GetLane\x12(.guerdon.orchestration.v1.GetLaneRequest\x1a).guerdon.orchestration.v1.GetLaneResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12m\n\x08HoldLane\x12).guerdon.orchestration.v1.HoldLaneRequest\x1a*.guerdon.orchestration.v1.HoldLaneResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x12v\n\x0bReleaseLane\x12,.guerdon.orchestration.v1.ReleaseLaneRequest\x1a-.guerdon.orchestration.v1.ReleaseLaneResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x12\x85\x01\n\x10RetryInteraction\x12\x31.guerdon.orchestration.v1.RetryInteractionRequest\x1a\x32.guerdon.orchestration.v1.RetryInteractionResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12\x88\x01\n\x11RetryInteractions\x12\x32.guerdon.orchestration.v1.RetryInteractionsRequest\x1a\x33.guerdon.orchestration.v1.RetryInteractionsResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%guerdon/orchestration/v1/reward.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a guerdon/rewards/v1/rewards.proto\"\xca\x02\n\x04Lane\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04held\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x17\n\tdue_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rwaiting_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x18\n\ndead_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x39\n\x0foldest_due_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08obstacle\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nretry_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12:\n\x0cneeded_rates\x18\t \x03(\x0b\x32\x1e.guerdon.rewards.v1.NeededRateB\x04\xe2\x41\x01\x03\"\xc3\x01\n\x12ListRewardsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x11identity_group_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0bpurchase_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x13ListRewardsResponse\x12\x31\n\x07rewards\x18\x01 \x03(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xc2\x01\n\x17ListInteractionsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12J\n\x05state\x18\x02 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"v\n\x18ListInteractionsResponse\x12;\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x1f.guerdon.rewards.v1.InteractionB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"d\n\x19\x45xplainInteractionRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x0einteraction_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xfa\x01\n\x1a\x45xplainInteractionResponse\x12:\n\x0binteraction\x18\x01 \x01(\x0b\x32\x1f.guerdon.rewards.v1.InteractionB\x04\xe2\x41\x01\x03\x12\x35\n\tdecisions\x18\x02 \x03(\x0b\x32\x1c.guerdon.rewards.v1.DecisionB\x04\xe2\x41\x01\x03\x12\x31\n\x07rewards\x18\x03 \x03(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\x12\x36\n\x06\x63redit\x18\x04 \x01(\x0b\x32 .guerdon.orchestration.v1.CreditB\x04\xe2\x41\x01\x03\"\x9e\x02\n\x06\x43redit\x12\x35\n\x0b\x63redit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\ntouch_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10needed_tolerance\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x36\n\rlate_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x37\n\x0e\x65\x61rly_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x16\n\x08sentence\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"3\n\x0eGetLaneRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x0fGetLaneResponse\x12\x32\n\x04lane\x18\x01 \x01(\x0b\x32\x1e.guerdon.orchestration.v1.LaneB\x04\xe2\x41\x01\x03\"Y\n\x0fHoldLaneRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"F\n\x10HoldLaneResponse\x12\x32\n\x04lane\x18\x01 \x01(\x0b\x32\x1e.guerdon.orchestration.v1.LaneB\x04\xe2\x41\x01\x03\"\\\n\x12ReleaseLaneRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"I\n\x13ReleaseLaneResponse\x12\x32\n\x04lane\x18\x01 \x01(\x0b\x32\x1e.guerdon.orchestration.v1.LaneB\x04\xe2\x41\x01\x03\"\x87\x01\n\x17RetryInteractionRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x0einteraction_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x1a\n\x18RetryInteractionResponse\"b\n\x18RetryInteractionsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"<\n\x19RetryInteractionsResponse\x12\x1f\n\x11interaction_count\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x32\xcc\t\n\rRewardService\x12\xad\x01\n\x0bListRewards\x12,.guerdon.orchestration.v1.ListRewardsRequest\x1a-.guerdon.orchestration.v1.ListRewardsResponse\"A\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/business/merchant/{merchant_id}/rewards\x12\xc1\x01\n\x10ListInteractions\x12\x31.guerdon.orchestration.v1.ListInteractionsRequest\x1a\x32.guerdon.orchestration.v1.ListInteractionsResponse\"F\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/business/merchant/{merchant_id}/interactions\x12\xe0\x01\n\x12\x45xplainInteraction\x12\x33.guerdon.orchestration.v1.ExplainInteractionRequest\x1a\x34.guerdon.orchestration.v1.ExplainInteractionResponse\"_\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02H\x12\x46/business/merchant/{merchant_id}/interactions/{interaction_id}:explain\x12j\n\x07GetLane\x12(.guerdon.orchestration.v1.GetLaneRequest\x1a).guerdon.orchestration.v1.GetLaneResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12m\n\x08HoldLane\x12).guerdon.orchestration.v1.HoldLaneRequest\x1a*.guerdon.orchestration.v1.HoldLaneResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x12v\n\x0bReleaseLane\x12,.guerdon.orchestration.v1.ReleaseLaneRequest\x1a-.guerdon.orchestration.v1.ReleaseLaneResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x12\x85\x01\n\x10RetryInteraction\x12\x31.guerdon.orchestration.v1.RetryInteractionRequest\x1a\x32.guerdon.orchestration.v1.RetryInteractionResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12\x88\x01\n\x11RetryInteractions\x12\x32.guerdon.orchestration.v1.RetryInteractionsRequest\x1a\x33.guerdon.orchestration.v1.RetryInteractionsResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -91,6 +92,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['decisions']._serialized_options = b'\342A\001\003'
   _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['rewards']._loaded_options = None
   _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['rewards']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['credit']._loaded_options = None
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['credit']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['credit_time']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['credit_time']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['touch_time']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['touch_time']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['needed_tolerance']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['needed_tolerance']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['late_duration']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['late_duration']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['early_duration']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['early_duration']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['sentence']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['sentence']._serialized_options = b'\342A\001\003'
   _globals['_GETLANEREQUEST'].fields_by_name['merchant_id']._loaded_options = None
   _globals['_GETLANEREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETLANERESPONSE'].fields_by_name['lane']._loaded_options = None
@@ -135,40 +150,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REWARDSERVICE'].methods_by_name['RetryInteraction']._serialized_options = b'\220\002\000\212\265\030\003\n\001\010'
   _globals['_REWARDSERVICE'].methods_by_name['RetryInteractions']._loaded_options = None
   _globals['_REWARDSERVICE'].methods_by_name['RetryInteractions']._serialized_options = b'\220\002\002\212\265\030\003\n\001\010'
-  _globals['_LANE']._serialized_start=260
-  _globals['_LANE']._serialized_end=590
-  _globals['_LISTREWARDSREQUEST']._serialized_start=593
-  _globals['_LISTREWARDSREQUEST']._serialized_end=788
-  _globals['_LISTREWARDSRESPONSE']._serialized_start=790
-  _globals['_LISTREWARDSRESPONSE']._serialized_end=893
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=896
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=1090
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=1092
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=1210
-  _globals['_EXPLAININTERACTIONREQUEST']._serialized_start=1212
-  _globals['_EXPLAININTERACTIONREQUEST']._serialized_end=1312
-  _globals['_EXPLAININTERACTIONRESPONSE']._serialized_start=1315
-  _globals['_EXPLAININTERACTIONRESPONSE']._serialized_end=1509
-  _globals['_GETLANEREQUEST']._serialized_start=1511
-  _globals['_GETLANEREQUEST']._serialized_end=1562
-  _globals['_GETLANERESPONSE']._serialized_start=1564
-  _globals['_GETLANERESPONSE']._serialized_end=1633
-  _globals['_HOLDLANEREQUEST']._serialized_start=1635
-  _globals['_HOLDLANEREQUEST']._serialized_end=1724
-  _globals['_HOLDLANERESPONSE']._serialized_start=1726
-  _globals['_HOLDLANERESPONSE']._serialized_end=1796
-  _globals['_RELEASELANEREQUEST']._serialized_start=1798
-  _globals['_RELEASELANEREQUEST']._serialized_end=1890
-  _globals['_RELEASELANERESPONSE']._serialized_start=1892
-  _globals['_RELEASELANERESPONSE']._serialized_end=1965
-  _globals['_RETRYINTERACTIONREQUEST']._serialized_start=1968
-  _globals['_RETRYINTERACTIONREQUEST']._serialized_end=2103
-  _globals['_RETRYINTERACTIONRESPONSE']._serialized_start=2105
-  _globals['_RETRYINTERACTIONRESPONSE']._serialized_end=2131
-  _globals['_RETRYINTERACTIONSREQUEST']._serialized_start=2133
-  _globals['_RETRYINTERACTIONSREQUEST']._serialized_end=2231
-  _globals['_RETRYINTERACTIONSRESPONSE']._serialized_start=2233
-  _globals['_RETRYINTERACTIONSRESPONSE']._serialized_end=2293
-  _globals['_REWARDSERVICE']._serialized_start=2296
-  _globals['_REWARDSERVICE']._serialized_end=3524
+  _globals['_LANE']._serialized_start=292
+  _globals['_LANE']._serialized_end=622
+  _globals['_LISTREWARDSREQUEST']._serialized_start=625
+  _globals['_LISTREWARDSREQUEST']._serialized_end=820
+  _globals['_LISTREWARDSRESPONSE']._serialized_start=822
+  _globals['_LISTREWARDSRESPONSE']._serialized_end=925
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=928
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=1122
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=1124
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=1242
+  _globals['_EXPLAININTERACTIONREQUEST']._serialized_start=1244
+  _globals['_EXPLAININTERACTIONREQUEST']._serialized_end=1344
+  _globals['_EXPLAININTERACTIONRESPONSE']._serialized_start=1347
+  _globals['_EXPLAININTERACTIONRESPONSE']._serialized_end=1597
+  _globals['_CREDIT']._serialized_start=1600
+  _globals['_CREDIT']._serialized_end=1886
+  _globals['_GETLANEREQUEST']._serialized_start=1888
+  _globals['_GETLANEREQUEST']._serialized_end=1939
+  _globals['_GETLANERESPONSE']._serialized_start=1941
+  _globals['_GETLANERESPONSE']._serialized_end=2010
+  _globals['_HOLDLANEREQUEST']._serialized_start=2012
+  _globals['_HOLDLANEREQUEST']._serialized_end=2101
+  _globals['_HOLDLANERESPONSE']._serialized_start=2103
+  _globals['_HOLDLANERESPONSE']._serialized_end=2173
+  _globals['_RELEASELANEREQUEST']._serialized_start=2175
+  _globals['_RELEASELANEREQUEST']._serialized_end=2267
+  _globals['_RELEASELANERESPONSE']._serialized_start=2269
+  _globals['_RELEASELANERESPONSE']._serialized_end=2342
+  _globals['_RETRYINTERACTIONREQUEST']._serialized_start=2345
+  _globals['_RETRYINTERACTIONREQUEST']._serialized_end=2480
+  _globals['_RETRYINTERACTIONRESPONSE']._serialized_start=2482
+  _globals['_RETRYINTERACTIONRESPONSE']._serialized_end=2508
+  _globals['_RETRYINTERACTIONSREQUEST']._serialized_start=2510
+  _globals['_RETRYINTERACTIONSREQUEST']._serialized_end=2608
+  _globals['_RETRYINTERACTIONSRESPONSE']._serialized_start=2610
+  _globals['_RETRYINTERACTIONSRESPONSE']._serialized_end=2670
+  _globals['_REWARDSERVICE']._serialized_start=2673
+  _globals['_REWARDSERVICE']._serialized_end=3901
 # @@protoc_insertion_point(module_scope)

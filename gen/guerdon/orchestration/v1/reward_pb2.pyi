@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -252,6 +253,7 @@ class ExplainInteractionResponse(_message.Message):
     INTERACTION_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     REWARDS_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def interaction(self) -> _rewards_pb2.Interaction:
         """The event."""
@@ -266,20 +268,81 @@ class ExplainInteractionResponse(_message.Message):
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.Reward]:
         """What was granted."""
 
+    @_builtins.property
+    def credit(self) -> Global___Credit:
+        """Why somebody is credited with having brought the buyer of an order, or nobody is. Absent
+        while the event waits, and for other events.
+        """
+
     def __init__(
         self,
         *,
         interaction: _rewards_pb2.Interaction | None = ...,
         decisions: _abc.Iterable[_rewards_pb2.Decision] | None = ...,
         rewards: _abc.Iterable[_rewards_pb2.Reward] | None = ...,
+        credit: Global___Credit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interaction", b"interaction"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "interaction", b"interaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "interaction", b"interaction", "rewards", b"rewards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "decisions", b"decisions", "interaction", b"interaction", "rewards", b"rewards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainInteractionResponse: _TypeAlias = ExplainInteractionResponse  # noqa: Y015
+
+@_typing.final
+class Credit(_message.Message):
+    """Which arrival by a person's link counted for an order, or nearly did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDIT_TIME_FIELD_NUMBER: _builtins.int
+    TOUCH_TIME_FIELD_NUMBER: _builtins.int
+    NEEDED_TOLERANCE_FIELD_NUMBER: _builtins.int
+    LATE_DURATION_FIELD_NUMBER: _builtins.int
+    EARLY_DURATION_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    needed_tolerance: _builtins.bool
+    """Whether it was never followed before the order's time, so that the tolerance was needed."""
+    sentence: _builtins.str
+    """The same in a sentence, for people. Empty: there is nothing to say."""
+    @_builtins.property
+    def credit_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when a link may have been followed: the order's time plus the merchant's clock
+        tolerance, as far as the order had not been reported.
+        """
+
+    @_builtins.property
+    def touch_time(self) -> _timestamp_pb2.Timestamp:
+        """When the link that counts was followed last. Absent: nobody is credited."""
+
+    @_builtins.property
+    def late_duration(self) -> _duration_pb2.Duration:
+        """Without a credit: how long after `credit_time` a link was followed, if that was within a day."""
+
+    @_builtins.property
+    def early_duration(self) -> _duration_pb2.Duration:
+        """Without a credit: how long before the look-back began a link was followed last, if that was
+        within a day.
+        """
+
+    def __init__(
+        self,
+        *,
+        credit_time: _timestamp_pb2.Timestamp | None = ...,
+        touch_time: _timestamp_pb2.Timestamp | None = ...,
+        needed_tolerance: _builtins.bool = ...,
+        late_duration: _duration_pb2.Duration | None = ...,
+        early_duration: _duration_pb2.Duration | None = ...,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit_time", b"credit_time", "early_duration", b"early_duration", "late_duration", b"late_duration", "touch_time", b"touch_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_time", b"credit_time", "early_duration", b"early_duration", "late_duration", b"late_duration", "needed_tolerance", b"needed_tolerance", "sentence", b"sentence", "touch_time", b"touch_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Credit: _TypeAlias = Credit  # noqa: Y015
 
 @_typing.final
 class GetLaneRequest(_message.Message):

@@ -208,9 +208,9 @@ class PurchaseItem(_message.Message):
     product_reference: _builtins.str
     """The product's id in the shop."""
     quantity: _builtins.int
-    """How many were bought."""
+    """How many were bought; negative for what was given back."""
     price: _builtins.str
-    """The price of one, an exact decimal number in the order's currency."""
+    """The price of one, an exact decimal number in the order's currency; negative for a discount."""
     name: _builtins.str
     """The product's name for programs."""
     title: _builtins.str
@@ -252,7 +252,7 @@ class Delivery(_message.Message):
         STATE_APPLIED: Delivery._State.ValueType  # 1
         """It changed what is known of the order."""
         STATE_IGNORED: Delivery._State.ValueType  # 2
-        """It told nothing new: older than what is known."""
+        """It is right, and changed nothing; `passed_over` says why."""
         STATE_FAILED: Delivery._State.ValueType  # 3
         """Applying it failed through a fault of ours. It is tried again."""
         STATE_DEAD: Delivery._State.ValueType  # 4
@@ -268,13 +268,36 @@ class Delivery(_message.Message):
     STATE_APPLIED: Delivery.State.ValueType  # 1
     """It changed what is known of the order."""
     STATE_IGNORED: Delivery.State.ValueType  # 2
-    """It told nothing new: older than what is known."""
+    """It is right, and changed nothing; `passed_over` says why."""
     STATE_FAILED: Delivery.State.ValueType  # 3
     """Applying it failed through a fault of ours. It is tried again."""
     STATE_DEAD: Delivery.State.ValueType  # 4
     """It can never be applied, or it failed five times while others of the shop that earn were
     applied.
     """
+
+    class _PassedOver:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PassedOverEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Delivery._PassedOver.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PASSED_OVER_UNSPECIFIED: Delivery._PassedOver.ValueType  # 0
+        """It was not passed over."""
+        PASSED_OVER_TRIAL: Delivery._PassedOver.ValueType  # 1
+        """It was marked as a trial, and the server is in production."""
+        PASSED_OVER_NOTHING_NEW: Delivery._PassedOver.ValueType  # 2
+        """What is known of the order is as new, or newer."""
+
+    class PassedOver(_PassedOver, metaclass=_PassedOverEnumTypeWrapper):
+        """Why a delivery that is right changed nothing. More reasons may be added."""
+
+    PASSED_OVER_UNSPECIFIED: Delivery.PassedOver.ValueType  # 0
+    """It was not passed over."""
+    PASSED_OVER_TRIAL: Delivery.PassedOver.ValueType  # 1
+    """It was marked as a trial, and the server is in production."""
+    PASSED_OVER_NOTHING_NEW: Delivery.PassedOver.ValueType  # 2
+    """What is known of the order is as new, or newer."""
 
     DELIVERY_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
@@ -283,6 +306,8 @@ class Delivery(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     TRY_COUNT_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """Identifies the delivery. A UUID in its 36-character form."""
     merchant_id: _builtins.str
@@ -299,9 +324,15 @@ class Delivery(_message.Message):
     """How often applying it was tried, as far as its failing was its own: only while new orders
     that earn are applied. A fault that all of these meet costs none of them a try.
     """
+    passed_over: Global___Delivery.PassedOver.ValueType
+    """Why it is ignored."""
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
         """When it was received; if it failed and was sent again, for the first time."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryNote]:
+        """What was left out of it, 20 at the most, in the order of the body."""
 
     def __init__(
         self,
@@ -313,14 +344,85 @@ class Delivery(_message.Message):
         failure: _builtins.str = ...,
         try_count: _builtins.int = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        passed_over: Global___Delivery.PassedOver.ValueType = ...,
+        notes: _abc.Iterable[Global___DeliveryNote] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "merchant_id", b"merchant_id", "receive_time", b"receive_time", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class DeliveryNote(_message.Message):
+    """Something in a report that was not taken as it was sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Word:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _WordEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DeliveryNote._Word.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        WORD_UNSPECIFIED: DeliveryNote._Word.ValueType  # 0
+        """Never sent."""
+        WORD_LEFT_OUT: DeliveryNote._Word.ValueType  # 1
+        """It could not be read, or is longer than what is kept of an id."""
+        WORD_CUT: DeliveryNote._Word.ValueType  # 2
+        """It was longer than what is kept, or held characters that are no text."""
+        WORD_ROUNDED: DeliveryNote._Word.ValueType  # 3
+        """A JSON number had more digits than an amount of its currency has."""
+        WORD_TAKEN_AS_RECEIPT: DeliveryNote._Word.ValueType  # 4
+        """A time was later than the receipt, and is taken as that."""
+        WORD_NAMES_NOBODY: DeliveryNote._Word.ValueType  # 5
+        """It is one of the words that programs write when they have nobody, as in `undefined`."""
+        WORD_SUBTOTAL_UNKNOWN: DeliveryNote._Word.ValueType  # 6
+        """Not every line's amount is known, so the order has no subtotal."""
+        WORD_MORE: DeliveryNote._Word.ValueType  # 7
+        """There was more."""
+
+    class Word(_Word, metaclass=_WordEnumTypeWrapper):
+        """What happened to a part of a report. More words may be added."""
+
+    WORD_UNSPECIFIED: DeliveryNote.Word.ValueType  # 0
+    """Never sent."""
+    WORD_LEFT_OUT: DeliveryNote.Word.ValueType  # 1
+    """It could not be read, or is longer than what is kept of an id."""
+    WORD_CUT: DeliveryNote.Word.ValueType  # 2
+    """It was longer than what is kept, or held characters that are no text."""
+    WORD_ROUNDED: DeliveryNote.Word.ValueType  # 3
+    """A JSON number had more digits than an amount of its currency has."""
+    WORD_TAKEN_AS_RECEIPT: DeliveryNote.Word.ValueType  # 4
+    """A time was later than the receipt, and is taken as that."""
+    WORD_NAMES_NOBODY: DeliveryNote.Word.ValueType  # 5
+    """It is one of the words that programs write when they have nobody, as in `undefined`."""
+    WORD_SUBTOTAL_UNKNOWN: DeliveryNote.Word.ValueType  # 6
+    """Not every line's amount is known, so the order has no subtotal."""
+    WORD_MORE: DeliveryNote.Word.ValueType  # 7
+    """There was more."""
+
+    WORD_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    word: Global___DeliveryNote.Word.ValueType
+    """What happened."""
+    field: _builtins.str
+    """To what: a path in the body, as in `items[3].title`. Empty: to all of it."""
+    def __init__(
+        self,
+        *,
+        word: Global___DeliveryNote.Word.ValueType = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryNote: _TypeAlias = DeliveryNote  # noqa: Y015
 
 @_typing.final
 class GetPurchaseRequest(_message.Message):
@@ -385,7 +487,7 @@ class ListPurchasesRequest(_message.Message):
     merchant_id: _builtins.str
     """Whose shop. A UUID."""
     order_reference: _builtins.str
-    """Only the order with this id in the shop. Empty: every order."""
+    """Only the order with this id in the shop, up to 255 characters. Empty: every order."""
     page_size: _builtins.int
     """How many to return at the most. Default 50; more than 500 is taken as 500."""
     page_token: _builtins.str

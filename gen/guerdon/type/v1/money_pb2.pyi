@@ -118,13 +118,13 @@ class Token(_message.Message):
     DECIMALS_FIELD_NUMBER: _builtins.int
     PEG_CURRENCY_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.int
-    """The EIP-155 id of the chain that the token lives on."""
+    """The EIP-155 id of the chain that the token lives on, more than 0."""
     token_address: _builtins.str
     """The token's contract: `0x` and 40 hexadecimal digits, all lower case or with a correct
     EIP-55 checksum. Answered in lower case.
     """
     decimals: _builtins.int
-    """How many decimals one whole token has. Default 0."""
+    """How many decimals one whole token has, up to 36. Default 0."""
     peg_currency: _builtins.str
     """The currency that one whole token is worth one of: `USD` for a dollar token."""
     def __init__(

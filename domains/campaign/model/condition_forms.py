@@ -1,0 +1,169 @@
+"""Conditions as they are saved: each value in the one form of its field's type, none in vain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from domains.campaign.errors import RuleInvalidError
+from domains.campaign.model.fields import (
+    LISTED,
+    PART,
+    PRESENCE,
+    EventField,
+    FieldType,
+    field_at,
+)
+from domains.campaign.model.rule import (
+    Condition,
+    ConditionGroup,
+    Operand,
+    Operator,
+    Scalar,
+    Trigger,
+    conditions_of,
+)
+from domains.campaign.model.satisfiability import can_fail, can_match
+from domains.campaign.model.values import ValueRefusedError, to_form
+
+DEPTH_MAX = 8
+CONDITIONS_MAX = 200
+LIST_MAX = 1_000
+
+
+def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGroup:
+    """The conditions in the form in which they are saved; of that form, it is themselves.
+
+    Raises:
+        RuleInvalidError: something is no question about an event, or no event, or every event,
+            is as they say. Names the path.
+    """
+    _check_depth(group, path, 1)
+    if len(list(conditions_of(group, path))) > CONDITIONS_MAX:
+        raise RuleInvalidError(path, f"must not have more than {CONDITIONS_MAX} conditions")
+    formed = _group(group, path, trigger)
+    for place, condition in conditions_of(formed, f"{path}.conditions"):
+        _check_possible(ConditionGroup(members=(condition,)), place)
+    if formed.members or not can_match(formed):
+        _check_possible(formed, path)
+    return formed
+
+
+def _check_depth(group: ConditionGroup, path: str, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise RuleInvalidError(path, f"must not be nested more than {DEPTH_MAX} deep")
+    for index, member in enumerate(group.members):
+        if isinstance(member, ConditionGroup):
+            _check_depth(member, f"{path}.conditions[{index}].group", depth + 1)
+
+
+def _check_possible(group: ConditionGroup, path: str) -> None:
+    if not can_match(group):
+        raise RuleInvalidError(path, "can never hold: no event is like that")
+    if not can_fail(group):
+        raise RuleInvalidError(path, "holds for every event: leave it out")
+
+
+def _group(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGroup:
+    return replace(
+        group,
+        members=tuple(
+            _group(member, f"{path}.conditions[{index}].group", trigger)
+            if isinstance(member, ConditionGroup)
+            else _condition(member, f"{path}.conditions[{index}].condition", trigger)
+            for index, member in enumerate(group.members)
+        ),
+    )
+
+
+def _condition(condition: Condition, path: str, trigger: Trigger) -> Condition:
+    known = _field_of(condition, path, trigger)
+    operator = condition.operator
+    if operator not in known.type.operators:
+        raise RuleInvalidError(f"{path}.operator", _no_question(known))
+    _check_operands(condition, path)
+    if operator in PRESENCE:
+        return condition
+    value = _operand(known.type, condition.value, f"{path}.value")
+    if operator in PART and value == "":
+        raise RuleInvalidError(f"{path}.value", "must not be empty: every text has it")
+    if operator is not Operator.BETWEEN:
+        return replace(condition, value=value)
+    value_to = _scalar(known.type, condition.value_to, f"{path}.value_to")
+    _check_range(value, value_to, path)
+    return replace(condition, value=value, value_to=value_to)
+
+
+def _field_of(condition: Condition, path: str, trigger: Trigger) -> EventField:
+    known = field_at(condition.field)
+    if known is None:
+        raise RuleInvalidError(
+            f"{path}.field",
+            f"{condition.field} is no field of an event; docs/rules.md lists them",
+        )
+    if known.of_purchase and not trigger.has_purchase:
+        raise RuleInvalidError(f"{path}.field", "the trigger's event has no purchase")
+    return known
+
+
+def _no_question(known: EventField) -> str:
+    if known.type is FieldType.LIST:
+        return f"{known.path} is a list; ask about its length or its members"
+    allowed = ", ".join(_name(each) for each in Operator if each in known.type.operators)
+    return f"{known.path} is of the type {known.type} and cannot be asked that; ask {allowed}"
+
+
+def _name(operator: Operator) -> str:
+    return f"OPERATOR_{operator.name}"
+
+
+def _check_operands(condition: Condition, path: str) -> None:
+    fault = _fault_of_value(condition.operator, condition.value)
+    if fault is not None:
+        raise RuleInvalidError(f"{path}.value", fault)
+    is_between = condition.operator is Operator.BETWEEN
+    if is_between and condition.value_to is None:
+        raise RuleInvalidError(f"{path}.value_to", "is missing: it is the upper end")
+    if not is_between and condition.value_to is not None:
+        raise RuleInvalidError(
+            f"{path}.value_to", "must be left out for every operator but OPERATOR_BETWEEN"
+        )
+
+
+def _fault_of_value(operator: Operator, value: Operand) -> str | None:
+    """What is wrong with how many values there are."""
+    name = _name(operator)
+    if operator in PRESENCE:
+        return None if value is None else f"must be left out for {name}"
+    if value is None:
+        return f"is missing: {name} holds the field against it"
+    if operator not in LISTED:
+        return f"must not be a list for {name}" if isinstance(value, tuple) else None
+    if not isinstance(value, tuple) or not value:
+        return f"must be a list with members for {name}"
+    if len(value) > LIST_MAX:
+        return f"must not have more than {LIST_MAX} members"
+    return None
+
+
+def _operand(kind: FieldType, value: Operand, path: str) -> Operand:
+    if isinstance(value, tuple):
+        return tuple(_scalar(kind, each, f"{path}[{index}]") for index, each in enumerate(value))
+    return _scalar(kind, value, path)
+
+
+def _scalar(kind: FieldType, value: Scalar, path: str) -> Scalar:
+    try:
+        return to_form(kind, value)
+    except ValueRefusedError as refused:
+        raise RuleInvalidError(path, str(refused)) from None
+
+
+def _check_range(low: Any, high: Any, path: str) -> None:
+    """Two values of one type, so that they compare."""
+    if low > high:
+        raise RuleInvalidError(
+            f"{path}.value_to",
+            "must not come before the lower end. For a stretch over midnight or the end of a "
+            "week, ask for one of two stretches with LOGIC_ANY",
+        )

@@ -1,0 +1,110 @@
+"""What conditions can ask about: every path of an event, what stands there, what can be asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domains.campaign.model.rule import Operator
+
+PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
+LISTED = frozenset({Operator.IN, Operator.NOT_IN})
+EQUALITY = frozenset({Operator.EQ, Operator.NEQ, *LISTED})
+ORDERING = frozenset({Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.BETWEEN})
+PART = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH})
+
+
+class FieldType(StrEnum):
+    """What a field of an event holds, and so what it can be held against."""
+
+    AMOUNT = "amount"
+    NUMBER = "number"
+    COUNT = "count"
+    QUANTITY = "quantity"
+    DAY = "day"
+    HOUR = "hour"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    CURRENCY = "currency"
+    UUID = "uuid"
+    ADDRESS = "address"
+    SOURCE = "source"
+    TEXT = "text"
+    LIST = "list"
+
+    @property
+    def operators(self) -> frozenset[Operator]:
+        """The questions that make sense for it."""
+        match self:
+            case FieldType.LIST:
+                return PRESENCE
+            case FieldType.CURRENCY | FieldType.UUID | FieldType.ADDRESS | FieldType.SOURCE:
+                return EQUALITY | PRESENCE
+            case FieldType.TEXT:
+                return EQUALITY | ORDERING | PART | PRESENCE
+            case _:
+                return EQUALITY | ORDERING | PRESENCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventField:
+    """A path that conditions may ask about. `N` stands for the number of a line, from 0.
+
+    `is_always_there` says that every event that can have it has it.
+    """
+
+    path: str
+    type: FieldType
+    is_always_there: bool = False
+
+    @property
+    def of_purchase(self) -> bool:
+        return self.path.startswith("purchase.")
+
+    def matches(self, path: str) -> bool:
+        pattern = re.escape(self.path).replace("N", r"(0|[1-9][0-9]{0,3})")
+        return re.fullmatch(pattern, path) is not None
+
+
+def _always(path: str, kind: FieldType) -> EventField:
+    return EventField(path=path, type=kind, is_always_there=True)
+
+
+def _sometimes(path: str, kind: FieldType) -> EventField:
+    return EventField(path=path, type=kind)
+
+
+EVENT_FIELDS = (
+    _always("purchase.amount", FieldType.AMOUNT),
+    _sometimes("purchase.subtotal", FieldType.NUMBER),
+    _always("purchase.currency", FieldType.CURRENCY),
+    _always("purchase.orderId", FieldType.TEXT),
+    _always("purchase.items", FieldType.LIST),
+    _always("purchase.items.length", FieldType.COUNT),
+    _sometimes("purchase.items.N.productId", FieldType.TEXT),
+    _sometimes("purchase.items.N.name", FieldType.TEXT),
+    _sometimes("purchase.items.N.quantity", FieldType.QUANTITY),
+    _sometimes("purchase.items.N.unitPrice", FieldType.NUMBER),
+    _sometimes("purchase.items.N.totalPrice", FieldType.NUMBER),
+    _sometimes("attribution.source", FieldType.SOURCE),
+    _sometimes("attribution.touchpointId", FieldType.UUID),
+    _sometimes("attribution.referrerIdentityGroupId", FieldType.UUID),
+    _sometimes("attribution.utmSource", FieldType.TEXT),
+    _sometimes("attribution.utmMedium", FieldType.TEXT),
+    _sometimes("attribution.utmCampaign", FieldType.TEXT),
+    _sometimes("attribution.utmTerm", FieldType.TEXT),
+    _sometimes("attribution.utmContent", FieldType.TEXT),
+    _always("user.identityGroupId", FieldType.UUID),
+    _sometimes("user.walletAddress", FieldType.ADDRESS),
+    _always("time.dayOfWeek", FieldType.DAY),
+    _always("time.hourOfDay", FieldType.HOUR),
+    _always("time.date", FieldType.DATE),
+    _always("time.timestamp", FieldType.TIMESTAMP),
+)
+"""Every path that an event can have. Rules may ask about these and no others."""
+
+
+def field_at(path: str) -> EventField | None:
+    """The field that a condition's path names."""
+    return next((each for each in EVENT_FIELDS if each.matches(path)), None)

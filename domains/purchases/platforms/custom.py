@@ -1,0 +1,152 @@
+"""Shops with an integration of their own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from domains.purchases.errors import BodyUnusableError
+from domains.purchases.model.note import Notes, NoteWord
+from domains.purchases.model.order import OrderEvent, OrderItem, OrderState
+from domains.purchases.platforms.reading import Reader, read_object
+from domains.purchases.platforms.signatures import fault_of_base64_signature
+from vocabulary.currencies import minor_digits
+from vocabulary.exact import multiply, total
+
+ITEMS_MAX = 1_000
+"""How many lines of an order are kept."""
+
+QUANTITY_MAX = 1_000_000
+TEXT_CHARACTERS_MAX = 500
+TOKEN_CHARACTERS_MAX = 512
+ADDRESS_CHARACTERS_MAX = 2_048
+CUSTOMER_CHARACTERS_MAX = 255
+CLIENT_CHARACTERS_MAX = 128
+ITEMS_READ_MAX = 5_000
+"""How many lines count for the subtotal. With more of them it is not known."""
+
+
+class CustomPlatform:
+    """Our own format: JSON, signed by the Base64 of HMAC-SHA256 over the body."""
+
+    name = "custom"
+    signature_header = "x-hmac-sha256"
+    event_id_header = "x-webhook-id"
+
+    def fault_of_signature(self, signature: str, *, key: str, body: bytes) -> str | None:
+        """What is wrong with a signature, behind the header's name; None: it is right."""
+        return fault_of_base64_signature(signature, key=key, body=body)
+
+    def parse(self, body: bytes, *, receive_time: datetime, latest_time: datetime) -> OrderEvent:
+        """What a body says. The contract's comment on ReceiveCustomOrder has every limit.
+
+        Raises:
+            BodyUnusableError: a field that decides is missing or wrong; names the first one.
+        """
+        notes = Notes()
+        order = Reader(document=read_object(body), notes=notes)
+        reference = order.need_reference("id")
+        state = order.need_word("status", OrderState)
+        token = order.need_reference("token", characters_max=TOKEN_CHARACTERS_MAX, is_secret=True)
+        currency = order.need_currency("currency")
+        digits = minor_digits(currency)
+        paid = order.need_money("totalPrice", minor_digits=digits)
+        if state is OrderState.CONFIRMED:
+            for field, value in (("totalPrice", paid), ("currency", currency)):
+                if value is None:
+                    raise BodyUnusableError(field, "is required once the order is confirmed")
+        placed = order.need_time("createdAt", latest_time=latest_time)
+        changed = order.need_time("updatedAt", latest_time=latest_time)
+        lines = _lines(order, minor_digits=digits)
+        return OrderEvent(
+            order_reference=reference,
+            state=state,
+            token=token,
+            customer_reference=order.take_person(
+                "customerId", characters_max=CUSTOMER_CHARACTERS_MAX
+            ),
+            client_id=order.take_person("clientId", characters_max=CLIENT_CHARACTERS_MAX),
+            total=paid,
+            currency=currency,
+            items=lines.items,
+            subtotal=lines.subtotal,
+            order_time=placed or receive_time,
+            order_time_stated=placed is not None,
+            event_time=changed or receive_time,
+            body_hash=hashlib.sha256(body).digest(),
+            notes=tuple(notes),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lines:
+    items: Sequence[OrderItem] | None
+    subtotal: Decimal | None
+
+
+def _lines(order: Reader, *, minor_digits: int) -> _Lines:
+    """The lines that are kept, and what all of them come to, if that is known."""
+    items: list[OrderItem] = []
+    amounts: list[Decimal] = []
+    given = _listed(order)
+    if given is None:
+        return _Lines(items=None, subtotal=None)
+    is_known = 0 < len(given) <= ITEMS_READ_MAX
+    for position, each in enumerate(given[:ITEMS_READ_MAX]):
+        path = f"items[{position}]"
+        item = None
+        if isinstance(each, Mapping):
+            item = _item(Reader(document=each, notes=order.notes, path=path), minor_digits)
+        if item is None:
+            is_known = False
+            order.notes.add(NoteWord.LEFT_OUT, path)
+            continue
+        amounts.append(multiply(item.price, Decimal(item.quantity)))
+        if position < ITEMS_MAX:
+            items.append(item)
+    if len(given) > ITEMS_MAX:
+        order.notes.add(NoteWord.CUT, "items")
+    if given and not is_known:
+        order.notes.add(NoteWord.SUBTOTAL_UNKNOWN, "items")
+    return _Lines(items=tuple(items), subtotal=total(amounts) if is_known else None)
+
+
+def _listed(order: Reader) -> Sequence[Any] | None:
+    """What stands in `items`; None if nothing is said of them.
+
+    PHP prints a list with gaps as an object with numbers as keys.
+    """
+    value = order.document.get("items")
+    if isinstance(value, Mapping) and all(key.isdecimal() for key in value):
+        return list(value.values())
+    if value is None or isinstance(value, list):
+        return value
+    order.notes.add(NoteWord.LEFT_OUT, "items")
+    return None
+
+
+def _item(line: Reader, minor_digits: int) -> OrderItem | None:
+    """A line; None if it is not known what it comes to."""
+    price = line.take_money("price", minor_digits=minor_digits)
+    quantity: Decimal | None = Decimal(1)
+    if line.document.get("quantity") is not None:
+        quantity = line.take_number("quantity")
+    if price is None or quantity is None or abs(quantity) > QUANTITY_MAX:
+        return None
+    whole = int(quantity)
+    if whole != quantity:
+        # Half a kilo is one thing at its price: a line counts things.
+        price, whole = multiply(price, quantity), 1
+        line.notes.add(NoteWord.ROUNDED, line.path_of("quantity"))
+    return OrderItem(
+        product_reference=line.take_reference("productId"),
+        quantity=whole,
+        price=price,
+        name=line.take_text("name", characters_max=TEXT_CHARACTERS_MAX),
+        title=line.take_text("title", characters_max=TEXT_CHARACTERS_MAX),
+        image_url=line.take_web_address("image", characters_max=ADDRESS_CHARACTERS_MAX),
+    )

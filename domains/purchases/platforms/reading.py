@@ -1,0 +1,380 @@
+"""Reads the JSON of shops: strictly what decides, everything else as far as it goes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from domains.purchases.errors import BodyUnusableError
+from domains.purchases.model.note import Notes, NoteWord
+from vocabulary.exact import floor, round_half_even, scale
+from vocabulary.nobody import is_absent, is_nobody
+
+REFERENCE_CHARACTERS_MAX = 255
+WHOLE_DIGITS_MAX = 20
+DECIMALS_MAX = 12
+NUMBER_DIGITS_MAX = 40
+SHOWN_CHARACTERS_MAX = 40
+"""How much of a value a refusal shows."""
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""No shop of the web is older; the time that programs print for none is."""
+
+EARLIEST_NUMBER = datetime(2000, 1, 1, tzinfo=UTC)
+"""A number of seconds that is less is another number, or the digits of a date."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS_FROM = 10**11
+"""As seconds this is the year 5138, as milliseconds 1973: what is larger counts milliseconds."""
+
+_EPOCH_MAX = 10**14
+_DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
+_WHOLE = re.compile(r"[0-9]{1,15}")
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,12}))?"
+    r"(?:([Zz])|([+-][0-9]{2}:[0-9]{2}))"
+)
+Word = TypeVar("Word", bound=StrEnum)
+
+_TIME = "a time with its zone, as in 2026-01-08T10:15:31Z, or seconds or milliseconds since 1970"
+
+
+@dataclass(frozen=True, slots=True)
+class NotANumber:
+    """What JSON does not have, and programs write: NaN, and numbers that fill the memory."""
+
+    text: str
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body. Numbers are exact; of equal keys the last one counts.
+
+    Raises:
+        BodyUnusableError: it is none.
+    """
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=_decimal,
+            parse_int=_whole,
+            parse_constant=NotANumber,
+        )
+    except UnicodeDecodeError as failure:
+        raise BodyUnusableError("", f"is not UTF-8 from byte {failure.start} on") from failure
+    except json.JSONDecodeError as failure:
+        problem = f"is no JSON: {failure.msg} at line {failure.lineno}, column {failure.colno}"
+        raise BodyUnusableError("", problem) from failure
+    except (ValueError, RecursionError) as failure:
+        raise BodyUnusableError("", "is nested too deeply to be read") from failure
+    if not isinstance(document, dict):
+        raise BodyUnusableError("", f"is {_kind_of(document)}, not a JSON object")
+    return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """The fields of an object in a report, by what is asked of them.
+
+    Methods that begin with `need` raise `BodyUnusableError` for what they cannot take; those
+    that begin with `take` leave it out and note that. null and absent are the same.
+    """
+
+    document: Mapping[str, Any]
+    notes: Notes
+    path: str = ""
+
+    def path_of(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+    def need_reference(
+        self,
+        name: str,
+        *,
+        characters_max: int = REFERENCE_CHARACTERS_MAX,
+        is_secret: bool = False,
+    ) -> str:
+        """An id: a text that is not empty, or a whole number."""
+        value = self._need(name)
+        text = _reference(value)
+        if text is None:
+            shown = _kind_of(value) if is_secret else _shown(value)
+            raise self._refusal(name, shown, "a text or a whole number")
+        if len(text) > characters_max:
+            problem = f"has {len(text)} characters; {characters_max} are the most"
+            raise BodyUnusableError(self.path_of(name), problem)
+        if is_absent(text):
+            problem = f"is {_shown(value)}, which programs write when they have no id"
+            raise BodyUnusableError(self.path_of(name), problem)
+        if not _is_storable(text):
+            problem = "contains a character that is no text: NUL, or half a surrogate pair"
+            raise BodyUnusableError(self.path_of(name), problem)
+        return text
+
+    def need_word(self, name: str, words: type[Word]) -> Word:
+        """One of the values of an enumeration, spelled as it is there."""
+        value = self._need(name)
+        if isinstance(value, str) and value in list(words):
+            return words(value)
+        *others, last = (str(word) for word in words)
+        raise self._refusal(name, _shown(value), f"{', '.join(others)} or {last}")
+
+    def need_currency(self, name: str) -> str | None:
+        """Three capital letters; None if it is absent or empty."""
+        value = self.document.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and re.fullmatch("[A-Z]{3}", value):
+            return value
+        raise self._refusal(name, _shown(value), "three capital letters, as in USD")
+
+    def need_money(self, name: str, *, minor_digits: int) -> Decimal | None:
+        """An amount that is not negative; None if it is absent or empty.
+
+        A text is taken exactly. A JSON number is rounded to four digits more than the currency
+        has: what is behind them, programs make of a sum.
+        """
+        value = self.document.get(name)
+        if value is None or value == "":
+            return None
+        problem, amount = _money(value, minor_digits=minor_digits)
+        if amount is None:
+            raise BodyUnusableError(self.path_of(name), problem)
+        if amount < 0:
+            problem = f"is {_shown(value)}; it must not be negative"
+            raise BodyUnusableError(self.path_of(name), problem)
+        if problem:
+            self.notes.add(NoteWord.ROUNDED, self.path_of(name))
+        return amount
+
+    def need_time(self, name: str, *, latest_time: datetime) -> datetime | None:
+        """An instant; one that is later than the latest is the latest.
+
+        RFC 3339 with its zone, from 1990 on, or seconds or milliseconds since 1970, from 2000 on,
+        as a number or, if they are whole, as a text. None if it is absent or empty.
+        """
+        value = self.document.get(name)
+        if value is None or value == "":
+            return None
+        instant = _instant(value)
+        if instant is None:
+            raise self._refusal(name, _shown(value), _TIME)
+        earliest = EARLIEST if _is_rfc_3339(value) else EARLIEST_NUMBER
+        if instant < earliest:
+            problem = f"is {_shown(value)}, which is before the year {earliest.year}"
+            raise BodyUnusableError(self.path_of(name), problem)
+        if instant > latest_time:
+            self.notes.add(NoteWord.TAKEN_AS_RECEIPT, self.path_of(name))
+            return latest_time
+        # Not before: the last hours of the year 9999 have no place in UTC.
+        return instant.astimezone(UTC)
+
+    def take_person(self, name: str, *, characters_max: int) -> str | None:
+        """The id of a person: left out if it cannot be one, and if it stands for nobody."""
+        value = self.document.get(name)
+        if value is None or value == "":
+            return None
+        text = _reference(value)
+        if text is None or len(text) > characters_max or not _is_storable(text):
+            self.notes.add(NoteWord.LEFT_OUT, self.path_of(name))
+            return None
+        if is_nobody(text):
+            self.notes.add(NoteWord.NAMES_NOBODY, self.path_of(name))
+            return None
+        return text
+
+    def take_reference(self, name: str) -> str:
+        """An id that nothing is decided by; empty if it cannot be one."""
+        value = self.document.get(name)
+        if value is None:
+            return ""
+        text = _reference(value)
+        if text is None or len(text) > REFERENCE_CHARACTERS_MAX or not _is_storable(text):
+            self.notes.add(NoteWord.LEFT_OUT, self.path_of(name))
+            return ""
+        return text
+
+    def take_text(self, name: str, *, characters_max: int) -> str:
+        """A text for people, cut if it is long; numbers are taken as they are written."""
+        value = self.document.get(name)
+        if value is None:
+            return ""
+        text = value if isinstance(value, str) else _reference(value)
+        if text is None:
+            self.notes.add(NoteWord.LEFT_OUT, self.path_of(name))
+            return ""
+        storable = text.replace("\0", "").encode(errors="replace").decode()
+        if len(storable) > characters_max or storable != text:
+            self.notes.add(NoteWord.CUT, self.path_of(name))
+        return storable[:characters_max]
+
+    def take_web_address(self, name: str, *, characters_max: int) -> str:
+        """An address of the web; empty if it is none, or too long to be kept."""
+        value = self.document.get(name)
+        if value is None or value == "":
+            return ""
+        is_one = isinstance(value, str) and re.match("https?://", value, re.IGNORECASE)
+        if not is_one or len(value) > characters_max or not _is_storable(value):
+            self.notes.add(NoteWord.LEFT_OUT, self.path_of(name))
+            return ""
+        return str(value)
+
+    def take_money(self, name: str, *, minor_digits: int) -> Decimal | None:
+        """An amount that may be negative; None if it cannot be read."""
+        problem, amount = _money(self.document.get(name), minor_digits=minor_digits)
+        if amount is not None and problem:
+            self.notes.add(NoteWord.ROUNDED, self.path_of(name))
+        return amount
+
+    def take_number(self, name: str) -> Decimal | None:
+        """A number, or a text that is one; None if it cannot be read."""
+        value = self.document.get(name)
+        if isinstance(value, str):
+            match = _DECIMAL.fullmatch(value.strip())
+            value = Decimal(match[0]) if match and len(match[0]) <= NUMBER_DIGITS_MAX else None
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            return None
+        number = Decimal(value)
+        return number if _digits_of(number) is not None else None
+
+    def _need(self, name: str) -> Any:
+        value = self.document.get(name)
+        if value is None:
+            raise BodyUnusableError(self.path_of(name), "is required")
+        if value == "":
+            raise BodyUnusableError(self.path_of(name), "must not be empty")
+        return value
+
+    def _refusal(self, name: str, shown: str, wanted: str) -> BodyUnusableError:
+        return BodyUnusableError(self.path_of(name), f"is {shown}; it must be {wanted}")
+
+
+def _reference(value: Any) -> str | None:
+    """A text, or a whole number as one; None: neither."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _is_storable(text: str) -> bool:
+    """Whether PostgreSQL takes it: escapes can spell NUL, and halves of surrogate pairs."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _money(value: Any, *, minor_digits: int) -> tuple[str, Decimal | None]:
+    """An amount, and whether it was rounded (any words); or what is wrong, and None."""
+    wanted = "it must be a decimal number, as in 59.80"
+    is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+    rounded = False
+    text = value
+    if is_number:
+        number = Decimal(value)
+        text = _digits_of(number)
+        if text is not None:
+            kept = round_half_even(number, minor_digits + 4)
+            rounded = kept != number
+            text = format(kept, "f")
+    if not isinstance(text, str) or (match := _DECIMAL.fullmatch(text)) is None:
+        return f"is {_shown(value)}; {wanted}", None
+    whole, decimals = match[2].lstrip("0"), match[3] or ""
+    if len(whole) > WHOLE_DIGITS_MAX:
+        most = f"{WHOLE_DIGITS_MAX} before the point are the most"
+        return f"is {_shown(value)}, with {len(whole)} digits before the point; {most}", None
+    if len(decimals) > DECIMALS_MAX:
+        most = f"{DECIMALS_MAX} are the most in a text"
+        return f"is {_shown(value)}, with {len(decimals)} digits after the point; {most}", None
+    return "rounded" if rounded else "", Decimal(text)
+
+
+def _digits_of(number: Decimal) -> str | None:
+    """A number without an exponent, or None: of `1e999999999` the digits fill the memory."""
+    digits, exponent = number.as_tuple()[1:]
+    if not isinstance(exponent, int) or max(len(digits), abs(exponent)) > NUMBER_DIGITS_MAX:
+        return None
+    return format(number, "f")
+
+
+def _instant(value: Any) -> datetime | None:
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return _from_epoch(Decimal(value))
+    if not isinstance(value, str):
+        return None
+    if _WHOLE.fullmatch(value):
+        return _from_epoch(Decimal(value))
+    match = _RFC_3339.fullmatch(value)
+    if match is None:
+        return None
+    date, clock, fraction, _, offset = match.groups()
+    is_leap = clock.endswith(":60")
+    if is_leap:
+        clock = f"{clock[:-2]}59"
+    microseconds = f"{fraction or '':0<6}"[:6]
+    try:
+        instant = datetime.fromisoformat(f"{date}T{clock}.{microseconds}{offset or '+00:00'}")
+        return instant + timedelta(seconds=1) if is_leap else instant
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_rfc_3339(value: Any) -> bool:
+    return isinstance(value, str) and _RFC_3339.fullmatch(value) is not None
+
+
+def _from_epoch(number: Decimal) -> datetime | None:
+    if not 0 <= number < _EPOCH_MAX:
+        return None
+    exponent = 3 if number >= _MILLISECONDS_FROM else 6
+    return _EPOCH + timedelta(microseconds=floor(scale(number, exponent)))
+
+
+def _decimal(digits: str) -> Decimal | NotANumber:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        return NotANumber(digits)
+
+
+def _whole(digits: str) -> int | NotANumber:
+    return int(digits) if len(digits) <= NUMBER_DIGITS_MAX else NotANumber(digits)
+
+
+def _shown(value: Any) -> str:
+    """A value as it was sent, cut; of lists and objects only what they are."""
+    match value:
+        case str():
+            text = json.dumps(value, ensure_ascii=False).replace("\0", "").encode(errors="replace")
+            shown = text.decode()
+        case bool() | int():
+            shown = json.dumps(value)
+        case Decimal():
+            shown = str(value)
+        case NotANumber():
+            shown = value.text
+        case _:
+            return _kind_of(value)
+    if len(shown) > SHOWN_CHARACTERS_MAX:
+        return f"{shown[:SHOWN_CHARACTERS_MAX]}…"
+    return shown
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case Mapping():
+            return "an object"
+        case _:
+            return "a number"

@@ -1,0 +1,48 @@
+"""What comes in is taken as it is meant: subtotals, notes, receipts, a tolerance of clocks."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_STATEMENTS = """
+ALTER TABLE merchant
+    ADD COLUMN clock_tolerance interval NOT NULL DEFAULT interval '5 minutes',
+    ADD CONSTRAINT ck_merchant_clock_tolerance_bounded CHECK (
+        clock_tolerance >= interval '0' AND clock_tolerance <= interval '1 hour');
+ALTER TABLE merchant ALTER COLUMN clock_tolerance DROP DEFAULT;
+ALTER TABLE shop_order
+    ADD COLUMN subtotal numeric,
+    ADD COLUMN fixed_report_time timestamptz;
+UPDATE shop_order SET
+    fixed_report_time = CASE WHEN fixed_group_id IS NOT NULL THEN first_report_time END,
+    subtotal = (
+        SELECT sum(CAST(line ->> 'price' AS numeric) * CAST(line ->> 'quantity' AS numeric))
+        FROM jsonb_array_elements(items) AS line)
+WHERE purchase_id IS NOT NULL;
+ALTER TABLE shop_order
+    DROP CONSTRAINT ck_shop_order_fixed_whole,
+    ADD CONSTRAINT ck_shop_order_fixed_whole CHECK (
+        num_nulls(fixed_group_id, fixed_link, fixed_report_time)
+        = CASE WHEN GREATEST(decided_generation, fixed_generation) > 0 THEN 0 ELSE 3 END);
+ALTER TABLE delivery
+    ADD COLUMN body_time timestamptz,
+    ADD COLUMN passed_over text NOT NULL DEFAULT '',
+    ADD COLUMN notes jsonb NOT NULL DEFAULT '[]';
+UPDATE delivery SET body_time = receive_time;
+UPDATE delivery SET passed_over = 'nothing_new' WHERE state = 'ignored';
+ALTER TABLE delivery
+    ALTER COLUMN body_time SET NOT NULL,
+    ADD CONSTRAINT ck_delivery_ignored_for_a_reason CHECK (
+        (state = 'ignored') = (passed_over <> ''))
+"""
+
+
+def upgrade() -> None:
+    for statement in _STATEMENTS.split(";\n"):
+        if statement.strip():
+            op.execute(statement)

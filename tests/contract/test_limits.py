@@ -1,0 +1,142 @@
+"""Every limit of a request stands in its field's comment, and is the one that is enforced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import protovalidate
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from buf.validate import validate_pb2
+from domains.campaign.model import condition, condition_forms, values
+from domains.purchases.model import note
+from domains.purchases.platforms import custom, reading
+from orchestration.purchase_linking import servicer as linking
+from server.interception.caller import CLIENT_ID_CHARACTERS_MAX
+from tests.support.contract import comments, fields
+
+CUSTOM_ORDER = "guerdon.orchestration.v1.PurchaseWebhookService.ReceiveCustomOrder"
+CONDITION = "guerdon.campaign.v1.Condition"
+COUNTED = ("string", "repeated", "bytes")
+NUMBERS = ("int32", "int64", "uint32")
+
+# What code enforces, and the comments that say so.
+IN_CODE = {
+    f"{CONDITION}.value": [
+        values.TEXT_CHARACTERS_MAX,
+        condition_forms.LIST_MAX,
+        condition.DIGITS_MAX,
+    ],
+    "guerdon.campaign.v1.ConditionGroup": [condition_forms.CONDITIONS_MAX],
+    "guerdon.campaign.v1.ConditionNode": [condition_forms.DEPTH_MAX],
+    "guerdon.orchestration.v1.ClaimPurchaseRequest.order_id": [linking.REFERENCE_CHARACTERS_MAX],
+    "guerdon.orchestration.v1.ClaimPurchaseRequest.customer_id": [linking.REFERENCE_CHARACTERS_MAX],
+    "guerdon.orchestration.v1.TrackArrivalRequest": [CLIENT_ID_CHARACTERS_MAX],
+    "guerdon.orchestration.v1.ClaimPurchaseRequest": [CLIENT_ID_CHARACTERS_MAX],
+    CUSTOM_ORDER: [
+        reading.REFERENCE_CHARACTERS_MAX,
+        reading.NUMBER_DIGITS_MAX,
+        reading.WHOLE_DIGITS_MAX,
+        reading.DECIMALS_MAX,
+        reading.EARLIEST.year,
+        reading.EARLIEST_NUMBER.year,
+        custom.TOKEN_CHARACTERS_MAX,
+        custom.CUSTOMER_CHARACTERS_MAX,
+        custom.CLIENT_CHARACTERS_MAX,
+        custom.ITEMS_MAX,
+        custom.ITEMS_READ_MAX,
+        custom.QUANTITY_MAX,
+        custom.TEXT_CHARACTERS_MAX,
+        custom.ADDRESS_CHARACTERS_MAX,
+        note.NOTES_MAX,
+    ],
+}
+
+
+def limits_of(field: FieldDescriptor) -> Iterator[tuple[str, str, int]]:
+    """Kind, name and number of each limit that the contract's annotations set."""
+    rules: Any = field.GetOptions().Extensions[validate_pb2.field]
+    for kind in (*COUNTED, *NUMBERS):
+        if not rules.HasField(kind):
+            continue
+        for each, number in getattr(rules, kind).ListFields():
+            if each.name in {"min_len", "max_len", "min_items", "max_items", "gte", "lte"}:
+                yield kind, each.name, number
+
+
+LIMITED = [
+    (field, kind, name, number) for field in fields() for kind, name, number in limits_of(field)
+]
+
+
+def numbers_in(comment: str) -> set[int]:
+    """The numbers of a comment, `1,000` as 1000."""
+    return {int(each.replace(",", "")) for each in re.findall(r"-?[0-9][0-9,]*(?<!,)", comment)}
+
+
+def name_of(case: object) -> str | None:
+    return case.full_name if isinstance(case, FieldDescriptor) else None
+
+
+@pytest.mark.parametrize(("field", "kind", "name", "number"), LIMITED, ids=name_of)
+def test_a_limit_is_stated_and_is_the_one_that_is_enforced(
+    field: FieldDescriptor, kind: str, name: str, number: int
+) -> None:
+    """A caller would be refused what the contract allows, or allowed what it refuses."""
+    # One, and nothing at all, are said in words.
+    if number not in {0, 1}:
+        assert number in numbers_in(comments()[field.full_name])
+    outside = number - 1 if name in {"min_len", "min_items", "gte"} else number + 1
+    ignores_zero = outside in {0, -1}
+    assert not is_refused(field, kind, number)
+    assert is_refused(field, kind, outside) or ignores_zero
+
+
+def is_refused(field: FieldDescriptor, kind: str, size: int) -> bool:
+    """Whether a value of a size is refused because of that."""
+    assert field.containing_type is not None
+    message: Any = GetMessageClass(field.containing_type)()
+    if kind in NUMBERS:
+        setattr(message, field.name, size)
+    elif kind == "repeated":
+        fill(getattr(message, field.name), field, size)
+    else:
+        setattr(message, field.name, "x" * max(size, 0))
+    return any(
+        path_of(violation) == [field.name] and violation.proto.rule_id.startswith(f"{kind}.")
+        for violation in protovalidate.collect_violations(message)
+    )
+
+
+def fill(values: Any, field: FieldDescriptor, size: int) -> None:
+    for number in range(size):
+        if field.message_type is not None:
+            values.add()
+        else:
+            values.append(number + 1)
+
+
+def path_of(violation: Any) -> list[str]:
+    """Of a rule about the whole message there is none."""
+    path = violation.proto.field
+    return [each.field_name for each in path.elements] if path else []
+
+
+@pytest.mark.parametrize(("name", "limits"), IN_CODE.items(), ids=list(IN_CODE))
+def test_a_limit_of_code_is_stated(name: str, limits: list[int]) -> None:
+    """A shop's developer would learn of it from a refusal."""
+    assert set(limits) <= numbers_in(comments()[name])
+
+
+def test_a_report_s_limits_are_those_that_its_comment_states() -> None:
+    """The comment would state numbers that nothing keeps."""
+    known = {*IN_CODE[CUSTOM_ORDER]}
+    stated = numbers_in(comments()[CUSTOM_ORDER].partition("What decides")[2].partition("Who ")[0])
+    said_otherwise = {1, 0, 3339, 1970}
+    assert stated - said_otherwise <= known
+    assert datetime(1990, 1, 1, tzinfo=UTC) == reading.EARLIEST

@@ -1,0 +1,26 @@
+"""Words that are no one: what programs write where they have no id."""
+
+from __future__ import annotations
+
+_ABSENT = frozenset({"", "null", "none", "nil", "undefined", "nan", "[object object]"})
+_NOBODY = _ABSENT | {
+    "0",
+    "-1",
+    "guest",
+    "anonymous",
+    "00000000-0000-0000-0000-000000000000",
+    "00000000000000000000000000000000",
+}
+
+
+def is_nobody(text: str) -> bool:
+    """Whether an id of a person, a browser or a customer stands for nobody in particular."""
+    return text.strip().lower() in _NOBODY
+
+
+def is_absent(text: str) -> bool:
+    """Whether an id of anything is what a program writes when it has none.
+
+    Narrower than `is_nobody`: an order may well be called `0`, and a shop's first one is.
+    """
+    return text.strip().lower() in _ABSENT
