@@ -380,6 +380,6 @@ def test_an_amount_is_what_the_text_says_and_a_number_what_it_means() -> None:
 @pytest.mark.parametrize("left_out", [{}, {"items": None}, {"items": "none"}, {"items": 3}])
 def test_lines_that_are_left_out_are_not_said_to_be_none(left_out: Mapping[str, Any]) -> None:
     """A report of less would take away what another one told."""
-    body = {name: value for name, value in ORDER.items() if name != "items"} | left_out
+    body = {**{name: value for name, value in ORDER.items() if name != "items"}, **left_out}
     assert parse(json.dumps(body).encode()).items is None
     assert parse(an_order(items=[])).items == ()
