@@ -17,6 +17,10 @@ NUMBER = re.compile(rf"-?[0-9]{{1,{DIGITS_MAX}}}(\.[0-9]{{1,{DIGITS_MAX}}})?")
 """A text that spells a number."""
 
 
+SHOWN_MAX = 20
+"""How many values of a list a decision keeps: the rule's version has all of them."""
+
+
 class _Missing:
     def __repr__(self) -> str:
         return "missing"
@@ -44,6 +48,10 @@ class Failure:
                 "expected": shown(self.condition.value),
                 "saw": shown(self.saw),
             }
+            value = self.condition.value
+            if isinstance(value, tuple) and len(value) > SHOWN_MAX:
+                document["expected"] = shown(value[:SHOWN_MAX])
+                document["expected_count"] = len(value)
             if self.condition.operator is Operator.BETWEEN:
                 document["expected_to"] = shown(self.condition.value_to)
         return document

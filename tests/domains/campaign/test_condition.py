@@ -352,3 +352,15 @@ def test_a_group_s_failure_names_its_logic_alone() -> None:
 
     assert failure is not None
     assert failure.to_document() == {"path": "conditions", "logic": "any"}
+
+
+@pytest.mark.parametrize(("count", "kept", "told"), [(20, 20, None), (21, 20, 21)])
+def test_a_failure_keeps_the_begin_of_a_long_list(count: int, kept: int, told: int | None) -> None:
+    """Every order that did not match would store all that the merchant lists."""
+    question = asks("purchase.orderId", Operator.IN, tuple(f"A-{n}" for n in range(count)))
+    failure = first_failure(all_of(question), {"purchase": {"orderId": "B-1"}})
+
+    assert failure is not None
+    document = failure.to_document()
+    assert document["expected"] == [f"A-{n}" for n in range(kept)]
+    assert document.get("expected_count") == told
