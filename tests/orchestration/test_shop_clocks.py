@@ -1,0 +1,98 @@
+"""Shops whose clocks are wrong, or that say their times wrongly."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from domains.campaign.model import Recipient
+from infrastructure.database.transaction import Database
+from tests.support.books import explain, rewards_of
+from tests.support.flows import NOON
+from tests.support.rules import a_campaign
+from tests.support.shop import Shop, a_shop
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+TOLERANCE = timedelta(minutes=5)
+
+
+def slow(now: datetime) -> str:
+    """A clock that is four minutes slow."""
+    return (now - 4 * MINUTE).isoformat()
+
+
+def cut(now: datetime) -> str:
+    """A program that keeps whole minutes: `17:50:00` is before all that came in that minute."""
+    return now.replace(second=0, microsecond=0).isoformat()
+
+
+def local_marked_z(now: datetime) -> str:
+    """Berlin's time with a Z behind it: an hour ahead, and two in summer."""
+    return (now + 2 * HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+CLOCKS = {"slow": slow, "cut": cut, "local time marked Z": local_marked_z}
+FRIENDS = a_campaign(to=Recipient.REFERRER)
+
+
+async def a_shop_with_a_friend(database: Database, *, tolerance: timedelta) -> Shop:
+    """Somebody follows a friend's link at half past a minute."""
+    shop = await a_shop(database, FRIENDS, reward_delay=HOUR, clock_tolerance=tolerance)
+    await shop.arrive("friend")
+    shop.flows.clock.advance(30 * SECOND)
+    await shop.arrive("buyer", referrer="friend")
+    return shop
+
+
+async def report(shop: Shop, clock: str, status: str, *, ordered: str) -> None:
+    """The shop says what it has, with the times of its own clock."""
+    said = CLOCKS[clock](shop.flows.clock.now)
+    await shop.report("A-1", status, clientId="buyer", createdAt=ordered, updatedAt=said)
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+async def test_a_shop_whose_clock_is_wrong_credits_and_takes_back(
+    database: Database, clock: str
+) -> None:
+    """Whoever recommended the shop would get nothing, or keep what was refunded the same day."""
+    shop = await a_shop_with_a_friend(database, tolerance=TOLERANCE)
+    friend = (await shop.arrive("friend")).identity_group_id
+    shop.flows.clock.advance(10 * SECOND)
+    ordered = CLOCKS[clock](shop.flows.clock.now)
+    await report(shop, clock, "confirmed", ordered=ordered)
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+    [reward] = await rewards_of(shop)
+    assert (reward.person, reward.state) == (friend, "pending")
+
+    credit = (await explain(shop, "purchase:A-1")).credit
+    assert credit is not None
+    assert credit.credit.needed_tolerance is (clock != "local time marked Z")
+
+    shop.flows.clock.advance(MINUTE)
+    await report(shop, clock, "refunded", ordered=ordered)
+    await shop.work()
+    [reward] = await rewards_of(shop)
+    assert reward.state == "cancelled"
+
+
+@pytest.mark.parametrize("clock", ["slow", "cut"])
+async def test_without_a_tolerance_a_slow_clock_credits_nobody_and_says_so(
+    database: Database, clock: str
+) -> None:
+    """A merchant would not find out why nobody is credited."""
+    shop = await a_shop_with_a_friend(database, tolerance=timedelta())
+    shop.flows.clock.advance(10 * SECOND)
+    said = CLOCKS[clock](shop.flows.clock.now)
+    await report(shop, clock, "confirmed", ordered=said)
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+
+    assert await rewards_of(shop) == []
+    credit = (await explain(shop, "purchase:A-1")).credit
+    assert credit is not None
+    touched, ordered = NOON + 30 * SECOND, datetime.fromisoformat(said)
+    assert credit.late == touched - ordered
