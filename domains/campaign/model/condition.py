@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from domains.campaign.model.comparing import MISSING, Missing, compare, is_equal
 from domains.campaign.model.rule import Condition, ConditionGroup, Logic, Operator
-
-DIGITS_MAX = 40
-"""How many digits a number that is written as a text has, before and after the point each."""
-
-NUMBER = re.compile(rf"-?[0-9]{{1,{DIGITS_MAX}}}(\.[0-9]{{1,{DIGITS_MAX}}})?")
-"""A text that spells a number."""
-
 
 SHOWN_MAX = 20
 """How many values of a list a decision keeps: the rule's version has all of them."""
-
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "missing"
-
-
-MISSING = _Missing()
-"""What a path that leads nowhere leads to. Null is something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +44,7 @@ class Failure:
 def shown(value: object) -> object:
     """A value as it is kept in a decision: numbers as text, so that none is rounded."""
     match value:
-        case _Missing():
+        case Missing():
             return {"missing": True}
         case Decimal():
             return format(value, "f")
@@ -140,9 +124,9 @@ def is_met(condition: Condition, saw: object) -> bool:  # noqa: C901, PLR0911 - 
         case Operator.NEQ:
             return not is_equal(saw, value)
         case Operator.IN:
-            return isinstance(value, tuple) and any(is_equal(saw, each) for each in value)
+            return saw in condition.choices
         case Operator.NOT_IN:
-            return isinstance(value, tuple) and not any(is_equal(saw, each) for each in value)
+            return isinstance(value, tuple) and saw not in condition.choices
         case Operator.CONTAINS:
             if isinstance(saw, (list, tuple)):
                 return any(is_equal(each, value) for each in saw)
@@ -156,7 +140,7 @@ def is_met(condition: Condition, saw: object) -> bool:  # noqa: C901, PLR0911 - 
 
 
 def _is_ordered(condition: Condition, saw: object) -> bool:
-    low = _compare(saw, condition.value)
+    low = compare(saw, condition.value)
     if low is None:
         return False
     match condition.operator:
@@ -169,37 +153,7 @@ def _is_ordered(condition: Condition, saw: object) -> bool:
         case Operator.LTE:
             return low <= 0
         case Operator.BETWEEN:
-            high = _compare(saw, condition.value_to)
+            high = compare(saw, condition.value_to)
             return high is not None and low >= 0 and high <= 0
         case _:
             raise AssertionError(condition.operator)
-
-
-def is_equal(left: object, right: object) -> bool:
-    """Whether two values are the same. A number equals a text that spells it."""
-    if left is MISSING or right is MISSING:
-        return False
-    if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
-        return left is right
-    if isinstance(left, (list, tuple, Mapping)) or isinstance(right, (list, tuple, Mapping)):
-        return False
-    return _compare(left, right) == 0
-
-
-def _compare(left: object, right: object) -> int | None:
-    """Negative, zero or positive as `left` comes before, with or after `right`; None: neither."""
-    if isinstance(left, str) and isinstance(right, str):
-        return (left > right) - (left < right)
-    one, other = to_number(left), to_number(right)
-    if one is None or other is None:
-        return None
-    return (one > other) - (one < other)
-
-
-def to_number(value: object) -> Decimal | None:
-    """The exact number that a number, or a text that spells one, stands for."""
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, str) and NUMBER.fullmatch(value):
-        return Decimal(value)
-    return None

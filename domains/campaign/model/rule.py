@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from domains.campaign.model.comparing import Choices
 from vocabulary.amounts import DISCOUNT, POINTS, Unit
 
 DEPTH_DEFAULT = 5
@@ -84,6 +86,12 @@ class Condition:
     operator: Operator
     value: Operand = None
     value_to: Scalar = None
+    choices: Choices = dataclasses.field(init=False, repr=False, compare=False)
+    """What IN and NOT_IN ask, made once: a list may have a thousand values."""
+
+    def __post_init__(self) -> None:
+        values = self.value if isinstance(self.value, tuple) else ()
+        object.__setattr__(self, "choices", Choices(values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

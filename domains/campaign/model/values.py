@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
-from domains.campaign.model.condition import DIGITS_MAX, NUMBER, to_number
+from domains.campaign.model.comparing import DIGITS_MAX, NUMBER, to_number
 from domains.campaign.model.fields import FieldType
 from domains.campaign.model.rule import Scalar
 from vocabulary.addresses import normalize_address

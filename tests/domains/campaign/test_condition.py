@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import timeit
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -185,6 +186,27 @@ def test_operators_agree_with_each_other(saw: object, low: Scalar, high: Scalar)
         assert at_or == [comes[0] or is_equal, comes[1] or is_equal]
     else:
         assert not any(comes), "what does not compare meets no ordering"
+
+
+@given(saw=_SCALARS | st.lists(_SCALARS, max_size=3), values=st.lists(_SCALARS, max_size=6))
+def test_a_list_has_what_equals_one_of_its_values(saw: object, values: list[Scalar]) -> None:
+    """What a list excludes one by one would be paid: "10.0" is the number 10 and not the text."""
+    is_one = any(is_met(asks("anything", Operator.EQ, each), saw) for each in values)
+
+    assert is_met(asks("anything", Operator.IN, tuple(values)), saw) is is_one
+    assert is_met(asks("anything", Operator.NOT_IN, tuple(values)), saw) is not is_one
+
+
+@pytest.mark.parametrize("saw", ["sku-none", "17.5", Decimal("17.5"), None])
+def test_a_long_list_is_asked_as_fast_as_a_short_one(saw: Scalar) -> None:
+    """Each order of a shop would cost 0.3 seconds of a worker: lists are as long as shops like."""
+
+    def seconds(length: int) -> float:
+        values = tuple(f"sku-{number}" for number in range(length // 2))
+        condition = asks("anything", Operator.IN, values + tuple(map(Decimal, range(length // 2))))
+        return min(timeit.repeat(lambda: is_met(condition, saw), number=200, repeat=5))
+
+    assert seconds(1_000) < 5 * seconds(2)
 
 
 @pytest.mark.parametrize(
