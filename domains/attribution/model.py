@@ -129,13 +129,11 @@ def utm_of(said: Utm, landing_url: str) -> Utm:
     )
 
 
-def classify(*, names_referrer: bool, utm: Utm) -> Source:
-    """Which door an arrival came through: a person's link, else an advertisement's.
+def source_of(utm: Utm) -> Source:
+    """What an arrival counts as that followed no other person's link.
 
     `utm_term` and `utm_content` alone do not make an advertisement.
     """
-    if names_referrer:
-        return Source.REFERRAL_LINK
     if utm.source or utm.medium or utm.campaign:
         return Source.PAID_AD
     return Source.DIRECT

@@ -24,7 +24,7 @@ touchpoint = Table(
         "source IN ({})".format(", ".join(f"'{source}'" for source in Source)), name="source_known"
     ),
     CheckConstraint(
-        "source = 'referral_link' OR referrer_group_id IS NULL", name="referrers_come_by_link"
+        "(source = 'referral_link') = (referrer_group_id IS NOT NULL)", name="links_are_somebodys"
     ),
     # Serves the look-back: the newest touch of one person through each door before a time.
     Index(

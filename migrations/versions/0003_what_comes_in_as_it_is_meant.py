@@ -29,6 +29,14 @@ ALTER TABLE shop_order
     ADD CONSTRAINT ck_shop_order_fixed_whole CHECK (
         num_nulls(fixed_group_id, fixed_link, fixed_report_time)
         = CASE WHEN GREATEST(decided_generation, fixed_generation) > 0 THEN 0 ELSE 3 END);
+UPDATE touchpoint
+SET source = CASE WHEN concat(utm ->> 'source', utm ->> 'medium', utm ->> 'campaign') = ''
+                  THEN 'direct' ELSE 'paid_ad' END
+WHERE source = 'referral_link' AND referrer_group_id IS NULL;
+ALTER TABLE touchpoint
+    DROP CONSTRAINT ck_touchpoint_referrers_come_by_link,
+    ADD CONSTRAINT ck_touchpoint_links_are_somebodys CHECK (
+        (source = 'referral_link') = (referrer_group_id IS NOT NULL));
 ALTER TABLE delivery
     ADD COLUMN body_time timestamptz,
     ADD COLUMN passed_over text NOT NULL DEFAULT '',

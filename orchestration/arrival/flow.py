@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domains.attribution.model import Utm, classify, utm_of
+from domains.attribution.model import Utm, source_of, utm_of
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.arrival.statements import (
@@ -115,14 +115,13 @@ class ArrivalOrchestrator:
         wallet = normalize_address(arrival.referrer_wallet)
         client_id = arrival.referrer_client_id or None
         utm = utm_of(arrival.utm, arrival.landing_url)
-        source = classify(names_referrer=bool(wallet or client_id), utm=utm)
         return ArrivalRow(
             merchant_id=arrival.merchant_id,
             client_id=arrival.client_id,
             referrer_wallet=wallet,
             referrer_client_id=client_id,
             referrer_merchant_id=arrival.referrer_merchant_id or arrival.merchant_id,
-            source=source,
+            source=source_of(utm),
             landing_url=arrival.landing_url,
             utm=None if utm == Utm() else asdict(utm),
             event_time=event_time,

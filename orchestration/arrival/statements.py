@@ -122,23 +122,30 @@ _TOUCH = f"""
         ) AS touch
         WHERE NOT visitor.is_new
         ORDER BY touch.arrival_time DESC, touch.touchpoint_id DESC LIMIT 1
+    ), followed AS (
+        -- By whose link. One's own, and one of nobody that is known, brought nobody.
+        SELECT other.referrer_group_id,
+               CASE WHEN other.referrer_group_id IS NULL THEN :source
+                    ELSE '{Source.REFERRAL_LINK}' END AS source
+        FROM visitor LEFT JOIN referrer ON true, LATERAL (
+            SELECT NULLIF(referrer.identity_group_id, visitor.identity_group_id)
+                       AS referrer_group_id
+        ) AS other
     ), repeated AS (
         -- A page that is opened again and again is one arrival a minute.
         SELECT newest.touchpoint_id
-        FROM newest, visitor LEFT JOIN referrer ON true
+        FROM newest, followed
         WHERE newest.arrival_time > CAST(:event_time AS timestamptz) - interval '1 minute'
-          AND newest.source = :source AND newest.landing_url = :landing_url
+          AND newest.source = followed.source AND newest.landing_url = :landing_url
           AND newest.utm IS NOT DISTINCT FROM CAST(:utm AS jsonb)
-          AND newest.referrer_group_id IS NOT DISTINCT FROM
-              NULLIF(referrer.identity_group_id, visitor.identity_group_id)
+          AND newest.referrer_group_id IS NOT DISTINCT FROM followed.referrer_group_id
     ), touched AS (
         INSERT INTO touchpoint
             (merchant_id, touchpoint_id, identity_group_id, source, referrer_group_id,
              landing_url, utm, arrival_time)
-        SELECT :merchant_id, :touchpoint_id, visitor.identity_group_id, :source,
-               NULLIF(referrer.identity_group_id, visitor.identity_group_id),
-               :landing_url, CAST(:utm AS jsonb), :event_time
-        FROM visitor LEFT JOIN referrer ON true
+        SELECT :merchant_id, :touchpoint_id, visitor.identity_group_id, followed.source,
+               followed.referrer_group_id, :landing_url, CAST(:utm AS jsonb), :event_time
+        FROM visitor, followed
         WHERE NOT EXISTS (SELECT FROM repeated)
     )"""
 
@@ -270,7 +277,11 @@ class NewIds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivalRow:
-    """What an arrival is written from. `referrer_wallet` is an address in lower case."""
+    """What an arrival is written from.
+
+    `referrer_wallet` is an address in lower case. `source` is what it counts as unless the link
+    is another person's.
+    """
 
     merchant_id: MerchantId
     client_id: str

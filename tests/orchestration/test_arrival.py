@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -46,6 +47,25 @@ async def touches_of(shop: Shop) -> list[tuple[str, object, object]]:
         merchant_id=shop.merchant_id,
     )
     return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("utm", [Utm(), Utm(source="newsletter")])
+@pytest.mark.parametrize("referrer", ["visitor", "somebody who never came"])
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_link_of_oneself_or_of_nobody_is_no_referral(
+    database: Database, *, is_known: bool, referrer: str, utm: Utm
+) -> None:
+    """Who opens a link that they made would meet a rule for people whom others brought."""
+    shop = await a_shop(database)
+    if is_known:
+        await shop.arrive("visitor")
+        shop.flows.clock.advance(timedelta(minutes=2))
+
+    arrival = replace(an_arrival(shop.merchant_id, referrer=referrer), utm=utm)
+    await shop.flows.arrival.track(arrival, repeat=None)
+    (*_, (source, referrer_group_id, _)) = await touches_of(shop)
+
+    assert (source, referrer_group_id) == ("paid_ad" if utm.source else "direct", None)
 
 
 async def test_a_browser_is_one_person_at_each_merchant(database: Database) -> None:

@@ -78,7 +78,6 @@ async def test_the_statement_and_the_rule_agree_on_every_corner(database: Databa
     doors = [
         (Source.REFERRAL_LINK, REFERRER, None),
         (Source.REFERRAL_LINK, IdentityGroupId(uuid4()), UTM),
-        (Source.REFERRAL_LINK, None, None),
         (Source.PAID_AD, None, UTM),
         (Source.DIRECT, None, None),
     ]
