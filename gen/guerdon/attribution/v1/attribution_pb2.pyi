@@ -61,7 +61,9 @@ class Touchpoint(_message.Message):
         SOURCE_UNSPECIFIED: Touchpoint._Source.ValueType  # 0
         """Never sent. In a request: any."""
         SOURCE_REFERRAL_LINK: Touchpoint._Source.ValueType  # 1
-        """A link that somebody shared."""
+        """A link of another person, who is known here. One's own link, or one of nobody that is
+        known, counts as if it had named nobody.
+        """
         SOURCE_PAID_AD: Touchpoint._Source.ValueType  # 2
         """A campaign that the merchant pays an advertiser for."""
         SOURCE_DIRECT: Touchpoint._Source.ValueType  # 3
@@ -73,7 +75,9 @@ class Touchpoint(_message.Message):
     SOURCE_UNSPECIFIED: Touchpoint.Source.ValueType  # 0
     """Never sent. In a request: any."""
     SOURCE_REFERRAL_LINK: Touchpoint.Source.ValueType  # 1
-    """A link that somebody shared."""
+    """A link of another person, who is known here. One's own link, or one of nobody that is
+    known, counts as if it had named nobody.
+    """
     SOURCE_PAID_AD: Touchpoint.Source.ValueType  # 2
     """A campaign that the merchant pays an advertiser for."""
     SOURCE_DIRECT: Touchpoint.Source.ValueType  # 3
@@ -96,7 +100,7 @@ class Touchpoint(_message.Message):
     source: Global___Touchpoint.Source.ValueType
     """What brought them."""
     referrer_identity_group_id: _builtins.str
-    """Whose link they followed. A UUID. Empty: nobody's, or nobody's that is known."""
+    """Whose link they followed. A UUID. Empty: `source` is another one."""
     landing_url: _builtins.str
     """The address of the page that they landed on, as the browser told it."""
     @_builtins.property
