@@ -96,8 +96,9 @@ class PurchaseWebhookServiceServicer:
         after 500; `image` is an address of the web of up to 2,048 characters.
 
         What a report leaves out, its total, its customer or its lines, stays as the newest report
-        that names it said; a report without a total changes none of them. An empty list says that
-        there are no lines. Up to 20 notes are kept, the last of which says that there were more.
+        that names it said; what reports with a total name goes before what those without one do. An
+        empty list says that there are no lines. Up to 20 notes are kept, the last of which says that
+        there were more.
 
         Who bought: the browser that claims the order with a `token` that one of its reports has
         carried (the first 100 different ones count), else the browser of `clientId` in the newest
