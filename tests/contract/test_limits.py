@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from buf.validate import validate_pb2
-from domains.campaign.model import condition, condition_forms, values
+from domains.campaign.model import comparing, condition_forms, values
 from domains.purchases.model import note
 from domains.purchases.platforms import custom, reading
 from orchestration.purchase_linking import servicer as linking
@@ -30,7 +30,7 @@ IN_CODE = {
     f"{CONDITION}.value": [
         values.TEXT_CHARACTERS_MAX,
         condition_forms.LIST_MAX,
-        condition.DIGITS_MAX,
+        comparing.DIGITS_MAX,
     ],
     "guerdon.campaign.v1.ConditionGroup": [condition_forms.CONDITIONS_MAX],
     "guerdon.campaign.v1.ConditionNode": [condition_forms.DEPTH_MAX],

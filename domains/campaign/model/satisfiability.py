@@ -16,7 +16,8 @@ from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
-from domains.campaign.model.condition import MISSING, is_met
+from domains.campaign.model.comparing import MISSING
+from domains.campaign.model.condition import is_met
 from domains.campaign.model.fields import EventField, FieldType, field_at
 from domains.campaign.model.rule import Condition, ConditionGroup, Logic, conditions_of
 from domains.campaign.model.texts import Asked, texts_may_meet

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from domains.campaign.model.condition import MISSING, is_met
+from domains.campaign.model.comparing import MISSING
+from domains.campaign.model.condition import is_met
 from domains.campaign.model.rule import Condition, Operator
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.campaign.model import Condition, ConditionGroup, Logic, Operator
-from domains.campaign.model.condition import MISSING, first_failure, is_met, resolve
+from domains.campaign.model.comparing import MISSING
+from domains.campaign.model.condition import first_failure, is_met, resolve
 from domains.campaign.model.rule import Operand, Scalar
 from tests.support.campaign import all_of, any_of, asks, groups, none_of
 

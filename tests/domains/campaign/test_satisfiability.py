@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domains.campaign.model import Condition, ConditionGroup, Logic, Operator
-from domains.campaign.model.condition import MISSING, first_failure
+from domains.campaign.model.comparing import MISSING
+from domains.campaign.model.condition import first_failure
 from domains.campaign.model.fields import PART, PRESENCE
 from domains.campaign.model.satisfiability import STEPS_MAX, can_fail, can_match
 from tests.support.campaign import all_of, any_of, asks, none_of
