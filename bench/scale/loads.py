@@ -80,10 +80,11 @@ INVENTED_CLAIMS = """
 MERCHANTS = """
     WITH made AS (
         INSERT INTO merchant (merchant_id, product_id, name, domain, token_chain_id, token_address,
-            token_decimals, peg_currency, look_back, reward_delay, attribution_model, create_time)
+            token_decimals, peg_currency, look_back, reward_delay, clock_tolerance,
+            attribution_model, create_time)
         SELECT uuidv7(), sha256(('merchant ' || n)::bytea), 'Another', n || '.example', 1,
                '0x1f9840a85d5af5bf1d1762f925bdaddc4201f984', 6, 'EUR', interval '30 days',
-               interval '0', 'last_touch', now()
+               interval '0', interval '0', 'last_touch', now()
         FROM generate_series(1, CAST(:merchants AS int)) AS n
         RETURNING merchant_id
     )

@@ -12,7 +12,8 @@ from tests.support.shop import a_shop
 
 BEAT_SECONDS = 0.02
 LATE_SECONDS_MAX = 0.5
-ORDERS, LISTED = 20, 20_000
+CAMPAIGNS, GROUPS, CONDITIONS, LISTED = 12, 4, 49, 100
+ORDERS = 40
 LINE = {"productId": "mug", "quantity": 1, "price": "1.00"}
 
 
@@ -20,7 +21,9 @@ async def test_whoever_lists_much_does_not_stop_the_others(real_database: Databa
     """All merchants' transactions wait on one thread, and PostgreSQL ends those that are idle."""
     listed = tuple(f"product {number}" for number in range(LISTED))
     question = Condition(field="purchase.items.0.productId", operator=Operator.NOT_IN, value=listed)
-    shop = await a_shop(real_database, a_campaign(when=ConditionGroup(members=(question,) * 3)))
+    group = ConditionGroup(members=(question,) * CONDITIONS)
+    campaign = a_campaign(when=ConditionGroup(members=(group,) * GROUPS))
+    shop = await a_shop(real_database, *[campaign] * CAMPAIGNS)
     for number in range(ORDERS):
         await shop.report(f"A-{number}", clientId="buyer", items=[LINE])
     late = 0.0

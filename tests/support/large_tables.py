@@ -45,10 +45,11 @@ _RULE = orjson.dumps(to_document(a_campaign().rule, _UNITS), option=orjson.OPT_I
 _SCRIPT = (
     f"""
     INSERT INTO merchant (merchant_id, product_id, name, domain, token_chain_id, token_address,
-        token_decimals, peg_currency, look_back, reward_delay, attribution_model, create_time)
+        token_decimals, peg_currency, look_back, reward_delay, clock_tolerance, attribution_model,
+        create_time)
     SELECT {_id("merchant")}, sha256(('merchant ' || n)::bytea), 'Shop', n || '.example', 1,
            '0x1f9840a85d5af5bf1d1762f925bdaddc4201f984', 6, 'EUR', interval '30 days',
-           interval '0', 'last_touch', {_BEGIN}
+           interval '0', interval '0', 'last_touch', {_BEGIN}
     FROM {_N}""",
     f"""
     INSERT INTO merchant_webhook (merchant_id, platform, sealed_key, key_suffix, update_time)
