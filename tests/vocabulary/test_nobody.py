@@ -1,0 +1,29 @@
+"""Words that programs write where they have no id."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.nobody import WORDS
+from vocabulary.nobody import is_absent, is_nobody
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_that_programs_write_is_nobody(word: str) -> None:
+    """All whose pages have a fault would be one person, who collects strangers' orders."""
+    assert is_nobody(word)
+
+
+@pytest.mark.parametrize(
+    "word", ["nobody", "guest-17", "1", "-2", "nanny", "undefined-1", "Nan Li"]
+)
+def test_whoever_is_called_alike_is_somebody(word: str) -> None:
+    """They would never be paid."""
+    assert not is_nobody(word)
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "guest", "anonymous"])
+def test_an_order_may_be_called_what_no_person_is(word: str) -> None:
+    """A shop's order number 0 would be refused for ever."""
+    assert is_nobody(word)
+    assert not is_absent(word)
