@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_ABSENT = frozenset({"", "null", "none", "nil", "undefined", "nan", "[object object]"})
+_ABSENT = frozenset(
+    {"", "null", "none", "nil", "undefined", "nan", "[object object]", "(null)", "<nil>"}
+)
 _NOBODY = _ABSENT | {
     "0",
     "-1",
@@ -14,7 +16,7 @@ _NOBODY = _ABSENT | {
 
 
 def is_nobody(text: str) -> bool:
-    """Whether an id of a person, a browser or a customer stands for nobody in particular."""
+    """Whether an id of a person, a browser, a customer or a message stands for none of them."""
     return text.strip().lower() in _NOBODY
 
 

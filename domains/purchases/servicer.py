@@ -58,6 +58,7 @@ _NOTE_WORDS = {
     NoteWord.TAKEN_AS_RECEIPT: purchases_pb2.DeliveryNote.WORD_TAKEN_AS_RECEIPT,
     NoteWord.NAMES_NOBODY: purchases_pb2.DeliveryNote.WORD_NAMES_NOBODY,
     NoteWord.SUBTOTAL_UNKNOWN: purchases_pb2.DeliveryNote.WORD_SUBTOTAL_UNKNOWN,
+    NoteWord.TAKEN_AS_ONE: purchases_pb2.DeliveryNote.WORD_TAKEN_AS_ONE,
     NoteWord.MORE: purchases_pb2.DeliveryNote.WORD_MORE,
 }
 _DELIVERY_STATES_ASKED = {
@@ -185,8 +186,8 @@ def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:
 def _item_to_proto(item: OrderItem) -> purchases_pb2.PurchaseItem:
     return purchases_pb2.PurchaseItem(
         product_reference=item.product_reference,
-        quantity=item.quantity,
-        price=format(item.price, "f"),
+        quantity=item.quantity or 0,
+        price="" if item.price is None else format(item.price, "f"),
         name=item.name,
         title=item.title,
         image_url=item.image_url,

@@ -17,13 +17,35 @@ ALTER TABLE merchant
 ALTER TABLE merchant ALTER COLUMN clock_tolerance DROP DEFAULT;
 ALTER TABLE shop_order
     ADD COLUMN subtotal numeric,
+    ADD COLUMN items_currency text,
     ADD COLUMN fixed_report_time timestamptz;
 UPDATE shop_order SET
     fixed_report_time = CASE WHEN fixed_group_id IS NOT NULL THEN first_report_time END,
     subtotal = (
         SELECT sum(CAST(line ->> 'price' AS numeric) * CAST(line ->> 'quantity' AS numeric))
-        FROM jsonb_array_elements(items) AS line)
+        FROM jsonb_array_elements(items) AS line),
+    items_currency = CASE WHEN items_key IS NULL THEN currency END
 WHERE purchase_id IS NOT NULL;
+-- Times were taken that were up to a day ahead: whatever a shop reports next would be older.
+UPDATE shop_order SET
+    event_time = now(),
+    content_key = CASE WHEN substr(content_key, 3, 20) > present.digits
+                       THEN overlay(content_key PLACING present.digits FROM 3 FOR 20)
+                       ELSE content_key END,
+    customer_key = CASE WHEN substr(customer_key, 3, 20) > present.digits
+                        THEN overlay(customer_key PLACING present.digits FROM 3 FOR 20)
+                        ELSE customer_key END,
+    items_key = CASE WHEN substr(items_key, 3, 20) > present.digits
+                     THEN overlay(items_key PLACING present.digits FROM 3 FOR 20)
+                     ELSE items_key END,
+    hint_key = CASE WHEN substr(hint_key, 2, 20) > present.digits
+                    THEN overlay(hint_key PLACING present.digits FROM 2 FOR 20)
+                    ELSE hint_key END
+FROM (
+    SELECT lpad(CAST(CAST(extract(epoch FROM now()) * 1000000 AS bigint) AS text), 20, '0')
+           COLLATE "C" AS digits
+) AS present
+WHERE event_time > now();
 ALTER TABLE shop_order
     DROP CONSTRAINT ck_shop_order_fixed_whole,
     ADD CONSTRAINT ck_shop_order_fixed_whole CHECK (

@@ -70,14 +70,15 @@ _APPLY = text(
         INSERT INTO shop_order AS known
             (merchant_id, order_reference, create_time, purchase_id, first_report_time, state,
              event_time, body_hash, order_time, order_time_stated, content_key, total, currency,
-             customer_reference, customer_key, items, subtotal, items_key, voided, token_digests,
-             hint_group_id, hint_key, guess_time, guess_group_id, interaction_generation,
-             due_time)
+             customer_reference, customer_key, items, subtotal, items_currency, items_key, voided,
+             token_digests, hint_group_id, hint_key, guess_time, guess_group_id,
+             interaction_generation, due_time)
         SELECT :merchant_id, :order_reference, :now, :new_purchase_id, :receive_time, :state,
                :event_time, :body_hash, :order_time, :order_time_stated, :content_key,
                CAST(:total AS numeric), :currency, CAST(:customer_reference AS text),
                CASE WHEN CAST(:customer_reference AS text) IS NULL THEN '' END,
                COALESCE(CAST(:items AS jsonb), '[]'), CAST(:subtotal AS numeric),
+               CASE WHEN CAST(:items AS jsonb) IS NOT NULL THEN :currency END,
                CASE WHEN CAST(:items AS jsonb) IS NULL THEN '' END,
                CAST(:state AS text) IN ({_STATES_VOID}), ARRAY[CAST(:token_digest AS bytea)],
                said.hint_group_id,
@@ -95,9 +96,9 @@ _APPLY = text(
         ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
             (purchase_id, first_report_time, state, event_time, body_hash, generation, voided,
              content_key, total, currency, customer_reference, customer_key, items, subtotal,
-             items_key, order_time, heard_time, order_time_stated, token_digests, claim_group_id,
-             claim_time, claim_digest, hint_group_id, hint_key, guess_time, guess_group_id,
-             interaction_generation, due_time, ready_round, needed_rate) = (
+             items_currency, items_key, order_time, heard_time, order_time_stated, token_digests,
+             claim_group_id, claim_time, claim_digest, hint_group_id, hint_key, guess_time,
+             guess_group_id, interaction_generation, due_time, ready_round, needed_rate) = (
                 SELECT COALESCE(known.purchase_id, excluded.purchase_id),
                        LEAST(known.first_report_time, excluded.first_report_time),
                        standing.state, standing.event_time, standing.body_hash,
@@ -111,6 +112,8 @@ _APPLY = text(
                             ELSE COALESCE(known.items, '[]') END,
                        CASE WHEN named.has_lines THEN excluded.subtotal
                             ELSE known.subtotal END,
+                       CASE WHEN named.has_lines THEN excluded.items_currency
+                            ELSE known.items_currency END,
                        NULLIF(CASE WHEN named.has_lines THEN excluded.content_key
                                    ELSE judged.items_key END, content.content_key),
                        CASE WHEN judged.is_fixed THEN known.order_time ELSE dated.order_time END,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -263,3 +263,28 @@ async def test_work_goes_on_with_what_was_due(old: Old) -> None:
     assert await old.read("SELECT state FROM interaction") == [("decided",)]
     assert await amounts_of(shop) == []
     await assert_books_balance(flows.database)
+
+
+async def test_a_time_that_was_yet_to_come_is_that_of_the_update(old: Old) -> None:
+    """What the shop reports next would be older: its refund would pass unseen."""
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    digits = f"{(ahead - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1):020d}"
+    for name in ("future", "past"):
+        await old.order(name, "client", uuid4())
+    await old.write(
+        "UPDATE shop_order SET event_time = :ahead, content_key = :key"
+        " WHERE order_reference = 'future'",
+        ahead=ahead,
+        key=f"11{digits}2hash",
+    )
+
+    await old.bring_up_to_date()
+
+    future, past = await old.read(
+        "SELECT event_time, content_key FROM shop_order ORDER BY order_reference"
+    )
+    assert past == (NOON, "k")
+    event_time, key = future
+    assert abs(datetime.now(UTC) - event_time) < timedelta(minutes=1)
+    microseconds = (event_time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert key == f"11{microseconds:020d}2hash"

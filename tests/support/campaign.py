@@ -196,6 +196,7 @@ def some_facts(
     chain: Sequence[IdentityGroupId] = (),
     amount: str | None = "100.00",
     subtotal: str | None = None,
+    has_lines: bool = False,
     currency: str = "EUR",
     context: Mapping[str, Any] | None = None,
     rates: Mapping[Pair, ExchangeRate] | None = None,
@@ -206,6 +207,7 @@ def some_facts(
         purchase = PurchaseFacts(
             amount=Decimal(amount),
             subtotal=None if subtotal is None else Decimal(subtotal),
+            has_lines=has_lines,
             currency=currency,
         )
     return EventFacts(

@@ -50,10 +50,15 @@ class RateMissingError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseFacts:
-    """What of an order money is computed from."""
+    """What of an order money is computed from.
+
+    `subtotal` is what its lines come to; None: it has none, or, if it `has_lines`, that is not
+    known.
+    """
 
     amount: Decimal
     subtotal: Decimal | None
+    has_lines: bool
     currency: str
 
 
@@ -239,6 +244,9 @@ def _amount(
                 raise AmountError(message)
             base = purchase.amount
             if definition.amount.percent_of is PercentOf.PURCHASE_SUBTOTAL:
+                if purchase.subtotal is None and purchase.has_lines:
+                    message = "it is not known what the order's lines come to"
+                    raise AmountError(message)
                 base = purchase.subtotal if purchase.subtotal is not None else base
                 # Discounts may be lines, and come to more than all others.
                 base = max(base, Decimal(0))

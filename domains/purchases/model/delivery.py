@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from domains.purchases.model.note import Note
 from vocabulary.ids import DeliveryId, MerchantId
+from vocabulary.nobody import is_nobody
 
 TRIES_MAX = 5
 REFERENCE_CHARACTERS_MAX = 255
@@ -83,8 +84,11 @@ def retry_pause(failure_count: int) -> timedelta:
 def event_reference(webhook_id: str, body: bytes) -> str:
     """What tells a delivery apart: the sender's id for it, else the hash of its body.
 
-    An id that is too long for an index stands there as its hash.
+    An id that is too long for an index stands there as its hash. A word that stands for none is
+    none: every delivery that has it would be the same one.
     """
+    if is_nobody(webhook_id):
+        webhook_id = ""
     if len(webhook_id) > REFERENCE_CHARACTERS_MAX:
         return hashlib.sha256(webhook_id.encode()).hexdigest()
     return webhook_id or hashlib.sha256(body).hexdigest()

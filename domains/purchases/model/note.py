@@ -17,6 +17,7 @@ class NoteWord(StrEnum):
     LEFT_OUT = "left_out"
     CUT = "cut"
     ROUNDED = "rounded"
+    TAKEN_AS_ONE = "taken_as_one"
     TAKEN_AS_RECEIPT = "taken_as_receipt"
     NAMES_NOBODY = "names_nobody"
     SUBTOTAL_UNKNOWN = "subtotal_unknown"

@@ -37,11 +37,14 @@ class OrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderItem:
-    """One line of an order. `price` is that of one, in the order's currency."""
+    """One line of an order. `price` is that of one, in the order's currency.
+
+    None: the shop's report did not say it so that it could be read.
+    """
 
     product_reference: str
-    quantity: int
-    price: Decimal
+    quantity: int | None
+    price: Decimal | None
     name: str
     title: str
     image_url: str
@@ -51,7 +54,7 @@ class OrderItem:
         return {
             "product_reference": self.product_reference,
             "quantity": self.quantity,
-            "price": format(self.price, "f"),
+            "price": None if self.price is None else format(self.price, "f"),
             "name": self.name,
             "title": self.title,
             "image_url": self.image_url,
@@ -61,8 +64,8 @@ class OrderItem:
     def from_document(cls, document: dict[str, object]) -> Self:
         return cls(
             product_reference=str(document["product_reference"]),
-            quantity=int(str(document["quantity"])),
-            price=Decimal(str(document["price"])),
+            quantity=None if (count := document["quantity"]) is None else int(str(count)),
+            price=None if (price := document["price"]) is None else Decimal(str(price)),
             name=str(document["name"]),
             title=str(document["title"]),
             image_url=str(document["image_url"]),
@@ -75,9 +78,9 @@ class OrderEvent:
 
     `customer_reference` is None for a guest, `client_id` None when the order carries none, `items`
     when it says nothing of the lines. `subtotal` is what all lines come to, also those that are
-    not kept; None: it is not known. `order_time` and `event_time` are never later than the
-    delivery's receipt, and `order_time_stated` says that the shop named the first. `notes` say
-    what was left out.
+    not kept, in the same report's currency; None: it is not known. `order_time` and `event_time`
+    are never later than the delivery's receipt, and `order_time_stated` says that the shop named
+    the first. `notes` say what was left out.
     """
 
     order_reference: str

@@ -15,12 +15,15 @@ from domains.purchases.model.order import OrderEvent, OrderItem, OrderState
 from domains.purchases.platforms.reading import Reader, read_object
 from domains.purchases.platforms.signatures import fault_of_base64_signature
 from vocabulary.currencies import minor_digits
-from vocabulary.exact import multiply, total
+from vocabulary.exact import multiply, round_half_even, total
 
 ITEMS_MAX = 1_000
 """How many lines of an order are kept."""
 
 QUANTITY_MAX = 1_000_000
+QUANTITY_DECIMALS = 6
+"""What is behind them, programs make of a sum."""
+
 TEXT_CHARACTERS_MAX = 500
 TOKEN_CHARACTERS_MAX = 512
 ADDRESS_CHARACTERS_MAX = 2_048
@@ -61,15 +64,16 @@ class CustomPlatform:
                     raise BodyUnusableError(field, "is required once the order is confirmed")
         placed = order.need_time("createdAt", latest_time=latest_time)
         changed = order.need_time("updatedAt", latest_time=latest_time)
+        # Before the lines, of whose notes there may be more than are kept.
+        customer = order.take_person("customerId", characters_max=CUSTOMER_CHARACTERS_MAX)
+        client = order.take_person("clientId", characters_max=CLIENT_CHARACTERS_MAX)
         lines = _lines(order, minor_digits=digits)
         return OrderEvent(
             order_reference=reference,
             state=state,
             token=token,
-            customer_reference=order.take_person(
-                "customerId", characters_max=CUSTOMER_CHARACTERS_MAX
-            ),
-            client_id=order.take_person("clientId", characters_max=CLIENT_CHARACTERS_MAX),
+            customer_reference=customer,
+            client_id=client,
             total=paid,
             currency=currency,
             items=lines.items,
@@ -89,59 +93,64 @@ class _Lines:
 
 
 def _lines(order: Reader, *, minor_digits: int) -> _Lines:
-    """The lines that are kept, and what all of them come to, if that is known."""
-    items: list[OrderItem] = []
-    amounts: list[Decimal] = []
+    """The lines that are kept, each in its place, and what all come to, if that is known."""
     given = _listed(order)
     if given is None:
         return _Lines(items=None, subtotal=None)
-    is_known = 0 < len(given) <= ITEMS_READ_MAX
-    for position, each in enumerate(given[:ITEMS_READ_MAX]):
-        path = f"items[{position}]"
-        item = None
-        if isinstance(each, Mapping):
-            item = _item(Reader(document=each, notes=order.notes, path=path), minor_digits)
-        if item is None:
-            is_known = False
-            order.notes.add(NoteWord.LEFT_OUT, path)
-            continue
-        amounts.append(multiply(item.price, Decimal(item.quantity)))
-        if position < ITEMS_MAX:
-            items.append(item)
-    if len(given) > ITEMS_MAX:
-        order.notes.add(NoteWord.CUT, "items")
+    notes = Notes()
+    items = [
+        _item(each, path=f"items[{place}]", notes=notes, minor_digits=minor_digits)
+        for place, each in given[:ITEMS_READ_MAX]
+    ]
+    amounts = [
+        multiply(item.price, Decimal(item.quantity))
+        for item in items
+        if item.price is not None and item.quantity is not None
+    ]
+    is_known = 0 < len(given) == len(amounts)
     if given and not is_known:
         order.notes.add(NoteWord.SUBTOTAL_UNKNOWN, "items")
-    return _Lines(items=tuple(items), subtotal=total(amounts) if is_known else None)
+    if len(given) > ITEMS_MAX:
+        order.notes.add(NoteWord.CUT, "items")
+    for note in notes:
+        order.notes.add(note.word, note.field)
+    return _Lines(items=tuple(items[:ITEMS_MAX]), subtotal=total(amounts) if is_known else None)
 
 
-def _listed(order: Reader) -> Sequence[Any] | None:
-    """What stands in `items`; None if nothing is said of them.
+def _listed(order: Reader) -> Sequence[tuple[str, Any]] | None:
+    """What stands in `items`, with the place of each; None if nothing is said of them.
 
     PHP prints a list with gaps as an object with numbers as keys.
     """
     value = order.document.get("items")
-    if isinstance(value, Mapping) and all(key.isdecimal() for key in value):
-        return list(value.values())
-    if value is None or isinstance(value, list):
-        return value
-    order.notes.add(NoteWord.LEFT_OUT, "items")
+    if isinstance(value, list):
+        return [(str(place), each) for place, each in enumerate(value)]
+    if isinstance(value, Mapping) and value and all(key.isdecimal() for key in value):
+        return list(value.items())
+    if value is not None:
+        order.notes.add(NoteWord.LEFT_OUT, "items")
     return None
 
 
-def _item(line: Reader, minor_digits: int) -> OrderItem | None:
-    """A line; None if it is not known what it comes to."""
+def _item(value: Any, *, path: str, notes: Notes, minor_digits: int) -> OrderItem:
+    """A line, in its place even if nothing of it can be read.
+
+    Rules ask for lines by their places, and for what was bought.
+    """
+    is_object = isinstance(value, Mapping)
+    line = Reader(document=value if is_object else {}, notes=notes, path=path)
     price = line.take_money("price", minor_digits=minor_digits)
-    quantity: Decimal | None = Decimal(1)
-    if line.document.get("quantity") is not None:
-        quantity = line.take_number("quantity")
-    if price is None or quantity is None or abs(quantity) > QUANTITY_MAX:
-        return None
-    whole = int(quantity)
-    if whole != quantity:
+    quantity = _quantity(line)
+    whole = None if quantity is None else int(quantity)
+    if not is_object:
+        notes.add(NoteWord.LEFT_OUT, path)
+    elif price is None:
+        notes.add(NoteWord.LEFT_OUT, line.path_of("price"))
+    if quantity is not None and whole != quantity:
         # Half a kilo is one thing at its price: a line counts things.
-        price, whole = multiply(price, quantity), 1
-        line.notes.add(NoteWord.ROUNDED, line.path_of("quantity"))
+        notes.add(NoteWord.TAKEN_AS_ONE, line.path_of("quantity"))
+        whole = 1
+        price = None if price is None else multiply(price, quantity)
     return OrderItem(
         product_reference=line.take_reference("productId"),
         quantity=whole,
@@ -150,3 +159,17 @@ def _item(line: Reader, minor_digits: int) -> OrderItem | None:
         title=line.take_text("title", characters_max=TEXT_CHARACTERS_MAX),
         image_url=line.take_web_address("image", characters_max=ADDRESS_CHARACTERS_MAX),
     )
+
+
+def _quantity(line: Reader) -> Decimal | None:
+    """How many; one if that is not said, None if it cannot be read."""
+    if not line.is_given("quantity"):
+        return Decimal(1)
+    number = line.take_number("quantity")
+    if number is None or abs(number) > QUANTITY_MAX:
+        line.notes.add(NoteWord.LEFT_OUT, line.path_of("quantity"))
+        return None
+    rounded = round_half_even(number, QUANTITY_DECIMALS)
+    if rounded != number:
+        line.notes.add(NoteWord.ROUNDED, line.path_of("quantity"))
+    return rounded

@@ -19,7 +19,9 @@ from vocabulary.nobody import is_absent, is_nobody
 REFERENCE_CHARACTERS_MAX = 255
 WHOLE_DIGITS_MAX = 20
 DECIMALS_MAX = 12
-NUMBER_DIGITS_MAX = 40
+NUMBER_DIGITS_MAX = 100
+"""PHP may print all digits of a float: up to 70 of an amount."""
+
 SHOWN_CHARACTERS_MAX = 40
 """How much of a value a refusal shows."""
 
@@ -33,7 +35,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11
 """As seconds this is the year 5138, as milliseconds 1973: what is larger counts milliseconds."""
 
-_EPOCH_MAX = 10**14
+_EPOCH_MAX = 4_102_444_800_000
+"""The year 2100 in milliseconds: what is larger is another number, or the digits of a date."""
+
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _RFC_3339 = re.compile(
@@ -42,7 +46,10 @@ _RFC_3339 = re.compile(
 )
 Word = TypeVar("Word", bound=StrEnum)
 
-_TIME = "a time with its zone, as in 2026-01-08T10:15:31Z, or seconds or milliseconds since 1970"
+_TIME = (
+    "RFC 3339 with seconds and a zone, as in 2026-01-08T10:15:31+01:00 or 2026-01-08T09:15:31Z, "
+    "or seconds or milliseconds since 1970"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,10 @@ class NotANumber:
     """What JSON does not have, and programs write: NaN, and numbers that fill the memory."""
 
     text: str
+
+    @property
+    def digit_count(self) -> int:
+        return sum(each.isdigit() for each in self.text)
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -64,6 +75,8 @@ def read_object(body: bytes) -> dict[str, Any]:
             parse_float=_decimal,
             parse_int=_whole,
             parse_constant=NotANumber,
+            # A line break in a title is no reason to lose an order.
+            strict=False,
         )
     except UnicodeDecodeError as failure:
         raise BodyUnusableError("", f"is not UTF-8 from byte {failure.start} on") from failure
@@ -101,6 +114,9 @@ class Reader:
     ) -> str:
         """An id: a text that is not empty, or a whole number."""
         value = self._need(name)
+        if isinstance(value, NotANumber) and value.digit_count > NUMBER_DIGITS_MAX:
+            problem = f"is a number of {value.digit_count} digits; {NUMBER_DIGITS_MAX} are the most"
+            raise BodyUnusableError(self.path_of(name), problem)
         text = _reference(value)
         if text is None:
             shown = _kind_of(value) if is_secret else _shown(value)
@@ -226,7 +242,10 @@ class Reader:
 
     def take_money(self, name: str, *, minor_digits: int) -> Decimal | None:
         """An amount that may be negative; None if it cannot be read."""
-        problem, amount = _money(self.document.get(name), minor_digits=minor_digits)
+        value = self.document.get(name)
+        if isinstance(value, str):
+            value = value.strip()
+        problem, amount = _money(value, minor_digits=minor_digits)
         if amount is not None and problem:
             self.notes.add(NoteWord.ROUNDED, self.path_of(name))
         return amount
@@ -242,6 +261,10 @@ class Reader:
         number = Decimal(value)
         return number if _digits_of(number) is not None else None
 
+    def is_given(self, name: str) -> bool:
+        """Whether it is there at all: null and an empty text are as if it were not."""
+        return self.document.get(name) not in (None, "")
+
     def _need(self, name: str) -> Any:
         value = self.document.get(name)
         if value is None:
@@ -255,12 +278,15 @@ class Reader:
 
 
 def _reference(value: Any) -> str | None:
-    """A text, or a whole number as one; None: neither."""
+    """A text, or a whole number as one, `41.0` as `41`; None: neither."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return None
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return None
+    number = Decimal(value)
+    if _digits_of(number) is None or number != number.to_integral_value():
+        return None
+    return str(int(number))
 
 
 def _is_storable(text: str) -> bool:
@@ -328,7 +354,7 @@ def _is_rfc_3339(value: Any) -> bool:
 
 
 def _from_epoch(number: Decimal) -> datetime | None:
-    if not 0 <= number < _EPOCH_MAX:
+    if _digits_of(number) is None or not 0 <= number < _EPOCH_MAX:
         return None
     exponent = 3 if number >= _MILLISECONDS_FROM else 6
     return _EPOCH + timedelta(microseconds=floor(scale(number, exponent)))

@@ -9,8 +9,8 @@ import hmac
 import re
 
 _DIGEST_BYTES = 32
-_HEX = re.compile(r"[0-9a-fA-F]{64}")
-_URL_SAFE = re.compile(r"[A-Za-z0-9_-]{43}=?")
+_HEX = re.compile(r"([0-9a-fA-F]{2}){16,64}")
+_URL_SAFE = re.compile(r"[A-Za-z0-9_+/-]{43}=?")
 _PREFIXED = re.compile(r"(sha256|v1|hmac-sha256)[=,:]\s*(.+)", re.IGNORECASE | re.DOTALL)
 _WANTED = "it must be the Base64 of HMAC-SHA256 over the body"
 
@@ -45,8 +45,10 @@ def _looks_like(signature: str, decoded: bytes | None) -> str:
     looks = {
         "is missing": not signature.strip(),
         f"begins with {prefixed[1] if prefixed else ''}, which does not belong there": prefixed,
-        "is in hexadecimal digits": _HEX.fullmatch(signature),
+        f"is {len(signature) // 2} bytes in hexadecimal digits": _HEX.fullmatch(signature),
         "has white space around it": signature != signature.strip(),
+        f"is the Base64 of {len(decoded or b'')} hexadecimal digits, not of the bytes that they "
+        "stand for": _HEX.fullmatch((decoded or b"").decode("latin-1")),
         f"is the Base64 of {len(decoded or b'')} bytes, not of {_DIGEST_BYTES}": decoded,
         "is in the URL-safe alphabet, or without its padding": _URL_SAFE.fullmatch(signature),
     }

@@ -58,8 +58,10 @@ shop_order = Table(
     # The lines are one value: replaced as a whole, read as a whole.
     Column("items", JSONB),
     Column("items_key", Text(collation="C")),
-    # What all lines come to, also those that are not kept. Empty: it is not known.
+    # What all lines come to, also those that are not kept, and in which currency. Empty: it is not
+    # known; of the currency: it is that of the total.
     Column("subtotal", Numeric),
+    Column("items_currency", Text),
     Column("generation", Integer, nullable=False, server_default="1"),
     # Whether this generation of the order was cancelled or refunded.
     Column("voided", Boolean, nullable=False, server_default=text("false")),

@@ -14,7 +14,7 @@ from domains.business.model import Merchant
 from domains.campaign.model import EventFacts, ExchangeRate, Pair, PurchaseFacts, Trigger
 from domains.campaign.service import RatesService
 from domains.identity.service import IdentityService
-from domains.purchases.model import Purchase
+from domains.purchases.model import OrderItem, Purchase
 from domains.referral.service import ReferralService
 from domains.rewards.model import Interaction, InteractionKind
 from infrastructure.database.transaction import Transaction
@@ -209,7 +209,10 @@ def _loaded(
         assert purchase.total is not None, purchase.purchase_id
         assert purchase.currency is not None, purchase.purchase_id
         facts = PurchaseFacts(
-            amount=purchase.total, subtotal=purchase.subtotal, currency=purchase.currency
+            amount=purchase.total,
+            subtotal=purchase.subtotal,
+            has_lines=bool(purchase.items),
+            currency=purchase.currency,
         )
         context["purchase"] = _purchase_context(purchase)
     return LoadedEvent(
@@ -279,19 +282,21 @@ def _purchase_context(purchase: Purchase) -> dict[str, object]:
         "orderId": purchase.order_reference,
         "amount": purchase.total,
         "currency": purchase.currency,
-        "items": [
-            {
-                "productId": item.product_reference,
-                "name": item.name,
-                "quantity": Decimal(item.quantity),
-                "unitPrice": item.price,
-                "totalPrice": multiply(item.price, Decimal(item.quantity)),
-            }
-            for item in purchase.items
-        ],
+        "items": [_line_context(item) for item in purchase.items],
     }
     if purchase.subtotal is not None:
         context["subtotal"] = purchase.subtotal
+    return context
+
+
+def _line_context(item: OrderItem) -> dict[str, object]:
+    context: dict[str, object] = {"productId": item.product_reference, "name": item.name}
+    if item.quantity is not None:
+        context["quantity"] = Decimal(item.quantity)
+    if item.price is not None:
+        context["unitPrice"] = item.price
+    if item.quantity is not None and item.price is not None:
+        context["totalPrice"] = multiply(item.price, Decimal(item.quantity))
     return context
 
 

@@ -68,17 +68,18 @@ class PurchaseWebhookServiceServicer:
         names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
         `status` and `token`, an empty text are the same.
 
-        - `id`, required: a text of 1 to 255 characters, or a whole number of up to 40 digits.
+        - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
+        digits; `41.0` is one.
         What programs write when they have none, like `undefined` or `null`, is refused.
         - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
         - `token`, required: as `id`, of up to 512 characters.
         - `currency`, required once the order is confirmed: three capital letters.
         - `totalPrice`, required once the order is confirmed: what the buyer paid, not negative. A
         text of up to 20 digits before the point and 12 behind it is taken exactly. A JSON number
-        of up to 40 digits is rounded to four digits more than the currency has: what is behind
+        of up to 100 digits is rounded to four digits more than the currency has: what is behind
         them, programs make of a sum.
-        - `createdAt`, `updatedAt`: RFC 3339 with its zone, from the year 1990 on, or seconds or
-        milliseconds since 1970, from the year 2000 on. What lies after the receipt is taken as the
+        - `createdAt`, `updatedAt`: RFC 3339 with seconds and a zone, from the year 1990 on, or
+        seconds or milliseconds since 1970, from the year 2000 to 2100. What lies after the receipt is taken as the
         receipt. They default to the time at which the delivery was received first, also if it
         failed then and is sent again. Reports of one order count in the order of `updatedAt`, so
         name it.
@@ -89,16 +90,18 @@ class PurchaseWebhookServiceServicer:
         Anything else is left out, and so are words that stand for nobody, like `undefined`,
         `anonymous` or `0`.
         - `items`: the first 1,000 lines are kept, the first 5,000 count for the subtotal; with
-        more, or with one that cannot be read, the subtotal is not known. A line whose `price` or
-        `quantity` cannot be read is left out. `price` may be negative; `quantity` defaults to 1,
-        is 1,000,000 up or down at the most, and of a part of a whole the line is one thing at
-        the price of that part. `productId` has up to 255 characters; `name` and `title` are cut
+        more, or with one whose `price` or `quantity` cannot be read, the subtotal is not known:
+        what needs it is not granted. So it is if the total is of another report, in another
+        currency. Each line stays in its place, whatever of it can be read. `price` may be
+        negative; `quantity` defaults to 1, is 1,000,000 up or down at the most, is rounded to six
+        digits after the point, and of a part of a whole the line is one thing at the price of
+        that part. `productId` has up to 255 characters; `name` and `title` are cut
         after 500; `image` is an address of the web of up to 2,048 characters.
 
         What a report leaves out, its total, its customer or its lines, stays as the newest report
         that names it said; what reports with a total name goes before what those without one do. An
-        empty list says that there are no lines. Up to 20 notes are kept, the last of which says that
-        there were more.
+        empty list says that there are no lines. Up to 20 notes are kept, those of the order before
+        those of its lines; the last says that there were more.
 
         Who bought: the browser that claims the order with a `token` that one of its reports has
         carried (the first 100 different ones count), else the browser of `clientId` in the newest
@@ -107,7 +110,8 @@ class PurchaseWebhookServiceServicer:
         time are fixed, whatever comes later.
 
         Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
-        `x-webhook-id`, what tells the delivery apart (default: the SHA-256 of the body);
+        `x-webhook-id`, what tells the delivery apart (default, and for a word that stands for none,
+        like `undefined`: the SHA-256 of the body);
         `x-test`, `true` for a trial, which a server in production passes over.
 
         Errors:

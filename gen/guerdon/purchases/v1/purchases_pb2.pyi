@@ -208,9 +208,11 @@ class PurchaseItem(_message.Message):
     product_reference: _builtins.str
     """The product's id in the shop."""
     quantity: _builtins.int
-    """How many were bought; negative for what was given back."""
+    """How many were bought; negative for what was given back. 0 also if it could not be read."""
     price: _builtins.str
-    """The price of one, an exact decimal number in the order's currency; negative for a discount."""
+    """The price of one, an exact decimal number in the order's currency; negative for a discount.
+    Empty: it could not be read.
+    """
     name: _builtins.str
     """The product's name for programs."""
     title: _builtins.str
@@ -332,7 +334,7 @@ class Delivery(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryNote]:
-        """What was left out of it, 20 at the most, in the order of the body."""
+        """What was left out of it, 20 at the most: of the order first, then of its lines."""
 
     def __init__(
         self,
@@ -374,7 +376,7 @@ class DeliveryNote(_message.Message):
         WORD_CUT: DeliveryNote._Word.ValueType  # 2
         """It was longer than what is kept, or held characters that are no text."""
         WORD_ROUNDED: DeliveryNote._Word.ValueType  # 3
-        """A JSON number had more digits than an amount of its currency has."""
+        """A JSON number had more digits than an amount of its currency has, or than are told apart."""
         WORD_TAKEN_AS_RECEIPT: DeliveryNote._Word.ValueType  # 4
         """A time was later than the receipt, and is taken as that."""
         WORD_NAMES_NOBODY: DeliveryNote._Word.ValueType  # 5
@@ -383,6 +385,8 @@ class DeliveryNote(_message.Message):
         """Not every line's amount is known, so the order has no subtotal."""
         WORD_MORE: DeliveryNote._Word.ValueType  # 7
         """There was more."""
+        WORD_TAKEN_AS_ONE: DeliveryNote._Word.ValueType  # 8
+        """The quantity is a part of a whole: the line is one thing, at the price of that part."""
 
     class Word(_Word, metaclass=_WordEnumTypeWrapper):
         """What happened to a part of a report. More words may be added."""
@@ -394,7 +398,7 @@ class DeliveryNote(_message.Message):
     WORD_CUT: DeliveryNote.Word.ValueType  # 2
     """It was longer than what is kept, or held characters that are no text."""
     WORD_ROUNDED: DeliveryNote.Word.ValueType  # 3
-    """A JSON number had more digits than an amount of its currency has."""
+    """A JSON number had more digits than an amount of its currency has, or than are told apart."""
     WORD_TAKEN_AS_RECEIPT: DeliveryNote.Word.ValueType  # 4
     """A time was later than the receipt, and is taken as that."""
     WORD_NAMES_NOBODY: DeliveryNote.Word.ValueType  # 5
@@ -403,13 +407,17 @@ class DeliveryNote(_message.Message):
     """Not every line's amount is known, so the order has no subtotal."""
     WORD_MORE: DeliveryNote.Word.ValueType  # 7
     """There was more."""
+    WORD_TAKEN_AS_ONE: DeliveryNote.Word.ValueType  # 8
+    """The quantity is a part of a whole: the line is one thing, at the price of that part."""
 
     WORD_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     word: Global___DeliveryNote.Word.ValueType
     """What happened."""
     field: _builtins.str
-    """To what: a path in the body, as in `items[3].title`. Empty: to all of it."""
+    """To what: a path in the body, as in `items[3].title`; of lines that are an object, as PHP prints
+    a list with gaps, by their keys. Empty: to all of it.
+    """
     def __init__(
         self,
         *,
