@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ async def test_a_product_is_the_same_with_a_point(database: Database) -> None:
 async def test_lines_in_another_currency_are_no_subtotal(database: Database) -> None:
     """Eight thousand yen would be taken for as many euros."""
     shop = await a_shop(database, OF_GOODS, reward_delay=HOUR)
-    yen = {"currency": "JPY", "totalPrice": 8000, "items": [{**MUG, "price": 8000}]}
+    yen: dict[str, Any] = {"currency": "JPY", "totalPrice": 8000, "items": [{**MUG, "price": 8000}]}
     await shop.report("A-1", "pending", clientId="buyer", **yen)
     shop.flows.clock.advance(MINUTE)
     await shop.report("A-1", clientId="buyer", ordered=NOON, totalPrice="50.00")
