@@ -26,8 +26,8 @@ from vocabulary.exact import multiply, total
 
 STEPS_MAX = 5_000
 COMPARISONS_MAX = 50_000
-"""What a search may cost. A rule that would take more steps, or whose values would have to be
-held against each other more often, is taken as one that can hold.
+"""What a search may cost. A rule that would take more steps, or of which values would have to be
+held against conditions more often, is taken as one that can hold.
 """
 
 _HALF = Decimal("0.5")
@@ -57,8 +57,14 @@ def can_fail(group: ConditionGroup) -> bool:
 
 
 def _can_be(group: ConditionGroup, *, is_wanted: bool) -> bool:
-    search = _Search.over(group)
-    return search is None or search.holds(group, is_wanted=is_wanted)
+    try:
+        return _Search.over(group).holds(group, is_wanted=is_wanted)
+    except _TooLongError:
+        return True
+
+
+class _TooLongError(Exception):
+    """The search has cost what it may."""
 
 
 def candidates(known: EventField, asked: Iterable[Condition]) -> Sequence[object]:
@@ -130,34 +136,40 @@ class _Search:
     meeting: Mapping[Condition, int]
     every: Mapping[str, int]
     types: Mapping[str, EventField]
+    comparisons_left: int
     steps_left: int = field(default=STEPS_MAX)
 
     @classmethod
-    def over(cls, group: ConditionGroup) -> _Search | None:
-        """A search over a group; None if its values are too many to hold against each other."""
+    def over(cls, group: ConditionGroup) -> _Search:
+        """A search over a group.
+
+        Raises:
+            _TooLongError: its values are too many to hold against its conditions.
+        """
         asked: dict[str, list[Condition]] = {}
         for _, condition in conditions_of(group, ""):
             asked.setdefault(condition.field, []).append(condition)
         meeting: dict[Condition, int] = {}
         every: dict[str, int] = {}
         types: dict[str, EventField] = {}
-        comparisons_left = COMPARISONS_MAX
+        left = COMPARISONS_MAX
         for path, some in asked.items():
             known = field_at(path)
             assert known is not None, path
             types[path] = known
             if known.type is FieldType.TEXT:
                 continue
+            # A list is asked at the cost of one value; there are a few candidates for each value.
+            left -= len(some) * sum(len([*_values(each)]) for each in some)
+            if left < 0:
+                raise _TooLongError
             values = candidates(known, some)
-            comparisons_left -= len(values) * sum(len([*_values(each)]) for each in some)
-            if comparisons_left < 0:
-                return None
             every[path] = (1 << len(values)) - 1
             for condition in some:
                 meeting[condition] = sum(
                     1 << place for place, value in enumerate(values) if is_met(condition, value)
                 )
-        return cls(meeting, every, types)
+        return cls(meeting, every, types, left)
 
     def holds(self, group: ConditionGroup, *, is_wanted: bool) -> bool:
         return self._explore([(group, is_wanted)], {}, {})
@@ -170,15 +182,19 @@ class _Search:
     ) -> bool:
         """Whether all open nodes can come out as they are wanted to, beside what stands."""
         masks, texts = dict(masks), dict(texts)
+        asked_anew: set[str] = set()
         choices: list[Sequence[tuple[Node, bool]]] = []
         waiting = list(open_nodes)
         while waiting:
             self.steps_left -= 1
             if self.steps_left < 0:
-                return True
+                raise _TooLongError
             node, is_wanted = waiting.pop()
             if isinstance(node, Condition):
-                if not self._take(node, is_wanted, masks, texts):
+                if self.types[node.field].type is FieldType.TEXT:
+                    texts[node.field] = (*texts.get(node.field, ()), Asked(node, is_wanted))
+                    asked_anew.add(node.field)
+                elif not self._take(node, is_wanted, masks):
                     return False
                 continue
             members = [(each, is_wanted == (node.logic is not Logic.NONE)) for each in node.members]
@@ -186,25 +202,24 @@ class _Search:
                 waiting.extend(members)
             else:
                 choices.append(members)
+        if not all(self._may_meet(path, texts[path]) for path in asked_anew):
+            return False
         if not choices:
             return True
         first, *others = sorted(choices, key=len)
         rest = [_as_group(each) for each in others]
         return any(self._explore([member, *rest], masks, texts) for member in first)
 
-    def _take(
-        self,
-        condition: Condition,
-        is_wanted: bool,
-        masks: dict[str, int],
-        texts: dict[str, Sequence[Asked]],
-    ) -> bool:
+    def _may_meet(self, path: str, asked: Sequence[Asked]) -> bool:
+        """Whether a text may meet all that is asked of a field."""
+        self.comparisons_left -= len(asked) * max(len([*_values(each.condition)]) for each in asked)
+        if self.comparisons_left < 0:
+            raise _TooLongError
+        return texts_may_meet(asked, is_always_there=self.types[path].is_always_there)
+
+    def _take(self, condition: Condition, is_wanted: bool, masks: dict[str, int]) -> bool:
         """Adds what is asked of a field; False if nothing meets all that is asked of it."""
         path = condition.field
-        known = self.types[path]
-        if known.type is FieldType.TEXT:
-            texts[path] = (*texts.get(path, ()), Asked(condition, is_wanted))
-            return texts_may_meet(texts[path], is_always_there=known.is_always_there)
         meeting = self.meeting[condition]
         masks[path] = masks.get(path, self.every[path]) & (meeting if is_wanted else ~meeting)
         return masks[path] != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
@@ -24,6 +25,7 @@ UTM = "attribution.utmSource"
 ORDER = "purchase.orderId"
 SOURCE = "attribution.source"
 LETTERS = "ab"
+SECONDS_MAX = 2
 TEXTS = ["".join(some) for count in (1, 2) for some in product(LETTERS, repeat=count)]
 
 
@@ -224,3 +226,27 @@ def test_a_search_ends_and_then_believes_in_the_rule() -> None:
     # Much is named, and nothing is searched.
     many = tuple(Decimal(each) for each in range(1_000))
     assert can_match(all_of(*(asks(AMOUNT, Operator.IN, many) for _ in range(200))))
+
+
+@pytest.mark.parametrize("listed", [20, 1_000])
+def test_a_search_costs_no_more_than_it_may(listed: int) -> None:
+    """A rule of thirty kilobytes would stop a server for minutes, and everybody with it."""
+    names = tuple(f"{number:04}" for number in range(listed))
+    either = [
+        any_of(asks(UTM, Operator.NEQ, f"p{n}"), asks(UTM, Operator.NEQ, f"q{n}"))
+        for n in range(45)
+    ]
+    others = [asks(UTM, Operator.NEQ, f"z{n}") for n in range(50)]
+    group = all_of(
+        all_of(*either),
+        any_of(*(asks(UTM, Operator.EQ, f"no{n}") for n in range(3))),
+        asks(UTM, Operator.GTE, names[-1]),
+        all_of(*others),
+        all_of(*others),
+        asks(UTM, Operator.IN, names),
+    )
+
+    began = time.process_time()
+    assert can_match(group)
+    assert can_fail(group)
+    assert time.process_time() - began < SECONDS_MAX
