@@ -29,6 +29,8 @@ from domains.campaign.model.values import ValueRefusedError, to_form
 DEPTH_MAX = 8
 CONDITIONS_MAX = 200
 LIST_MAX = 1_000
+VALUES_MAX = 5_000
+"""How many values all lists of a rule have: whoever decides events reads all of them each time."""
 
 
 def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGroup:
@@ -41,6 +43,15 @@ def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGro
     _check_depth(group, path, 1)
     if len(list(conditions_of(group, path))) > CONDITIONS_MAX:
         raise RuleInvalidError(path, f"must not have more than {CONDITIONS_MAX} conditions")
+    value_count = sum(
+        len(each.value) for _, each in conditions_of(group, path) if isinstance(each.value, tuple)
+    )
+    if value_count > VALUES_MAX:
+        raise RuleInvalidError(
+            path,
+            f"must not have more than {VALUES_MAX} values in all its lists; these have"
+            f" {value_count}",
+        )
     formed = _group(group, path, trigger)
     for place, condition in conditions_of(formed, f"{path}.conditions"):
         _check_possible(ConditionGroup(members=(condition,)), place)

@@ -86,12 +86,18 @@ class Condition:
     operator: Operator
     value: Operand = None
     value_to: Scalar = None
-    choices: Choices = dataclasses.field(init=False, repr=False, compare=False)
-    """What IN and NOT_IN ask, made once: a list may have a thousand values."""
+    _choices: Choices | None = dataclasses.field(
+        init=False, default=None, repr=False, compare=False
+    )
 
-    def __post_init__(self) -> None:
-        values = self.value if isinstance(self.value, tuple) else ()
-        object.__setattr__(self, "choices", Choices(values))
+    @property
+    def choices(self) -> Choices:
+        """What IN and NOT_IN ask, made once and when it is asked first: by whoever decides."""
+        if self._choices is None:
+            values = self.value if isinstance(self.value, tuple) else ()
+            object.__setattr__(self, "_choices", Choices(values))
+        assert self._choices is not None
+        return self._choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

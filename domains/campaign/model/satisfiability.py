@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
+from itertools import count, islice, pairwise, product
+from string import ascii_uppercase
+from uuid import UUID
 
 from domains.campaign.model.comparing import MISSING
 from domains.campaign.model.condition import is_met
@@ -34,14 +36,8 @@ _HALF = Decimal("0.5")
 _ONE = Decimal(1)
 _MINUS_ONE = Decimal(-1)
 _SMALL_RANGE = 30
-_OTHER_WORDS: Mapping[FieldType, Sequence[str]] = {
-    FieldType.CURRENCY: ("XXX", "XTS"),
-    FieldType.UUID: (
-        "ffffffff-ffff-ffff-ffff-fffffffffffe",
-        "ffffffff-ffff-ffff-ffff-fffffffffffd",
-    ),
-    FieldType.ADDRESS: ("0x" + "f" * 39 + "e", "0x" + "f" * 39 + "d"),
-}
+_OTHERS = 2
+"""Of currencies, people and wallets that nobody named, so many are tried."""
 
 Node = Condition | ConditionGroup
 
@@ -87,8 +83,19 @@ def candidates(known: EventField, asked: Iterable[Condition]) -> Sequence[object
         case _ if known.type in RANGES:
             some = _whole_numbers(known.type, {each for each in named if isinstance(each, Decimal)})
         case _:
-            some = [*named, *_OTHER_WORDS[known.type]]
+            others = (each for each in _words(known.type) if each not in named)
+            some = [*named, *islice(others, _OTHERS)]
     return [*some] if known.is_always_there else [MISSING, *some]
+
+
+def _words(kind: FieldType) -> Iterable[str]:
+    """Words of a type, more than any rule names."""
+    if kind is FieldType.CURRENCY:
+        return ("".join(letters) for letters in product(ascii_uppercase, repeat=3))
+    if kind is FieldType.UUID:
+        return (str(UUID(int=number)) for number in count(1))
+    assert kind is FieldType.ADDRESS, kind
+    return (f"0x{number:040x}" for number in count(1))
 
 
 def _values(condition: Condition) -> Iterable[object]:

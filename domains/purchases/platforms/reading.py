@@ -31,13 +31,14 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 EARLIEST_NUMBER = datetime(2000, 1, 1, tzinfo=UTC)
 """A number of seconds that is less is another number, or the digits of a date."""
 
+LATEST_NUMBER = datetime(2100, 1, 1, tzinfo=UTC)
+"""What is more is another number as well: `20261125101531` would be the year 2612."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11
 """As seconds this is the year 5138, as milliseconds 1973: what is larger counts milliseconds."""
 
-_EPOCH_MAX = 4_102_444_800_000
-"""The year 2100 in milliseconds: what is larger is another number, or the digits of a date."""
-
+_EPOCH_MAX = (LATEST_NUMBER - _EPOCH) // timedelta(milliseconds=1)
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _RFC_3339 = re.compile(

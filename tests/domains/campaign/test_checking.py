@@ -17,7 +17,12 @@ from domains.campaign.model import (
     Trigger,
 )
 from domains.campaign.model.checking import check_rule
-from domains.campaign.model.condition_forms import CONDITIONS_MAX, DEPTH_MAX, LIST_MAX
+from domains.campaign.model.condition_forms import (
+    CONDITIONS_MAX,
+    DEPTH_MAX,
+    LIST_MAX,
+    VALUES_MAX,
+)
 from domains.campaign.model.fields import EVENT_FIELDS, EventField, FieldType
 from domains.campaign.model.rule import Operand, Scalar
 from domains.campaign.model.values import SOURCES
@@ -272,3 +277,16 @@ def test_an_event_without_an_order_is_not_asked_about_one(field: str) -> None:
     rule = a_rule(trigger=Trigger.REFERRAL, when=all_of(asks(field, Operator.EXISTS)))
 
     assert refused(rule).path == "campaign.rule.conditions.conditions[0].condition.field"
+
+
+def test_all_lists_of_a_rule_have_so_many_values_together() -> None:
+    """Whoever decides a merchant's events would read them all, for each of its batches."""
+    full = tuple(Decimal(number) for number in range(LIST_MAX))
+    lists = [asks(AMOUNT, Operator.NOT_IN, full)] * (VALUES_MAX // LIST_MAX)
+    check_rule(a_rule(when=all_of(*lists)), UNITS)
+
+    one_more = asks(AMOUNT, Operator.NOT_IN, (Decimal(1),))
+    with pytest.raises(RuleInvalidError) as refused:
+        check_rule(a_rule(when=all_of(*lists, any_of(one_more, one_more))), UNITS)
+
+    assert "5000 values in all its lists; these have 5002" in str(refused.value)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -250,3 +251,20 @@ def test_a_search_costs_no_more_than_it_may(listed: int) -> None:
     assert can_match(group)
     assert can_fail(group)
     assert time.process_time() - began < SECONDS_MAX
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("purchase.currency", ("XXX", "XTS")),
+        ("purchase.currency", ("AAA", "AAB", "AAC")),
+        ("user.walletAddress", tuple(f"0x{number:040x}" for number in range(20))),
+        ("user.identityGroupId", tuple(str(UUID(int=number)) for number in range(20))),
+    ],
+)
+def test_whoever_is_named_is_not_everybody(path: str, named: tuple[str, ...]) -> None:
+    """An exclusion of test currencies would be refused as one of all orders."""
+    for operator in (Operator.IN, Operator.NOT_IN):
+        group = all_of(asks(path, operator, named), asks(path, Operator.EXISTS))
+        assert can_match(group)
+        assert can_fail(group)

@@ -240,7 +240,9 @@ Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 @_typing.final
 class ConditionGroup(_message.Message):
-    """Several conditions under one logic, with those of the groups in it not more than 200."""
+    """Several conditions under one logic, with those of the groups in it not more than 200, with not
+    more than 5,000 values in all their lists.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

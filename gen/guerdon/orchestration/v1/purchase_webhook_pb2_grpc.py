@@ -69,7 +69,7 @@ class PurchaseWebhookServiceServicer:
         `status` and `token`, an empty text are the same.
 
         - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-        digits; `41.0` is one.
+        digits, also with a point and zeros behind it.
         What programs write when they have none, like `undefined` or `null`, is refused.
         - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
         - `token`, required: as `id`, of up to 512 characters.

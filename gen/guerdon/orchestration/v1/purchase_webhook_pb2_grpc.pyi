@@ -53,7 +53,7 @@ class PurchaseWebhookServiceStub:
     `status` and `token`, an empty text are the same.
 
       - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-        digits; `41.0` is one.
+        digits, also with a point and zeros behind it.
         What programs write when they have none, like `undefined` or `null`, is refused.
       - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
       - `token`, required: as `id`, of up to 512 characters.
@@ -133,7 +133,7 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
     `status` and `token`, an empty text are the same.
 
       - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-        digits; `41.0` is one.
+        digits, also with a point and zeros behind it.
         What programs write when they have none, like `undefined` or `null`, is refused.
       - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
       - `token`, required: as `id`, of up to 512 characters.
@@ -216,7 +216,7 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         `status` and `token`, an empty text are the same.
 
           - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-            digits; `41.0` is one.
+            digits, also with a point and zeros behind it.
             What programs write when they have none, like `undefined` or `null`, is refused.
           - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
           - `token`, required: as `id`, of up to 512 characters.
