@@ -60,9 +60,9 @@ class WalletAddressInvalidError(IdentityError):
     reason = "WALLET_ADDRESS_INVALID"
     kind = Kind.INVALID
 
-    def __init__(self, wallet_address: str, *, field: str) -> None:
+    def __init__(self, wallet_address: str, problem: str, *, field: str) -> None:
         super().__init__(
-            f"{wallet_address} is no address; send it in lower case or with its EIP-55 checksum.",
+            f"{wallet_address} {problem}.",
             field=field,
             wallet_address=wallet_address,
         )

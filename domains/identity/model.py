@@ -9,6 +9,7 @@ from enum import StrEnum
 from domains.identity.errors import WalletAddressInvalidError
 from vocabulary.addresses import normalize_address
 from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
+from vocabulary.nobody import is_nobody
 
 
 class NodeKind(StrEnum):
@@ -50,9 +51,13 @@ def normalize_wallet(text: str, *, field: str) -> str:
     """The wallet's address in lower case. `field` is where the request says it.
 
     Raises:
-        WalletAddressInvalidError: it is not an address, or its checksum is wrong.
+        WalletAddressInvalidError: it is not an address, its checksum is wrong, or it is nobody's.
     """
     wallet = normalize_address(text)
     if wallet is None:
-        raise WalletAddressInvalidError(text, field=field)
+        problem = "is no address; send it in lower case or with its EIP-55 checksum"
+        raise WalletAddressInvalidError(text, problem, field=field)
+    if is_nobody(wallet):
+        problem = "is nobody's: what is sent there is lost"
+        raise WalletAddressInvalidError(text, problem, field=field)
     return wallet

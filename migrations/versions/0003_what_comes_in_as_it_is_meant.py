@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from alembic import op
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0003"
 down_revision = "0002"
@@ -68,11 +73,56 @@ UPDATE delivery SET passed_over = 'nothing_new' WHERE state = 'ignored';
 ALTER TABLE delivery
     ALTER COLUMN body_time SET NOT NULL,
     ADD CONSTRAINT ck_delivery_ignored_for_a_reason CHECK (
-        (state = 'ignored') = (passed_over <> ''))
+        (state = 'ignored') = (passed_over <> ''));
+CREATE INDEX ix_delivery_ahead ON delivery (merchant_id, sha256(body))
+WHERE notes @> '[{"word": "taken_as_receipt"}]'
 """
+
+
+_RULES = text("SELECT campaign_id, version, rule FROM campaign_rule_version").columns(rule=JSONB)
+_SET_RULE = text(
+    """
+    UPDATE campaign_rule_version SET rule = :rule
+    WHERE campaign_id = :campaign_id AND version = :version
+    """
+).bindparams(bindparam("rule", type_=JSONB))
+# Events have these in one spelling. A list that names another one excludes nobody.
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "purchase.currency": str.upper,
+    "attribution.touchpointId": str.lower,
+    "attribution.referrerIdentityGroupId": str.lower,
+    "user.identityGroupId": str.lower,
+    "user.walletAddress": str.lower,
+}
 
 
 def upgrade() -> None:
     for statement in _STATEMENTS.split(";\n"):
         if statement.strip():
             op.execute(statement)
+    connection = op.get_bind()
+    for campaign_id, version, rule in connection.execute(_RULES).all():
+        spelled = {**rule, "conditions": _spelled(rule["conditions"])}
+        if spelled != rule:
+            connection.execute(
+                _SET_RULE, {"campaign_id": campaign_id, "version": version, "rule": spelled}
+            )
+
+
+def _spelled(group: dict[str, Any]) -> dict[str, Any]:
+    """A group of conditions, with their values in the one spelling of their fields."""
+    members = []
+    for member in group["members"]:
+        if "group" in member:
+            members.append({**member, "group": _spelled(member["group"])})
+        elif (spell := _SPELLINGS.get(member["field"])) is not None:
+            members.append({**member, "value": _spelled_value(member["value"], spell)})
+        else:
+            members.append(member)
+    return {**group, "members": members}
+
+
+def _spelled_value(value: Any, spell: Callable[[str], str]) -> Any:
+    if isinstance(value, list):
+        return [_spelled_value(each, spell) for each in value]
+    return spell(value.strip()) if isinstance(value, str) else value

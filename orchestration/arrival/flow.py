@@ -19,6 +19,7 @@ from orchestration.arrival.statements import (
 )
 from vocabulary.addresses import normalize_address
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
+from vocabulary.nobody import is_nobody
 
 ATTEMPTS_MAX = 3
 
@@ -113,6 +114,8 @@ class ArrivalOrchestrator:
 
     def _row(self, arrival: Arrival, *, event_time: datetime, now: datetime) -> ArrivalRow:
         wallet = normalize_address(arrival.referrer_wallet)
+        if wallet is not None and is_nobody(wallet):
+            wallet = None
         client_id = arrival.referrer_client_id or None
         utm = utm_of(arrival.utm, arrival.landing_url)
         return ArrivalRow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +12,13 @@ from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
 # With the times at which this very delivery and its body came first, if it could not be applied
-# then.
+# then; of a body that named a time after its receipt, also if it was applied: told again it would
+# be newer than what came between.
 _SHOP = """
     SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key,
            CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time,
-           CASE WHEN kept.state IN ('failed', 'dead') AND kept.body = :body
-                THEN kept.body_time END AS body_time
+           LEAST(CASE WHEN kept.state IN ('failed', 'dead') AND kept.body = :body
+                      THEN kept.body_time END, ahead.body_time) AS body_time
     FROM merchant LEFT JOIN merchant_webhook AS webhook USING (merchant_id)
     LEFT JOIN LATERAL (
         SELECT state, receive_time, body, body_time FROM delivery
@@ -24,6 +26,11 @@ _SHOP = """
           AND event_reference = :event_reference
         OFFSET 0
     ) AS kept ON true
+    CROSS JOIN LATERAL (
+        SELECT min(body_time) AS body_time FROM delivery
+        WHERE merchant_id = merchant.merchant_id AND sha256(body) = :body_digest
+          AND notes @> '[{"word": "taken_as_receipt"}]'
+    ) AS ahead
 """
 _SHOP_BY_MERCHANT = text(f"{_SHOP} WHERE merchant.merchant_id = :merchant_id")
 _SHOP_BY_PRODUCT = text(f"{_SHOP} WHERE merchant.product_id = :product_id")
@@ -53,7 +60,11 @@ async def find_shop(
     body: bytes,
 ) -> Shop | None:
     """The shop of a merchant id or of a product id, for a delivery; None if there is none."""
-    asked = {"event_reference": event_reference, "body": body}
+    asked = {
+        "event_reference": event_reference,
+        "body": body,
+        "body_digest": hashlib.sha256(body).digest(),
+    }
     if merchant_id is not None:
         found = await tx.execute(_SHOP_BY_MERCHANT, {**asked, "merchant_id": merchant_id})
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import protovalidate
@@ -49,6 +49,7 @@ IN_CODE = {
         reading.EARLIEST.year,
         reading.EARLIEST_NUMBER.year,
         reading.LATEST_NUMBER.year,
+        custom.AHEAD_MAX // timedelta(minutes=1),
         custom.TOKEN_CHARACTERS_MAX,
         custom.CUSTOMER_CHARACTERS_MAX,
         custom.CLIENT_CHARACTERS_MAX,

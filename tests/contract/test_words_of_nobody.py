@@ -137,3 +137,37 @@ async def test_a_claim_of_a_guest_is_taken(shop: RpcShop, word: str) -> None:
     answer = await shop.mesh.call(f"{LINKING}/ClaimPurchase", claim, proof=visitor())
 
     assert not answer.pending_webhook
+
+
+WALLETS = [f"0x{'0' * 40}", f"0x{'0' * 36}dEaD", f"0x{'0' * 36}dead"]
+
+
+@pytest.mark.parametrize("wallet", WALLETS)
+async def test_a_wallet_of_nobody_refers_nobody(shop: RpcShop, wallet: str) -> None:
+    """Programs write it where there is no wallet: whoever shares such links would be one person."""
+    client = str(uuid4())
+    answer = await shop.mesh.call(
+        f"{ARRIVAL}/TrackArrival",
+        arrival_pb2.TrackArrivalRequest(
+            merchant_id=shop.merchant_id, referrer_wallet_address=wallet
+        ),
+        proof=visitor(client),
+    )
+
+    assert answer.referral_link_id == ""
+
+
+@pytest.mark.parametrize("wallet", WALLETS)
+async def test_nobody_has_a_wallet_of_nobody(shop: RpcShop, wallet: str) -> None:
+    """What they earn would be burnt."""
+    group = await shop.arrive(str(uuid4()))
+    told = await refusal_by(
+        shop.mesh.call(
+            f"{IDENTITY}/ConnectWallet",
+            identity_pb2.ConnectWalletRequest(identity_group_id=group, wallet_address=wallet),
+        )
+    )
+
+    assert told.reason == "WALLET_ADDRESS_INVALID"
+    if wallet == wallet.lower():
+        assert "what is sent there is lost" in told.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,6 +58,15 @@ _LINK = """
     INSERT INTO referral_link (merchant_id, referral_link_id, referrer_group_id, referee_group_id,
                                start_time, create_time, end_time, end_reason)
     VALUES (:merchant_id, :link_id, :referrer, :person, :now, :now, :now, 'replaced')
+"""
+_CAMPAIGN = """
+    WITH made AS (
+        INSERT INTO campaign (campaign_id, merchant_id, name, state, priority, rule_version,
+                              unlimited_assets, create_time, update_time)
+        VALUES (:campaign_id, :merchant_id, 'Old', 'draft', 0, 1, '{}', :now, :now)
+    )
+    INSERT INTO campaign_rule_version (campaign_id, version, rule, create_time)
+    VALUES (:campaign_id, 1, CAST(:rule AS jsonb), :now)
 """
 _ORDERS = """
     SELECT order_reference, link, identity_group_id, claim_count, interaction_generation,
@@ -288,3 +298,39 @@ async def test_a_time_that_was_yet_to_come_is_that_of_the_update(old: Old) -> No
     assert abs(datetime.now(UTC) - event_time) < timedelta(minutes=1)
     microseconds = (event_time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert key == f"11{microseconds:020d}2hash"
+
+
+async def test_rules_name_people_wallets_and_currencies_as_events_do(old: Old) -> None:
+    """A wallet in another spelling got past the list that excludes it, and would go on to."""
+
+    def rule(wallet: str, person: str, currency: str) -> dict[str, Any]:
+        def asked(field: str, value: object) -> dict[str, Any]:
+            return {"field": field, "operator": "not_in", "value": value, "value_to": None}
+
+        inner = [
+            asked("user.walletAddress", [wallet, wallet]),
+            asked("purchase.currency", currency),
+            asked("purchase.amount", {"number": "5"}),
+            asked("purchase.orderId", "Aa"),
+        ]
+        return {
+            "trigger": "purchase",
+            "conditions": {
+                "logic": "all",
+                "members": [
+                    asked("user.identityGroupId", [person]),
+                    {"group": {"logic": "any", "members": inner}},
+                    asked("attribution.source", None),
+                ],
+            },
+            "rewards": [],
+        }
+
+    person, wallet = str(uuid4()), "0x1f9840a85d5aF5bf1D1762F925BDADdC4201F984"
+    before = rule(wallet, person.upper(), "eur")
+    await old.write(_CAMPAIGN, campaign_id=uuid4(), rule=json.dumps(before))
+
+    await old.bring_up_to_date()
+
+    ((after,),) = await old.read("SELECT CAST(rule AS text) FROM campaign_rule_version")
+    assert json.loads(after) == rule(wallet.lower(), person, "EUR")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from domains.campaign.model import Recipient
 from infrastructure.database.transaction import Database
-from tests.support.books import explain, rewards_of
+from tests.support.books import explain, order_of, rewards_of
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_shop
@@ -96,3 +96,56 @@ async def test_without_a_tolerance_a_slow_clock_credits_nobody_and_says_so(
     assert credit is not None
     touched, ordered = NOON + 30 * SECOND, datetime.fromisoformat(said)
     assert credit.late == touched - ordered
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), SECOND, 4 * MINUTE])
+async def test_reports_of_a_fast_clock_that_overtake_each_other_count_as_they_are_dated(
+    database: Database, ahead: timedelta
+) -> None:
+    """A payment that was taken back a moment later would be confirmed for good, and paid."""
+    shop = await a_shop(database, a_campaign())
+    confirmed, refunded = NOON + ahead, NOON + ahead + SECOND
+    shop.flows.clock.advance(2 * SECOND)
+    await shop.report("A-1", "refunded", ordered=NOON, updated=refunded, clientId="buyer")
+    shop.flows.clock.advance(SECOND)
+    await shop.report("A-1", ordered=NOON, updated=confirmed, clientId="buyer")
+    shop.flows.clock.advance(HOUR)
+
+    await shop.work()
+
+    assert (await order_of(shop, "A-1")).state == "refunded"
+    assert await rewards_of(shop) == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), 4 * MINUTE, 2 * HOUR])
+async def test_a_report_that_is_told_again_is_no_newer_one(
+    database: Database, ahead: timedelta
+) -> None:
+    """A shop's developer who sends a report again would bring a refunded order back to life."""
+    shop = await a_shop(database, a_campaign())
+    body = shop.order_body("A-1", updated=NOON + ahead, clientId="buyer")
+    await shop.deliver(body, event_id="1")
+    shop.flows.clock.advance(MINUTE)
+    taken_back = shop.flows.clock.now + ahead
+    await shop.report("A-1", "refunded", ordered=NOON, updated=taken_back, event_id="2")
+    shop.flows.clock.advance(MINUTE)
+
+    assert (await shop.deliver(body, event_id="3")).startswith("ko: ")
+
+    shop.flows.clock.advance(HOUR)
+    await shop.work()
+    assert (await order_of(shop, "A-1")).state == "refunded"
+    assert await rewards_of(shop) == []
+
+
+async def test_a_time_that_is_yet_to_come_is_told_to_nobody(database: Database) -> None:
+    """An order would be said to have changed in the future."""
+    shop = await a_shop(database)
+    ahead = datetime.now(UTC) + MINUTE
+    shop.flows.clock.now = datetime.now(UTC)
+    await shop.report("A-1", updated=ahead)
+
+    async with database.single() as tx:
+        (found,) = await shop.flows.purchases.list_by_reference(tx, shop.merchant_id, ["A-1"])
+
+    assert found.event_time <= datetime.now(UTC)

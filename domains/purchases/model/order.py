@@ -78,9 +78,9 @@ class OrderEvent:
 
     `customer_reference` is None for a guest, `client_id` None when the order carries none, `items`
     when it says nothing of the lines. `subtotal` is what all lines come to, also those that are
-    not kept, in the same report's currency; None: it is not known. `order_time` and `event_time`
-    are never later than the delivery's receipt, and `order_time_stated` says that the shop named
-    the first. `notes` say what was left out.
+    not kept, in the same report's currency; None: it is not known. `order_time` is
+    never later than the delivery's receipt, `event_time` by a few minutes at the most, and
+    `order_time_stated` says that the shop named the first. `notes` say what was left out.
     """
 
     order_reference: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,12 @@ from domains.purchases.platforms.reading import Reader, read_object
 from domains.purchases.platforms.signatures import fault_of_base64_signature
 from vocabulary.currencies import minor_digits
 from vocabulary.exact import multiply, round_half_even, total
+
+AHEAD_MAX = timedelta(minutes=5)
+"""How far a shop's clock may be ahead of ours while its reports count in the order of its times.
+
+Taken as their receipts, two that overtake each other would count in the order in which they came.
+"""
 
 ITEMS_MAX = 1_000
 """How many lines of an order are kept."""
@@ -63,7 +69,7 @@ class CustomPlatform:
                 if value is None:
                     raise BodyUnusableError(field, "is required once the order is confirmed")
         placed = order.need_time("createdAt", latest_time=latest_time)
-        changed = order.need_time("updatedAt", latest_time=latest_time)
+        changed = order.need_time("updatedAt", latest_time=latest_time, ahead_max=AHEAD_MAX)
         # Before the lines, of whose notes there may be more than are kept.
         customer = order.take_person("customerId", characters_max=CUSTOMER_CHARACTERS_MAX)
         client = order.take_person("clientId", characters_max=CLIENT_CHARACTERS_MAX)

@@ -26,7 +26,7 @@ class ShopPlatform(Protocol):
         """What a body says of an order.
 
         Where it names no time, that is `receive_time`, when its delivery first came; a time that
-        it names later than `latest_time`, when this very body first came, is taken as that.
+        it names much later than `latest_time`, when this very body first came, is taken as that.
 
         Raises:
             BodyUnusableError: it can never be applied; names the field by its path.

@@ -169,8 +169,10 @@ class Reader:
             self.notes.add(NoteWord.ROUNDED, self.path_of(name))
         return amount
 
-    def need_time(self, name: str, *, latest_time: datetime) -> datetime | None:
-        """An instant; one that is later than the latest is the latest.
+    def need_time(
+        self, name: str, *, latest_time: datetime, ahead_max: timedelta = timedelta()
+    ) -> datetime | None:
+        """An instant; one that is later than the latest by more than it may be is the latest.
 
         RFC 3339 with its zone, from 1990 on, or seconds or milliseconds since 1970, from 2000 on,
         as a number or, if they are whole, as a text. None if it is absent or empty.
@@ -185,7 +187,7 @@ class Reader:
         if instant < earliest:
             problem = f"is {_shown(value)}, which is before the year {earliest.year}"
             raise BodyUnusableError(self.path_of(name), problem)
-        if instant > latest_time:
+        if instant > latest_time + ahead_max:
             self.notes.add(NoteWord.TAKEN_AS_RECEIPT, self.path_of(name))
             return latest_time
         # Not before: the last hours of the year 9999 have no place in UTC.

@@ -67,6 +67,13 @@ delivery = Table(
         "retry_time",
         postgresql_where=text("state = 'failed'"),
     ),
+    # Serves find_shop(): has this very body come before, with a time that was yet to come?
+    Index(
+        "ix_delivery_ahead",
+        "merchant_id",
+        text("sha256(body)"),
+        postgresql_where=text("""notes @> '[{"word": "taken_as_receipt"}]'"""),
+    ),
     # Serves forget_old().
     Index("ix_delivery_receive_time", "receive_time"),
 )

@@ -76,7 +76,8 @@ class IdentityServiceServicer:
 
         Errors:
         - NOT_FOUND, NODE_NOT_FOUND: nobody has been seen with this identifier.
-        - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+        - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+        nobody's, like zero.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,7 +102,8 @@ class IdentityServiceServicer:
         - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
         - ALREADY_EXISTS, WALLET_CONFLICT: the group has another wallet.
         - ALREADY_EXISTS, WALLET_TAKEN: the wallet belongs to another group.
-        - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+        - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+        nobody's, like zero.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class IdentityServiceStub:
 
     Errors:
       - NOT_FOUND, NODE_NOT_FOUND: nobody has been seen with this identifier.
-      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+        nobody's, like zero.
     """
     ListIdentityNodes: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListIdentityNodesRequest, _identity_pb2.ListIdentityNodesResponse]
     """Lists the browsers and the wallet of one group, oldest first.
@@ -61,7 +62,8 @@ class IdentityServiceStub:
       - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
       - ALREADY_EXISTS, WALLET_CONFLICT: the group has another wallet.
       - ALREADY_EXISTS, WALLET_TAKEN: the wallet belongs to another group.
-      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+        nobody's, like zero.
     """
 
 @_typing.type_check_only
@@ -80,7 +82,8 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Errors:
       - NOT_FOUND, NODE_NOT_FOUND: nobody has been seen with this identifier.
-      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+        nobody's, like zero.
     """
     ListIdentityNodes: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListIdentityNodesRequest, _identity_pb2.ListIdentityNodesResponse]  # type: ignore[assignment]
     """Lists the browsers and the wallet of one group, oldest first.
@@ -97,7 +100,8 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
       - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
       - ALREADY_EXISTS, WALLET_CONFLICT: the group has another wallet.
       - ALREADY_EXISTS, WALLET_TAKEN: the wallet belongs to another group.
-      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+      - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+        nobody's, like zero.
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -125,7 +129,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, NODE_NOT_FOUND: nobody has been seen with this identifier.
-          - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+          - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+            nobody's, like zero.
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +159,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
           - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
           - ALREADY_EXISTS, WALLET_CONFLICT: the group has another wallet.
           - ALREADY_EXISTS, WALLET_TAKEN: the wallet belongs to another group.
-          - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+          - INVALID_ARGUMENT, WALLET_ADDRESS_INVALID: the EIP-55 checksum is wrong, or the address is
+            nobody's, like zero.
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -71,7 +71,8 @@ class TrackArrivalRequest(_message.Message):
     """At which merchant. A UUID."""
     referrer_wallet_address: _builtins.str
     """The wallet of the person who shared the link: `0x` and 40 hexadecimal digits, all lower
-    case or with a correct EIP-55 checksum. Anything else of up to 128 characters is passed over.
+    case or with a correct EIP-55 checksum. Anything else of up to 128 characters is passed over, and
+    so is an address that is nobody's, like zero.
     """
     referrer_client_id: _builtins.str
     """The client id of the person who shared the link, up to 128 characters. Used when the wallet

@@ -79,10 +79,11 @@ class PurchaseWebhookServiceServicer:
         of up to 100 digits is rounded to four digits more than the currency has: what is behind
         them, programs make of a sum.
         - `createdAt`, `updatedAt`: RFC 3339 with seconds and a zone, from the year 1990 on, or
-        seconds or milliseconds since 1970, from the year 2000 to 2100. What lies after the receipt is taken as the
-        receipt. They default to the time at which the delivery was received first, also if it
-        failed then and is sent again. Reports of one order count in the order of `updatedAt`, so
-        name it.
+        seconds or milliseconds since 1970, from the year 2000 to 2100. What lies after the receipt
+        is taken as the time at which this body was received first. They default to the time at
+        which the delivery was received first, also if it failed then and is sent again. Reports
+        of one order count in the order of `updatedAt`, so name it; there up to 5 minutes after
+        the receipt are taken as a clock that is fast.
 
         Everything else is taken as far as it goes; the delivery's `notes` say what was left out.
 
