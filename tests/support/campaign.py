@@ -39,9 +39,9 @@ from domains.campaign.model import (
     Trigger,
     decide,
 )
-from domains.campaign.model.fields import EVENT_FIELDS, LISTED, PRESENCE, FieldType
+from domains.campaign.model.fields import EVENT_FIELDS, LISTED, PRESENCE, SOURCES, FieldType
 from domains.campaign.model.rule import Operand, Scalar
-from domains.campaign.model.values import RANGES, SOURCES, to_form
+from domains.campaign.model.values import RANGES, to_form
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import token_unit
 from vocabulary.ids import BudgetItemId, CampaignId, ExchangeRateId, IdentityGroupId, MerchantId
@@ -266,7 +266,7 @@ def conditions(draw: st.DrawFn, *, has_purchase: bool = True) -> Condition:
     known = draw(
         st.sampled_from([each for each in EVENT_FIELDS if has_purchase or not each.of_purchase])
     )
-    index = str(draw(st.integers(min_value=0, max_value=9999)))
+    index = str(draw(st.integers(min_value=0, max_value=999)))
     field = ".".join(index if part == "N" else part for part in known.path.split("."))
     operator = draw(st.sampled_from(sorted(known.type.operators)))
     if operator in PRESENCE:

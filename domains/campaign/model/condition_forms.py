@@ -54,9 +54,10 @@ def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGro
         )
     formed = _group(group, path, trigger)
     for place, condition in conditions_of(formed, f"{path}.conditions"):
-        _check_possible(ConditionGroup(members=(condition,)), place)
-    if formed.members or not can_match(formed):
-        _check_possible(formed, path)
+        _check_possible(ConditionGroup(members=(condition,)), place, trigger)
+    _check_groups(formed, path, trigger)
+    if formed.members or not can_match(formed, trigger):
+        _check_possible(formed, path, trigger)
     return formed
 
 
@@ -68,10 +69,21 @@ def _check_depth(group: ConditionGroup, path: str, depth: int) -> None:
             _check_depth(member, f"{path}.conditions[{index}].group", depth + 1)
 
 
-def _check_possible(group: ConditionGroup, path: str) -> None:
-    if not can_match(group):
+def _check_groups(group: ConditionGroup, path: str, trigger: Trigger) -> None:
+    """The groups in a group, the innermost first: each says something."""
+    for index, member in enumerate(group.members):
+        if isinstance(member, ConditionGroup):
+            inner = f"{path}.conditions[{index}].group"
+            if not member.members:
+                raise RuleInvalidError(inner, "has no conditions: leave it out")
+            _check_groups(member, inner, trigger)
+            _check_possible(member, inner, trigger)
+
+
+def _check_possible(group: ConditionGroup, path: str, trigger: Trigger) -> None:
+    if not can_match(group, trigger):
         raise RuleInvalidError(path, "can never hold: no event is like that")
-    if not can_fail(group):
+    if not can_fail(group, trigger):
         raise RuleInvalidError(path, "holds for every event: leave it out")
 
 
@@ -96,6 +108,8 @@ def _condition(condition: Condition, path: str, trigger: Trigger) -> Condition:
     if operator in PRESENCE:
         return condition
     value = _operand(known.type, condition.value, f"{path}.value")
+    if known.type is FieldType.TEXT:
+        _check_texts(value, condition.value_to, known, path)
     if operator in PART and value == "":
         raise RuleInvalidError(f"{path}.value", "must not be empty: every text has it")
     if operator is not Operator.BETWEEN:
@@ -103,6 +117,23 @@ def _condition(condition: Condition, path: str, trigger: Trigger) -> Condition:
     value_to = _scalar(known.type, condition.value_to, f"{path}.value_to")
     _check_range(value, value_to, path)
     return replace(condition, value=value, value_to=value_to)
+
+
+def _check_texts(value: Operand, value_to: Scalar, known: EventField, path: str) -> None:
+    """Texts that the field can be: one that is empty is missing."""
+    values = value if isinstance(value, tuple) else (value,)
+    for each in (*values, value_to):
+        if each == "":
+            raise RuleInvalidError(
+                f"{path}.value",
+                f"must not be empty: {known.path} never is. Whether it is missing is asked by "
+                "OPERATOR_EXISTS and OPERATOR_NOT_EXISTS",
+            )
+        if isinstance(each, str) and len(each) > known.characters_max:
+            raise RuleInvalidError(
+                f"{path}.value",
+                f"must not be longer than {known.characters_max} characters: {known.path} never is",
+            )
 
 
 def _field_of(condition: Condition, path: str, trigger: Trigger) -> EventField:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.campaign.model.rule import Operator
+from domains.campaign.model.rule import Operator, Trigger
 
 PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
 LISTED = frozenset({Operator.IN, Operator.NOT_IN})
@@ -51,20 +52,27 @@ class FieldType(StrEnum):
 class EventField:
     """A path that conditions may ask about. `N` stands for the number of a line, from 0.
 
-    `is_always_there` says that every event that can have it has it.
+    `is_always_there` says that every event that can have it has it; `words` are the only ones that
+    it can be, if there are any; a text has up to `characters_max`.
     """
 
     path: str
     type: FieldType
     is_always_there: bool = False
+    words: Sequence[str] = ()
+    characters_max: int = 255
 
     @property
     def of_purchase(self) -> bool:
         return self.path.startswith("purchase.")
 
     def matches(self, path: str) -> bool:
-        pattern = re.escape(self.path).replace("N", r"(0|[1-9][0-9]{0,3})")
+        pattern = re.escape(self.path).replace("N", r"(0|[1-9][0-9]{0,2})")
         return re.fullmatch(pattern, path) is not None
+
+
+SOURCES = ("referral_link", "paid_ad", "direct")
+"""What `attribution.source` can be."""
 
 
 def _always(path: str, kind: FieldType) -> EventField:
@@ -83,11 +91,11 @@ EVENT_FIELDS = (
     _always("purchase.items", FieldType.LIST),
     _always("purchase.items.length", FieldType.COUNT),
     _sometimes("purchase.items.N.productId", FieldType.TEXT),
-    _sometimes("purchase.items.N.name", FieldType.TEXT),
+    EventField(path="purchase.items.N.name", type=FieldType.TEXT, characters_max=500),
     _sometimes("purchase.items.N.quantity", FieldType.QUANTITY),
     _sometimes("purchase.items.N.unitPrice", FieldType.NUMBER),
     _sometimes("purchase.items.N.totalPrice", FieldType.NUMBER),
-    _sometimes("attribution.source", FieldType.SOURCE),
+    EventField(path="attribution.source", type=FieldType.SOURCE, words=SOURCES),
     _sometimes("attribution.touchpointId", FieldType.UUID),
     _sometimes("attribution.referrerIdentityGroupId", FieldType.UUID),
     _sometimes("attribution.utmSource", FieldType.TEXT),
@@ -105,6 +113,27 @@ EVENT_FIELDS = (
 """Every path that an event can have. Rules may ask about these and no others."""
 
 
-def field_at(path: str) -> EventField | None:
-    """The field that a condition's path names."""
-    return next((each for each in EVENT_FIELDS if each.matches(path)), None)
+# Whoever was brought by a person was so by a link of theirs.
+_REFERRER = EventField(
+    path="attribution.referrerIdentityGroupId", type=FieldType.UUID, is_always_there=True
+)
+_SETTLED = {
+    Trigger.REFERRAL: (_REFERRER,),
+    Trigger.REFERRAL_PURCHASE: (
+        _REFERRER,
+        _always("attribution.touchpointId", FieldType.UUID),
+        EventField(
+            path="attribution.source",
+            type=FieldType.SOURCE,
+            is_always_there=True,
+            words=("referral_link",),
+        ),
+    ),
+}
+"""What more is known of the fields of the events that a trigger is about."""
+
+
+def field_at(path: str, trigger: Trigger = Trigger.PURCHASE) -> EventField | None:
+    """The field that a condition's path names, in the events that a trigger is about."""
+    fields = (*_SETTLED.get(trigger, ()), *EVENT_FIELDS)
+    return next((each for each in fields if each.matches(path)), None)

@@ -21,9 +21,9 @@ from uuid import UUID
 from domains.campaign.model.comparing import MISSING
 from domains.campaign.model.condition import is_met
 from domains.campaign.model.fields import EventField, FieldType, field_at
-from domains.campaign.model.rule import Condition, ConditionGroup, Logic, conditions_of
+from domains.campaign.model.rule import Condition, ConditionGroup, Logic, Trigger, conditions_of
 from domains.campaign.model.texts import Asked, texts_may_meet
-from domains.campaign.model.values import RANGES, SOURCES, YEAR_MIN
+from domains.campaign.model.values import RANGES, YEAR_MIN
 from vocabulary.exact import multiply, total
 
 STEPS_MAX = 5_000
@@ -42,19 +42,25 @@ _OTHERS = 2
 Node = Condition | ConditionGroup
 
 
-def can_match(group: ConditionGroup) -> bool:
-    """Whether some event meets the conditions; True if that would take too long to find out."""
-    return _can_be(group, is_wanted=True)
+def can_match(group: ConditionGroup, trigger: Trigger = Trigger.PURCHASE) -> bool:
+    """Whether some event of a trigger meets the conditions.
+
+    True if that would take too long to find out.
+    """
+    return _can_be(group, trigger, is_wanted=True)
 
 
-def can_fail(group: ConditionGroup) -> bool:
-    """Whether some event does not meet them; True if that would take too long to find out."""
-    return _can_be(group, is_wanted=False)
+def can_fail(group: ConditionGroup, trigger: Trigger = Trigger.PURCHASE) -> bool:
+    """Whether some event of a trigger does not meet them.
+
+    True if that would take too long to find out.
+    """
+    return _can_be(group, trigger, is_wanted=False)
 
 
-def _can_be(group: ConditionGroup, *, is_wanted: bool) -> bool:
+def _can_be(group: ConditionGroup, trigger: Trigger, *, is_wanted: bool) -> bool:
     try:
-        return _Search.over(group).holds(group, is_wanted=is_wanted)
+        return _Search.over(group, trigger).holds(group, is_wanted=is_wanted)
     except _TooLongError:
         return True
 
@@ -74,7 +80,7 @@ def candidates(known: EventField, asked: Iterable[Condition]) -> Sequence[object
         case FieldType.LIST:
             some = [()]
         case FieldType.SOURCE:
-            some = SOURCES
+            some = known.words
         case FieldType.AMOUNT | FieldType.NUMBER:
             numbers = sorted(each for each in named if isinstance(each, Decimal))
             some = _around(numbers, is_negative_allowed=known.type is FieldType.NUMBER)
@@ -147,7 +153,7 @@ class _Search:
     steps_left: int = field(default=STEPS_MAX)
 
     @classmethod
-    def over(cls, group: ConditionGroup) -> _Search:
+    def over(cls, group: ConditionGroup, trigger: Trigger) -> _Search:
         """A search over a group.
 
         Raises:
@@ -161,7 +167,7 @@ class _Search:
         types: dict[str, EventField] = {}
         left = COMPARISONS_MAX
         for path, some in asked.items():
-            known = field_at(path)
+            known = field_at(path, trigger)
             assert known is not None, path
             types[path] = known
             if known.type is FieldType.TEXT:

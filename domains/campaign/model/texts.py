@@ -60,6 +60,10 @@ def _named(asked: Iterable[Asked]) -> Sequence[object] | None:
     return None
 
 
+_BEFORE = frozenset({(Operator.LT, True), (Operator.GTE, False)})
+"""Questions whose value itself is too much."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Bounds:
     """How a text must begin and end, what it must contain, and between which texts it lies."""
@@ -70,6 +74,7 @@ class _Bounds:
     never: list[Condition]
     low: str = ""
     high: str | None = None
+    never_from: str | None = None
 
     @classmethod
     def of(cls, asked: Iterable[Asked]) -> _Bounds:
@@ -95,6 +100,9 @@ class _Bounds:
                 self.low = max(self.low, value)
             case (Operator.LT | Operator.LTE, True) | (Operator.GT | Operator.GTE, False):
                 self._lower(value)
+                if (condition.operator, is_wanted) in _BEFORE:
+                    known = self.never_from
+                    self.never_from = value if known is None else min(known, value)
             case Operator.BETWEEN, True:
                 self.low = max(self.low, value)
                 self._lower(str(condition.value_to))
@@ -112,6 +120,8 @@ class _Bounds:
         if not all(ending.endswith(each) for each in self.endings):
             return False
         if self.high is not None and (self.low > self.high or beginning > self.high):
+            return False
+        if self.never_from is not None and beginning >= self.never_from:
             return False
         if beginning < self.low and not self.low.startswith(beginning):
             return False

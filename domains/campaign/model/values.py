@@ -11,15 +11,14 @@ from functools import partial
 from uuid import UUID
 
 from domains.campaign.model.comparing import DIGITS_MAX, NUMBER, to_number
-from domains.campaign.model.fields import FieldType
+from domains.campaign.model.fields import SOURCES, FieldType
 from domains.campaign.model.rule import Scalar
 from vocabulary.addresses import normalize_address
-from vocabulary.exact import plain
-
-SOURCES = ("referral_link", "paid_ad", "direct")
-"""What `attribution.source` can be."""
+from vocabulary.exact import plain, scale
 
 TEXT_CHARACTERS_MAX = 500
+AMOUNT_DIGITS_MAX = 20
+_AMOUNT_LIMIT = scale(Decimal(1), AMOUNT_DIGITS_MAX)
 YEAR_MIN = 2000
 _WHOLE_FLOAT_MAX = 2**53
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
@@ -74,6 +73,11 @@ def _amount(value: Scalar) -> Decimal:
     number = _number(value)
     if number < 0:
         raise ValueRefusedError("must not be negative: no order's total is")
+    if number >= _AMOUNT_LIMIT:
+        raise ValueRefusedError(
+            f"must not have more than {AMOUNT_DIGITS_MAX} digits before the point: no order's total"
+            " has"
+        )
     return number
 
 

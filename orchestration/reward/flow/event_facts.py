@@ -290,7 +290,11 @@ def _purchase_context(purchase: Purchase) -> dict[str, object]:
 
 
 def _line_context(item: OrderItem) -> dict[str, object]:
-    context: dict[str, object] = {"productId": item.product_reference, "name": item.name}
+    context: dict[str, object] = {}
+    if item.product_reference:
+        context["productId"] = item.product_reference
+    if item.name:
+        context["name"] = item.name
     if item.quantity is not None:
         context["quantity"] = Decimal(item.quantity)
     if item.price is not None:

@@ -252,8 +252,8 @@ class ConditionGroup(_message.Message):
     """How the members make one answer. Default LOGIC_ALL."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConditionNode]:
-        """The members, up to 50. An empty list is true under LOGIC_ALL and LOGIC_NONE, false under
-        LOGIC_ANY.
+        """The members, up to 50; a group in a group has at least one. Without any, the rule's own group
+        asks for nothing under LOGIC_ALL and LOGIC_NONE, and is refused under LOGIC_ANY.
         """
 
     def __init__(
@@ -313,8 +313,8 @@ class Condition(_message.Message):
     A field that is missing satisfies OPERATOR_NEQ, OPERATOR_NOT_IN and OPERATOR_NOT_EXISTS and
     no other operator. Numbers compare by their exact decimal value, texts by code point.
 
-    A condition that no event can meet, or that every event meets, is refused, and so are
-    conditions that exclude each other.
+    A condition or a group that no event of the trigger can meet, or that every one meets, is
+    refused, and so are conditions that exclude each other.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -332,7 +332,8 @@ class Condition(_message.Message):
     """The question."""
     @_builtins.property
     def value(self) -> _struct_pb2.Value:
-        """What the field is held against, of the field's type: a text of up to 500 characters or a
+        """What the field is held against, of the field's type: a text of 1 to 500 characters, up to
+        255 for all texts but a line's name, or a
         number of up to 40 digits before and after the point; a list of 1 to 1,000 of them for
         OPERATOR_IN and OPERATOR_NOT_IN. Send amounts as text. Left out, or null, for OPERATOR_EXISTS
         and OPERATOR_NOT_EXISTS; for all others null, truth values, objects and lists in lists are
