@@ -332,12 +332,11 @@ class Condition(_message.Message):
     """The question."""
     @_builtins.property
     def value(self) -> _struct_pb2.Value:
-        """What the field is held against, of the field's type: a text of 1 to 500 characters, up to
-        255 for all texts but a line's name, or a
-        number of up to 40 digits before and after the point; a list of 1 to 1,000 of them for
-        OPERATOR_IN and OPERATOR_NOT_IN. Send amounts as text. Left out, or null, for OPERATOR_EXISTS
-        and OPERATOR_NOT_EXISTS; for all others null, truth values, objects and lists in lists are
-        refused.
+        """What the field is held against, of the field's type: a text of 1 to 500 characters, up to 255
+        for all texts but a line's name, or a number of up to 40 digits before and after the point; a
+        list of 1 to 1,000 of them for OPERATOR_IN and OPERATOR_NOT_IN. Send amounts as text. Left out,
+        or null, for OPERATOR_EXISTS and OPERATOR_NOT_EXISTS; for all others null, truth values,
+        objects and lists in lists are refused.
         """
 
     @_builtins.property
