@@ -15,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 from buf.validate import validate_pb2
 from domains.campaign.model import comparing, condition_forms, values
 from domains.purchases.model import note
-from domains.purchases.platforms import custom, reading
+from domains.purchases.platforms import custom, literals, reading
 from orchestration.purchase_linking import servicer as linking
 from server.interception.caller import CLIENT_ID_CHARACTERS_MAX
 from tests.support.contract import comments, fields
@@ -43,12 +43,12 @@ IN_CODE = {
     "guerdon.orchestration.v1.ClaimPurchaseRequest": [CLIENT_ID_CHARACTERS_MAX],
     CUSTOM_ORDER: [
         reading.REFERENCE_CHARACTERS_MAX,
-        reading.NUMBER_DIGITS_MAX,
+        literals.NUMBER_DIGITS_MAX,
         reading.WHOLE_DIGITS_MAX,
         reading.DECIMALS_MAX,
-        reading.EARLIEST.year,
-        reading.EARLIEST_NUMBER.year,
-        reading.LATEST_NUMBER.year,
+        literals.EARLIEST.year,
+        literals.EARLIEST_NUMBER.year,
+        literals.LATEST_NUMBER.year,
         custom.AHEAD_MAX // timedelta(minutes=1),
         custom.TOKEN_CHARACTERS_MAX,
         custom.CUSTOMER_CHARACTERS_MAX,
@@ -144,4 +144,4 @@ def test_a_report_s_limits_are_those_that_its_comment_states() -> None:
     stated = numbers_in(comments()[CUSTOM_ORDER].partition("What decides")[2].partition("Who ")[0])
     said_otherwise = {1, 0, 3339, 1970}
     assert stated - said_otherwise <= known
-    assert datetime(1990, 1, 1, tzinfo=UTC) == reading.EARLIEST
+    assert datetime(1990, 1, 1, tzinfo=UTC) == literals.EARLIEST

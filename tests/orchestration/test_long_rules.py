@@ -12,7 +12,7 @@ from tests.support.shop import a_shop
 
 BEAT_SECONDS = 0.02
 LATE_SECONDS_MAX = 0.5
-CAMPAIGNS, GROUPS, CONDITIONS, LISTED = 12, 4, 49, 100
+CAMPAIGNS, GROUPS, CONDITIONS, LISTED = 12, 4, 49, 25
 ORDERS = 40
 LINE = {"productId": "mug", "quantity": 1, "price": "1.00"}
 

@@ -23,7 +23,7 @@ async def test_an_order_is_never_placed_in_the_future(database: Database) -> Non
     for future in ("2025-03-01T12:00:01Z", "9999-12-31T23:59:59-11:59"):
         await shop.report(future, createdAt=future, updatedAt=future)
         order = await order_of(shop, future)
-        assert (order.order_time, order.event_time, order.report_time) == (NOON, NOON, NOON)
+        assert (order.order_time, order.event_time, order.first_report_time) == (NOON, NOON, NOON)
 
 
 # A report that is dated ahead is of its receipt, so none is here.
@@ -112,7 +112,7 @@ async def test_an_older_report_that_says_more_is_no_ignored_one(database: Databa
     assert sorted(states) == ["applied", "applied", "ignored"]
 
 
-@pytest.mark.parametrize("number", ["1e41", "1e999999999", "1e-41", "1e999999999999", "-1", "1e3"])
+@pytest.mark.parametrize("number", ["1e41", "1e999999999", "1e-101", "1e999999999999", "-1", "1e3"])
 async def test_a_number_with_a_huge_exponent_costs_nothing(database: Database, number: str) -> None:
     """Ninety bytes of a shop would fill the memory of the server."""
     shop = await a_shop(database)

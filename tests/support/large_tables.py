@@ -167,15 +167,15 @@ _SCRIPT = (
     FROM {_N}""",
     f"""
     INSERT INTO delivery (merchant_id, delivery_id, platform, event_reference, headers, body,
-                          state, receive_time)
-    SELECT {_SHOP}, {_id("delivery")}, 'custom', 'event ' || n, '{{}}', '', 'applied', {_AT}
+                          state, receive_time, body_time)
+    SELECT {_SHOP}, {_id("delivery")}, 'custom', 'event ' || n, '{{}}', '', 'applied', {_AT}, {_AT}
     FROM {_N}""",
     # Of one shop many failed, of many shops one did.
     f"""
     INSERT INTO delivery (merchant_id, delivery_id, platform, event_reference, headers, body,
-                          state, receive_time, retry_time)
+                          state, receive_time, body_time, retry_time)
     SELECT whose.shop, md5(whose.name || n)::uuid, 'custom', 'failed ' || n, '{{}}', '', 'failed',
-           {_AT}, {_AT}
+           {_AT}, {_AT}, {_AT}
     FROM {_N}, LATERAL (
         VALUES ('one', {_SHOP}), ('many', {_id("merchant", "n + 1")})
     ) AS whose (name, shop)""",

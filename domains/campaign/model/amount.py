@@ -39,6 +39,19 @@ def fixed(amount: FixedAmount, unit: Unit) -> int:
     return unit.to_base_units(amount.amount)
 
 
+def goods(total: Decimal, subtotal: Decimal | None, *, has_lines: bool) -> Decimal:
+    """What the lines of an order come to; of one without lines its total.
+
+    Raises:
+        AmountError: that is not known.
+    """
+    if subtotal is None and has_lines:
+        message = "it is not known what the order's lines come to"
+        raise AmountError(message)
+    # Discounts may be lines, and come to more than all others.
+    return max(total if subtotal is None else subtotal, Decimal(0))
+
+
 def percentage(amount: PercentageAmount, *, base: Decimal, rate: Decimal, unit: Unit) -> int:
     """A part of `base`, converted with `rate` whole units for one of its currency.
 

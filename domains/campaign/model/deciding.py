@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from domains.campaign.model.amount import AmountError, fixed, percentage, split
+from domains.campaign.model.amount import AmountError, fixed, goods, percentage, split
 from domains.campaign.model.budget import BudgetState, Charge, Refused, WindowKey
 from domains.campaign.model.campaign import Campaign, CampaignState
 from domains.campaign.model.condition import first_failure
@@ -244,12 +244,7 @@ def _amount(
                 raise AmountError(message)
             base = purchase.amount
             if definition.amount.percent_of is PercentOf.PURCHASE_SUBTOTAL:
-                if purchase.subtotal is None and purchase.has_lines:
-                    message = "it is not known what the order's lines come to"
-                    raise AmountError(message)
-                base = purchase.subtotal if purchase.subtotal is not None else base
-                # Discounts may be lines, and come to more than all others.
-                base = max(base, Decimal(0))
+                base = goods(base, purchase.subtotal, has_lines=purchase.has_lines)
             rate = _rate(Pair(base=purchase.currency, quote=peg_currency), facts.rates, rates)
             return percentage(definition.amount, base=base, rate=rate, unit=unit)
 

@@ -13,44 +13,24 @@ from typing import Any, TypeVar
 
 from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model.note import Notes, NoteWord
-from vocabulary.exact import floor, round_half_even, scale
+from domains.purchases.platforms.literals import (
+    NUMBER_DIGITS_MAX,
+    TIME,
+    digits_of,
+    earliest_of,
+    instant_of,
+)
+from vocabulary.exact import round_half_even
 from vocabulary.nobody import is_absent, is_nobody
 
 REFERENCE_CHARACTERS_MAX = 255
 WHOLE_DIGITS_MAX = 20
 DECIMALS_MAX = 12
-NUMBER_DIGITS_MAX = 100
-"""PHP may print all digits of a float: up to 70 of an amount."""
-
 SHOWN_CHARACTERS_MAX = 40
 """How much of a value a refusal shows."""
 
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""No shop of the web is older; the time that programs print for none is."""
-
-EARLIEST_NUMBER = datetime(2000, 1, 1, tzinfo=UTC)
-"""A number of seconds that is less is another number, or the digits of a date."""
-
-LATEST_NUMBER = datetime(2100, 1, 1, tzinfo=UTC)
-"""What is more is another number as well: `20261125101531` would be the year 2612."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM = 10**11
-"""As seconds this is the year 5138, as milliseconds 1973: what is larger counts milliseconds."""
-
-_EPOCH_MAX = (LATEST_NUMBER - _EPOCH) // timedelta(milliseconds=1)
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
-_WHOLE = re.compile(r"[0-9]{1,15}")
-_RFC_3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,12}))?"
-    r"(?:([Zz])|([+-][0-9]{2}:[0-9]{2}))"
-)
 Word = TypeVar("Word", bound=StrEnum)
-
-_TIME = (
-    "RFC 3339 with seconds and a zone, as in 2026-01-08T10:15:31+01:00 or 2026-01-08T09:15:31Z, "
-    "or seconds or milliseconds since 1970"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +160,10 @@ class Reader:
         value = self.document.get(name)
         if value is None or value == "":
             return None
-        instant = _instant(value)
+        instant = instant_of(value)
         if instant is None:
-            raise self._refusal(name, _shown(value), _TIME)
-        earliest = EARLIEST if _is_rfc_3339(value) else EARLIEST_NUMBER
+            raise self._refusal(name, _shown(value), TIME)
+        earliest = earliest_of(value)
         if instant < earliest:
             problem = f"is {_shown(value)}, which is before the year {earliest.year}"
             raise BodyUnusableError(self.path_of(name), problem)
@@ -262,7 +242,7 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             return None
         number = Decimal(value)
-        return number if _digits_of(number) is not None else None
+        return number if digits_of(number) is not None else None
 
     def is_given(self, name: str) -> bool:
         """Whether it is there at all: null and an empty text are as if it were not."""
@@ -287,7 +267,7 @@ def _reference(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
     number = Decimal(value)
-    if _digits_of(number) is None or number != number.to_integral_value():
+    if digits_of(number) is None or number != number.to_integral_value():
         return None
     return str(int(number))
 
@@ -305,7 +285,7 @@ def _money(value: Any, *, minor_digits: int) -> tuple[str, Decimal | None]:
     text = value
     if is_number:
         number = Decimal(value)
-        text = _digits_of(number)
+        text = digits_of(number)
         if text is not None:
             kept = round_half_even(number, minor_digits + 4)
             rounded = kept != number
@@ -320,47 +300,6 @@ def _money(value: Any, *, minor_digits: int) -> tuple[str, Decimal | None]:
         most = f"{DECIMALS_MAX} are the most in a text"
         return f"is {_shown(value)}, with {len(decimals)} digits after the point; {most}", None
     return "rounded" if rounded else "", Decimal(text)
-
-
-def _digits_of(number: Decimal) -> str | None:
-    """A number without an exponent, or None: of `1e999999999` the digits fill the memory."""
-    digits, exponent = number.as_tuple()[1:]
-    if not isinstance(exponent, int) or max(len(digits), abs(exponent)) > NUMBER_DIGITS_MAX:
-        return None
-    return format(number, "f")
-
-
-def _instant(value: Any) -> datetime | None:
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return _from_epoch(Decimal(value))
-    if not isinstance(value, str):
-        return None
-    if _WHOLE.fullmatch(value):
-        return _from_epoch(Decimal(value))
-    match = _RFC_3339.fullmatch(value)
-    if match is None:
-        return None
-    date, clock, fraction, _, offset = match.groups()
-    is_leap = clock.endswith(":60")
-    if is_leap:
-        clock = f"{clock[:-2]}59"
-    microseconds = f"{fraction or '':0<6}"[:6]
-    try:
-        instant = datetime.fromisoformat(f"{date}T{clock}.{microseconds}{offset or '+00:00'}")
-        return instant + timedelta(seconds=1) if is_leap else instant
-    except (ValueError, OverflowError):
-        return None
-
-
-def _is_rfc_3339(value: Any) -> bool:
-    return isinstance(value, str) and _RFC_3339.fullmatch(value) is not None
-
-
-def _from_epoch(number: Decimal) -> datetime | None:
-    if _digits_of(number) is None or not 0 <= number < _EPOCH_MAX:
-        return None
-    exponent = 3 if number >= _MILLISECONDS_FROM else 6
-    return _EPOCH + timedelta(microseconds=floor(scale(number, exponent)))
 
 
 def _decimal(digits: str) -> Decimal | NotANumber:

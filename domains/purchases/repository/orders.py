@@ -20,8 +20,7 @@ SUBTOTAL = """CASE WHEN COALESCE(items_currency, currency) IS NOT DISTINCT FROM 
 """The lines may be of another report than the total, and in another currency."""
 
 PURCHASE_COLUMNS = f"""merchant_id, order_reference, purchase_id, customer_reference, state, total,
-    currency, items, {SUBTOTAL}, identity_group_id, link, generation, order_time,
-    LEAST(event_time, now()) AS event_time,
+    currency, items, {SUBTOTAL}, identity_group_id, link, generation, order_time, event_time,
     COALESCE(fixed_report_time, first_report_time) AS report_time"""
 _PURCHASE = f"SELECT {PURCHASE_COLUMNS} FROM shop_order"
 _FIND = text(

@@ -167,7 +167,9 @@ class Purchase(_message.Message):
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the order came to stand where it stands, as the shop says."""
+        """When the order came to stand where it stands, as the shop says: up to 5 minutes after the
+        receipt, if its clock is fast.
+        """
 
     def __init__(
         self,
