@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.schema import MIGRATIONS, migrate
@@ -93,7 +94,8 @@ class Old:
             await connection.execute(text(statement), {**self.known, **parameters})
 
     async def order(self, name: str, link: str, person: UUID, *, generation: int = 1) -> UUID:
-        purchase_id = uuid4()
+        # The time is a part of it.
+        purchase_id = uuid7()
         await self.write(
             _ORDER,
             order=name,

@@ -134,7 +134,7 @@ REQUESTS: dict[str, HotStatement] = {
         indexes={
             "merchant": "pk_merchant",
             "merchant_webhook": "pk_merchant_webhook",
-            "delivery": "uq_delivery_event",
+            "delivery": "uq_delivery_event, ix_delivery_ahead",
         },
     ),
     "shop by product": HotStatement(
@@ -144,7 +144,7 @@ REQUESTS: dict[str, HotStatement] = {
         indexes={
             "merchant": "uq_merchant_product_id",
             "merchant_webhook": "pk_merchant_webhook",
-            "delivery": "uq_delivery_event",
+            "delivery": "uq_delivery_event, ix_delivery_ahead",
         },
     ),
     "first report": HotStatement(call=lambda tx: _apply(tx, "new order"), indexes=_REPORT),
