@@ -110,7 +110,11 @@ class Credit:
     early_touch_time: datetime | None = None
 
 
+LANDING_URL_CHARACTERS_MAX = 2_048
+"""How much of the address of a page is kept."""
+
 UTM_CHARACTERS_MAX = 255
+"""How much of each parameter is kept."""
 
 
 def utm_of(said: Utm, landing_url: str) -> Utm:
@@ -119,11 +123,11 @@ def utm_of(said: Utm, landing_url: str) -> Utm:
         query = urlsplit(landing_url).query
     except ValueError:
         # It is no address; nothing stands in it.
-        return said
+        query = ""
     marks = dict(reversed(parse_qsl(query.replace("%00", ""))))
     return Utm(
         **{
-            name: value or marks.get(f"utm_{name}", "").replace("\0", "")[:UTM_CHARACTERS_MAX]
+            name: (value or marks.get(f"utm_{name}", "").replace("\0", ""))[:UTM_CHARACTERS_MAX]
             for name, value in asdict(said).items()
         }
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domains.attribution.model import Utm, source_of, utm_of
+from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, Utm, source_of, utm_of
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.arrival.statements import (
@@ -125,7 +125,7 @@ class ArrivalOrchestrator:
             referrer_client_id=client_id,
             referrer_merchant_id=arrival.referrer_merchant_id or arrival.merchant_id,
             source=source_of(utm),
-            landing_url=arrival.landing_url,
+            landing_url=arrival.landing_url[:LANDING_URL_CHARACTERS_MAX],
             utm=None if utm == Utm() else asdict(utm),
             event_time=event_time,
             now=now,

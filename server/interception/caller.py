@@ -65,12 +65,12 @@ class CallerProof:
         if CallerKind.SHOP in method.callers:
             return Caller(kind=CallerKind.SHOP)
         service = self._service(call)
+        if service is not None and service.kind in method.callers:
+            return service
         visitor = self._visitor(call)
-        candidates = [caller for caller in (service, visitor) if caller is not None]
-        for caller in candidates:
-            if caller.kind in method.callers:
-                return caller
-        return candidates[0] if candidates else None
+        if visitor is not None and visitor.kind in method.callers:
+            return visitor
+        return service or visitor
 
     def _service(self, call: Call) -> Caller | None:
         token = call.header("x-service-auth")
@@ -79,19 +79,23 @@ class CallerProof:
         return None
 
     def _visitor(self, call: Call) -> Caller | None:
+        """Whom the first header with a client id names; a faulty one is refused if none does."""
+        violations: list[Violation] = []
         for header in self._client_id_headers:
             client_id = call.header(header)
             if not client_id:
                 continue
             fault = _fault_of(client_id)
-            if fault is not None:
-                raise Refusal(
-                    code=grpc.StatusCode.INVALID_ARGUMENT,
-                    reason="REQUEST_INVALID",
-                    message=f"{header} {fault}.",
-                    violations=[Violation(path=header, description=fault)],
-                )
-            return Caller(kind=CallerKind.VISITOR, client_id=client_id)
+            if fault is None:
+                return Caller(kind=CallerKind.VISITOR, client_id=client_id)
+            violations.append(Violation(path=header, description=fault))
+        if violations:
+            raise Refusal(
+                code=grpc.StatusCode.INVALID_ARGUMENT,
+                reason="REQUEST_INVALID",
+                message=" ".join(f"{each.path} {each.description}." for each in violations),
+                violations=violations,
+            )
         return None
 
 

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from buf.validate import validate_pb2
+from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, UTM_CHARACTERS_MAX
 from domains.campaign.model import comparing, condition_forms, values
 from domains.purchases.model import note
 from domains.purchases.platforms import custom, literals, reading
@@ -41,6 +42,11 @@ IN_CODE = {
     "guerdon.orchestration.v1.ClaimPurchaseRequest.customer_id": [linking.REFERENCE_CHARACTERS_MAX],
     "guerdon.orchestration.v1.TrackArrivalRequest": [CLIENT_ID_CHARACTERS_MAX],
     "guerdon.orchestration.v1.ClaimPurchaseRequest": [CLIENT_ID_CHARACTERS_MAX],
+    "guerdon.orchestration.v1.TrackArrivalRequest.landing_url": [LANDING_URL_CHARACTERS_MAX],
+    **{
+        f"guerdon.orchestration.v1.TrackArrivalRequest.utm_{name}": [UTM_CHARACTERS_MAX]
+        for name in ("source", "medium", "campaign", "term", "content")
+    },
     CUSTOM_ORDER: [
         reading.REFERENCE_CHARACTERS_MAX,
         literals.NUMBER_DIGITS_MAX,

@@ -68,6 +68,25 @@ async def test_a_link_of_oneself_or_of_nobody_is_no_referral(
     assert (source, referrer_group_id) == ("paid_ad" if utm.source else "direct", None)
 
 
+async def test_a_long_address_costs_nobody_their_referrer(database: Database) -> None:
+    """Advertisers hang ids on links until they are longer than anybody planned for."""
+    shop = await a_shop(database)
+    tail = "&utm_campaign=spring"
+    address = f"https://shop.example/?id={'x' * 8_192}"[: 8_192 - len(tail)] + tail
+    arrival = an_arrival(shop.merchant_id, referrer="referrer")
+    await shop.arrive("referrer")
+    record = await shop.flows.arrival.track(replace(arrival, landing_url=address), repeat=None)
+
+    assert record.referral_link_id is not None
+    (kept,) = await read(
+        shop.database,
+        "SELECT landing_url, utm ->> 'campaign' AS campaign FROM touchpoint "
+        "WHERE touchpoint_id = :touchpoint_id",
+        touchpoint_id=record.touchpoint_id,
+    )
+    assert (kept.landing_url, kept.campaign) == (address[:2_048], "spring")
+
+
 async def test_a_browser_is_one_person_at_each_merchant(database: Database) -> None:
     """A person would be new at every visit, or be followed from shop to shop."""
     here, there = await a_shop(database), await a_shop(database)

@@ -17,13 +17,14 @@ from domains.campaign.model.fields import (
 from domains.campaign.model.rule import (
     Condition,
     ConditionGroup,
+    Logic,
     Operand,
     Operator,
     Scalar,
     Trigger,
     conditions_of,
 )
-from domains.campaign.model.satisfiability import can_fail, can_match
+from domains.campaign.model.satisfiability import outcomes
 from domains.campaign.model.values import ValueRefusedError, to_form
 
 DEPTH_MAX = 8
@@ -56,7 +57,8 @@ def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGro
     for place, condition in conditions_of(formed, f"{path}.conditions"):
         _check_possible(ConditionGroup(members=(condition,)), place, trigger)
     _check_groups(formed, path, trigger)
-    if formed.members or not can_match(formed, trigger):
+    # A rule without conditions is met by every event, and is meant to be.
+    if formed.members or formed.logic is Logic.ANY:
         _check_possible(formed, path, trigger)
     return formed
 
@@ -81,9 +83,10 @@ def _check_groups(group: ConditionGroup, path: str, trigger: Trigger) -> None:
 
 
 def _check_possible(group: ConditionGroup, path: str, trigger: Trigger) -> None:
-    if not can_match(group, trigger):
+    possible = outcomes(group, trigger)
+    if True not in possible:
         raise RuleInvalidError(path, "can never hold: no event is like that")
-    if not can_fail(group, trigger):
+    if False not in possible:
         raise RuleInvalidError(path, "holds for every event: leave it out")
 
 

@@ -11,7 +11,7 @@ none at all. Fields are taken to be independent of each other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import count, islice, pairwise, product
@@ -42,27 +42,18 @@ _OTHERS = 2
 Node = Condition | ConditionGroup
 
 
-def can_match(group: ConditionGroup, trigger: Trigger = Trigger.PURCHASE) -> bool:
-    """Whether some event of a trigger meets the conditions.
+def outcomes(group: ConditionGroup, trigger: Trigger = Trigger.PURCHASE) -> frozenset[bool]:
+    """True if some event of a trigger meets the conditions, False if some event does not.
 
-    True if that would take too long to find out.
+    What would take too long to find out is among them.
     """
-    return _can_be(group, trigger, is_wanted=True)
-
-
-def can_fail(group: ConditionGroup, trigger: Trigger = Trigger.PURCHASE) -> bool:
-    """Whether some event of a trigger does not meet them.
-
-    True if that would take too long to find out.
-    """
-    return _can_be(group, trigger, is_wanted=False)
-
-
-def _can_be(group: ConditionGroup, trigger: Trigger, *, is_wanted: bool) -> bool:
     try:
-        return _Search.over(group, trigger).holds(group, is_wanted=is_wanted)
+        search = _Search.over(group, trigger)
     except _TooLongError:
-        return True
+        return frozenset({True, False})
+    return frozenset(
+        is_wanted for is_wanted in (True, False) if search.may_hold(group, is_wanted=is_wanted)
+    )
 
 
 class _TooLongError(Exception):
@@ -144,13 +135,14 @@ def _days(named: Iterable[str]) -> Iterable[str]:
 
 @dataclass(slots=True)
 class _Search:
-    """One search. `meeting` has, by condition, which candidates of its field meet it, as bits."""
+    """A search. `meeting` has, by condition, which candidates of its field meet it, as bits."""
 
     meeting: Mapping[Condition, int]
     every: Mapping[str, int]
     types: Mapping[str, EventField]
-    comparisons_left: int
-    steps_left: int = field(default=STEPS_MAX)
+    comparisons_max: int
+    comparisons_left: int = 0
+    steps_left: int = 0
 
     @classmethod
     def over(cls, group: ConditionGroup, trigger: Trigger) -> _Search:
@@ -184,8 +176,14 @@ class _Search:
                 )
         return cls(meeting, every, types, left)
 
-    def holds(self, group: ConditionGroup, *, is_wanted: bool) -> bool:
-        return self._explore([(group, is_wanted)], {}, {})
+    def may_hold(self, group: ConditionGroup, *, is_wanted: bool) -> bool:
+        """Whether the group can come out as it is wanted to; True if that takes too long."""
+        self.comparisons_left = self.comparisons_max
+        self.steps_left = STEPS_MAX
+        try:
+            return self._explore([(group, is_wanted)], {}, {})
+        except _TooLongError:
+            return True
 
     def _explore(
         self,

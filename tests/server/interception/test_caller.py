@@ -51,6 +51,22 @@ async def test_a_client_id_that_is_none_is_refused(client_id: str) -> None:
     assert client_id not in refused.message
 
 
+@pytest.mark.parametrize("fault", ["undefined", "caf\xe9"])
+async def test_of_two_headers_the_one_that_names_somebody_counts(fault: str) -> None:
+    """Half of a shop's pages would stop counting while it moves to the new script."""
+    await pass_through(STEP, TRACK, A_REQUEST, x_client_id=fault, x_visitor="old")
+    assert current_caller().client_id == "old"
+    refused = await refusal_from(STEP, TRACK, A_REQUEST, x_client_id=fault, x_visitor=fault)
+    assert [each.path for each in refused.violations] == ["x-client-id", "x-visitor"]
+
+
+async def test_a_service_may_say_nonsense_of_its_browser() -> None:
+    """It is proven; whose browser it thinks it is does not matter."""
+    proof = {"x_service_auth": TOKEN, "x_client_id": "undefined"}
+    await pass_through(STEP, GET_MERCHANT, A_REQUEST, **proof)
+    assert current_caller().kind is CallerKind.SERVICE
+
+
 async def test_the_longest_client_id_passes() -> None:
     """The limit would be lower than it says."""
     longest = "x" * CLIENT_ID_CHARACTERS_MAX
