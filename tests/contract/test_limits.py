@@ -14,7 +14,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from buf.validate import validate_pb2
 from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, UTM_CHARACTERS_MAX
-from domains.campaign.model import comparing, condition_forms, values
+from domains.campaign.model import comparing, condition_forms
+from domains.campaign.model.fields import EVENT_FIELDS
 from domains.purchases.model import note
 from domains.purchases.platforms import custom, literals, reading
 from orchestration.purchase_linking import servicer as linking
@@ -29,7 +30,7 @@ NUMBERS = ("int32", "int64", "uint32")
 # What code enforces, and the comments that say so.
 IN_CODE = {
     f"{CONDITION}.value": [
-        values.TEXT_CHARACTERS_MAX,
+        *{each.characters_max for each in EVENT_FIELDS},
         condition_forms.LIST_MAX,
         comparing.DIGITS_MAX,
     ],

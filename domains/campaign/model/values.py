@@ -16,7 +16,6 @@ from domains.campaign.model.rule import Scalar
 from vocabulary.addresses import normalize_address
 from vocabulary.exact import plain, scale
 
-TEXT_CHARACTERS_MAX = 500
 AMOUNT_DIGITS_MAX = 20
 _AMOUNT_LIMIT = scale(Decimal(1), AMOUNT_DIGITS_MAX)
 YEAR_MIN = 2000
@@ -105,8 +104,6 @@ def _text(value: Scalar) -> str:
         return str(int(value))
     if not isinstance(value, str):
         raise ValueRefusedError("must be a text")
-    if len(value) > TEXT_CHARACTERS_MAX:
-        raise ValueRefusedError(f"must not be longer than {TEXT_CHARACTERS_MAX} characters")
     return value
 
 

@@ -240,6 +240,8 @@ def test_a_value_has_one_form(field: str, sent: Scalar, saved: Scalar) -> None:
         rule = check_rule(a_rule(when=all_of(asks(field, operator, value))), UNITS)
 
         assert rule.conditions == all_of(asks(field, operator, formed))
+        # Two decimals may be equal and be spelled otherwise.
+        assert str(rule.conditions) == str(all_of(asks(field, operator, formed)))
 
 
 def test_the_sources_are_those_that_arrivals_have() -> None:
@@ -250,6 +252,15 @@ def test_the_sources_are_those_that_arrivals_have() -> None:
 def test_every_type_is_asked_about_by_some_field() -> None:
     """A type would be dead, and its rules untested."""
     assert {each.type for each in EVENT_FIELDS} == set(FieldType)
+
+
+@pytest.mark.parametrize("group", [all_of(), any_of(), none_of()])
+def test_a_group_within_says_something(group: ConditionGroup) -> None:
+    """Whoever forgot its conditions would read of events, or pay for all of them."""
+    found = refused(a_rule(when=all_of(asks(AMOUNT, Operator.GT, Decimal(1)), group)))
+
+    assert found.path == "campaign.rule.conditions.conditions[1].group"
+    assert found.problem == "has no conditions: leave it out"
 
 
 def test_groups_nest_eight_deep_and_no_deeper() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from domains.purchases.errors import BodyUnusableError
-from domains.purchases.model.note import NoteWord
-from tests.domains.purchases.test_custom_platform import ITEM, an_order, parse
+from domains.purchases.model.note import Note, NoteWord
+from domains.purchases.platforms.custom import AHEAD_MAX
+from tests.domains.purchases.test_custom_platform import ITEM, RECEIVED, an_order, parse
 
 
 def with_number(field: str, digits: str, **changed: Any) -> bytes:
@@ -61,6 +63,35 @@ def test_digits_that_are_no_time_are_refused(digits: str) -> None:
         parse(with_number("createdAt", digits))
     assert str(refused.value).startswith("createdAt is ")
     assert "RFC 3339 with seconds and a zone" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "ahead", "taken"),
+    [
+        ("createdAt", timedelta(seconds=1), timedelta()),
+        ("createdAt", timedelta(days=1), timedelta()),
+        ("updatedAt", AHEAD_MAX, AHEAD_MAX),
+        ("updatedAt", AHEAD_MAX + timedelta(seconds=1), timedelta()),
+        ("updatedAt", timedelta(microseconds=-250_000), timedelta(microseconds=-250_000)),
+        ("createdAt", timedelta(microseconds=-250_000), timedelta(microseconds=-250_000)),
+    ],
+)
+def test_a_time_is_as_late_as_it_may_be(field: str, ahead: timedelta, taken: timedelta) -> None:
+    """An order of tomorrow would be credited to a link that is followed tomorrow."""
+    event = parse(an_order(**{field: (RECEIVED + ahead).isoformat()}))
+
+    time = event.order_time if field == "createdAt" else event.event_time
+    assert time == RECEIVED + taken
+    note = Note(word=NoteWord.TAKEN_AS_RECEIPT, field=field)
+    assert (note in event.notes) == (ahead != taken)
+
+
+def test_an_amount_has_no_more_digits_than_can_be_kept() -> None:
+    """It would be kept as a fault of ours, and tried again in vain."""
+    assert parse(an_order(totalPrice="9" * 20)).total == Decimal("9" * 20)
+    with pytest.raises(BodyUnusableError) as refused:
+        parse(an_order(totalPrice="9" * 21))
+    assert "with 21 digits before the point" in str(refused.value)
 
 
 def test_a_line_stands_in_its_place_whatever_of_it_can_be_read() -> None:
