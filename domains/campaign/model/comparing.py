@@ -43,9 +43,10 @@ def compare(left: object, right: object) -> int | None:
 
 
 def is_equal(left: object, right: object) -> bool:
-    """Whether two values are the same. A number equals a text that spells it."""
-    if left is MISSING or right is MISSING:
-        return False
+    """Whether two values are the same. A number equals a text that spells it.
+
+    What is missing equals nothing, null included.
+    """
     if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
         return left is right
     if isinstance(left, (list, tuple, Mapping)) or isinstance(right, (list, tuple, Mapping)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 
@@ -195,6 +196,33 @@ def test_a_question_without_an_answer_is_refused(
     found = refused(a_rule(when=any_of(asks(field, operator, value, value_to))))
 
     assert found.path == f"campaign.rule.conditions.conditions[0].condition.{blamed}"
+
+
+@pytest.mark.parametrize(
+    ("question", "problem"),
+    [
+        (asks("time.hourOfDay", Operator.GT, Decimal(23)), "can never hold"),
+        (asks("time.hourOfDay", Operator.GTE, Decimal(0)), "holds for every event"),
+        (asks(AMOUNT, Operator.LT, Decimal(0)), "can never hold"),
+        (asks("purchase.currency", Operator.EXISTS), "holds for every event"),
+    ],
+)
+@pytest.mark.parametrize("logic", [any_of, none_of, all_of])
+def test_a_condition_that_says_nothing_is_named_whatever_stands_beside_it(
+    question: Condition, problem: str, logic: Callable[..., ConditionGroup]
+) -> None:
+    """The other conditions would hide that one is not what was meant."""
+    found = refused(a_rule(when=logic(asks(AMOUNT, Operator.GT, Decimal(7)), question)))
+
+    assert found.path == "campaign.rule.conditions.conditions[1].condition"
+    assert found.problem.startswith(problem)
+
+
+def test_a_range_has_two_ends() -> None:
+    """A developer would read that nothing is no number."""
+    found = refused(a_rule(when=all_of(asks(AMOUNT, Operator.BETWEEN, Decimal(1)))))
+
+    assert found.problem == "is missing: it is the upper end"
 
 
 def test_a_condition_is_named_where_it_stands() -> None:

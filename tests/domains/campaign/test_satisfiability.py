@@ -245,6 +245,18 @@ def test_a_search_costs_no_more_than_it_may(listed: int) -> None:
     assert time.process_time() - began < SECONDS_MAX
 
 
+def test_values_are_not_held_against_conditions_for_ever() -> None:
+    """As many lists as a rule may have, of other numbers each, would take minutes."""
+    lists = [
+        tuple(Decimal(1_000 * condition + each) for each in range(25)) for condition in range(200)
+    ]
+    group = all_of(*(asks(AMOUNT, Operator.NOT_IN, each) for each in lists))
+
+    began = time.process_time()
+    assert outcomes(group) == {True, False}
+    assert time.process_time() - began < SECONDS_MAX / 2
+
+
 @pytest.mark.parametrize(
     ("path", "named"),
     [
