@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import parse_qsl, urlsplit
 
 from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
+from vocabulary.nobody import is_absent
 
 
 class Source(StrEnum):
@@ -45,14 +46,16 @@ class Touchpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TouchQuery:
-    """Asks what brought a person to a merchant, as of a time.
+    """Asks what brought a person to a merchant for an event, as of a time.
 
+    The look-back is that before `event_time`; arrivals until `time` count, which is that or later.
     `referrer_group_id` is whose link may be credited; None if nobody's may.
     """
 
     merchant_id: MerchantId
     identity_group_id: IdentityGroupId
     referrer_group_id: IdentityGroupId | None
+    event_time: datetime
     time: datetime
 
 
@@ -82,8 +85,9 @@ class Attribution:
 class CreditQuery:
     """Asks how a person came to be credited to a referrer, or how nearly.
 
-    The event happened at `event_time`, and was decided as of `credit_time`, which is that or
-    later by the merchant's tolerance of clocks. None: nobody was credited.
+    The event happened at `event_time`, and was decided as of `credit_time`: that, or later by the
+    merchant's tolerance of clocks if nobody was credited as of that. `referrer_group_id` None:
+    nobody was credited.
     """
 
     merchant_id: MerchantId
@@ -124,13 +128,20 @@ def utm_of(said: Utm, landing_url: str) -> Utm:
     except ValueError:
         # It is no address; nothing stands in it.
         query = ""
-    marks = dict(reversed(parse_qsl(query.replace("%00", ""))))
+    pairs = parse_qsl(query.replace("%00", "").replace("&amp;", "&"))
+    marks = {name.lower(): value for name, value in reversed(pairs)}
     return Utm(
         **{
-            name: (value or marks.get(f"utm_{name}", "").replace("\0", ""))[:UTM_CHARACTERS_MAX]
+            name: _mark(value) or _mark(marks.get(f"utm_{name}", ""))
             for name, value in asdict(said).items()
         }
     )
+
+
+def _mark(text: str) -> str:
+    """A parameter as it is kept; empty for what a program writes when it has none."""
+    bare = text.replace("\0", "").strip()
+    return "" if is_absent(bare) else bare[:UTM_CHARACTERS_MAX]
 
 
 def source_of(utm: Utm) -> Source:

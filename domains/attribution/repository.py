@@ -46,16 +46,18 @@ _TOUCHES_AS_OF = (
                     WHERE touchpoint.merchant_id = asked.merchant_id
                         AND touchpoint.identity_group_id = asked.identity_group_id
                         AND touchpoint.referrer_group_id = asked.referrer_group_id
-                        AND touchpoint.arrival_time > asked.as_of - look_back.duration
+                        AND touchpoint.arrival_time > asked.event_time - look_back.duration
                         AND touchpoint.arrival_time <= asked.as_of
                     ORDER BY touchpoint.arrival_time DESC LIMIT 1
                 ) AS touch
             ) AS touched_by_referrer,
             newest.touchpoint_id, newest.source, newest.utm
         FROM make_interval(secs => :look_back_seconds) AS look_back (duration)
-        CROSS JOIN unnest(:merchant_ids, :identity_group_ids, :referrer_group_ids, :times)
-            WITH ORDINALITY
-            AS asked (merchant_id, identity_group_id, referrer_group_id, as_of, ordinal)
+        CROSS JOIN unnest(
+            :merchant_ids, :identity_group_ids, :referrer_group_ids, :event_times, :times
+        ) WITH ORDINALITY AS asked (
+            merchant_id, identity_group_id, referrer_group_id, event_time, as_of, ordinal
+        )
         LEFT JOIN LATERAL (
             -- The newest of each door: one step into the index however often somebody came.
             SELECT touch.* FROM unnest(CAST(:sources AS text[])) AS door (source), LATERAL (
@@ -63,7 +65,7 @@ _TOUCHES_AS_OF = (
                 WHERE touchpoint.merchant_id = asked.merchant_id
                     AND touchpoint.identity_group_id = asked.identity_group_id
                     AND touchpoint.source = door.source
-                    AND touchpoint.arrival_time > asked.as_of - look_back.duration
+                    AND touchpoint.arrival_time > asked.event_time - look_back.duration
                     AND touchpoint.arrival_time <= asked.as_of
                 ORDER BY arrival_time DESC, touchpoint_id DESC LIMIT 1
             ) AS touch
@@ -78,6 +80,7 @@ _TOUCHES_AS_OF = (
         bindparam("merchant_ids", type_=ARRAY(Uuid)),
         bindparam("identity_group_ids", type_=ARRAY(Uuid)),
         bindparam("referrer_group_ids", type_=ARRAY(Uuid)),
+        bindparam("event_times", type_=ARRAY(DateTime(timezone=True))),
         bindparam("times", type_=ARRAY(DateTime(timezone=True))),
         bindparam("look_back_seconds", type_=Double),
         bindparam("sources", [str(source) for source in Source], type_=ARRAY(Text)),
@@ -95,14 +98,14 @@ _CREDITED = text(
         (SELECT arrival_time FROM touchpoint
          WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
            AND referrer_group_id = :referrer_group_id
-           AND arrival_time > CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time > CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
            AND arrival_time <= :credit_time
          ORDER BY arrival_time DESC LIMIT 1)
         UNION ALL
         (SELECT arrival_time FROM touchpoint
          WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
            AND referrer_group_id = :referrer_group_id
-           AND arrival_time > CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time > CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
            AND arrival_time <= :event_time
          ORDER BY arrival_time DESC LIMIT 1)
     ) AS touch
@@ -120,8 +123,8 @@ _NEARLY_CREDITED = text(
         (SELECT max(arrival_time) FROM touchpoint
          WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
            AND source = 'referral_link' AND referrer_group_id IS NOT NULL
-           AND arrival_time <= CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
-           AND arrival_time > CAST(:credit_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time <= CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
+           AND arrival_time > CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
                               - CAST(:near AS interval)) AS early_touch_time
     """
 )
@@ -156,6 +159,7 @@ class TouchpointRepository:
         parameters: dict[str, object] = {
             "merchant_id": query.merchant_id,
             "identity_group_id": query.identity_group_id,
+            "event_time": query.event_time,
             "credit_time": query.credit_time,
             "look_back": query.look_back,
         }
@@ -164,11 +168,8 @@ class TouchpointRepository:
             return Credit(
                 late_touch_time=near.late_touch_time, early_touch_time=near.early_touch_time
             )
-        parameters |= {
-            "referrer_group_id": query.referrer_group_id,
-            "event_time": query.event_time,
-        }
-        found = (await tx.execute(_CREDITED, parameters)).one()
+        credited = {**parameters, "referrer_group_id": query.referrer_group_id}
+        found = (await tx.execute(_CREDITED, credited)).one()
         return Credit(touch_time=found.touch_time, needed_tolerance=found.is_late)
 
     async def touches_as_of(
@@ -181,6 +182,7 @@ class TouchpointRepository:
                 "merchant_ids": [query.merchant_id for query in queries],
                 "identity_group_ids": [query.identity_group_id for query in queries],
                 "referrer_group_ids": [query.referrer_group_id for query in queries],
+                "event_times": [query.event_time for query in queries],
                 "times": [query.time for query in queries],
                 "look_back_seconds": look_back.total_seconds(),
             },

@@ -42,7 +42,7 @@ merchant = Table(
     CheckConstraint("octet_length(product_id) = 32", name="product_id_is_a_hash"),
     CheckConstraint("look_back > interval '0'", name="look_back_positive"),
     CheckConstraint(
-        "clock_tolerance >= interval '0' AND clock_tolerance <= interval '1 hour'",
+        "clock_tolerance >= interval '0' AND clock_tolerance <= interval '24 hours'",
         name="clock_tolerance_bounded",
     ),
     CheckConstraint("reward_delay >= interval '0'", name="reward_delay_not_negative"),

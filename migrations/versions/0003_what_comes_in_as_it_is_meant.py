@@ -18,7 +18,7 @@ _STATEMENTS = """
 ALTER TABLE merchant
     ADD COLUMN clock_tolerance interval NOT NULL DEFAULT interval '5 minutes',
     ADD CONSTRAINT ck_merchant_clock_tolerance_bounded CHECK (
-        clock_tolerance >= interval '0' AND clock_tolerance <= interval '1 hour');
+        clock_tolerance >= interval '0' AND clock_tolerance <= interval '24 hours');
 ALTER TABLE merchant ALTER COLUMN clock_tolerance DROP DEFAULT;
 ALTER TABLE shop_order
     ADD COLUMN subtotal numeric,

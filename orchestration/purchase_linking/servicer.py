@@ -56,7 +56,7 @@ def _to_claim(
         merchant_id=MerchantId(UUID(message.merchant_id)),
         client_id=client_id,
         order_reference=to_reference(message.order_id, field=f"{path}order_id"),
-        token=message.token,
+        token=message.token.strip(),
     )
 
 
@@ -67,25 +67,27 @@ def _is_left_out(value: struct_pb2.Value) -> bool:
 
 
 def to_reference(value: struct_pb2.Value, *, field: str) -> str:
-    """The exact text of an id that a shop chose: as it is, or the digits of a whole number.
+    """The id that a shop chose: a text without the white space around it, or a number's digits.
 
     Raises:
         OrderReferenceInvalidError: it is neither, or a number too large to be exact.
     """
     match value.WhichOneof("kind"):
         case "string_value":
-            if not 1 <= len(value.string_value) <= REFERENCE_CHARACTERS_MAX:
+            # As in a report.
+            text = value.string_value.strip()
+            if not 1 <= len(text) <= REFERENCE_CHARACTERS_MAX:
                 raise OrderReferenceInvalidError(
                     field, f"must have 1 to {REFERENCE_CHARACTERS_MAX} characters"
                 )
-            if is_absent(value.string_value):
+            if is_absent(text):
                 raise OrderReferenceInvalidError(
-                    field, f"is {value.string_value}, which is what a page sends when it has none"
+                    field, f"is {text}, which is what a page sends when it has none"
                 )
-            return value.string_value
+            return text
         case "number_value":
             number = value.number_value
-            if not number.is_integer() or not 0 <= number <= WHOLE_NUMBER_MAX:
+            if not number.is_integer() or not abs(number) <= WHOLE_NUMBER_MAX:
                 raise OrderReferenceInvalidError(
                     field, "must be a whole number up to 2^53 - 1; send it as text"
                 )

@@ -31,6 +31,11 @@ def merchant() -> None:
     "--currency", default="USD", show_default=True, help="What one token is worth one of."
 )
 @click.option("--reward-delay", type=click.IntRange(0, 86400), help="Seconds; default 60.")
+@click.option(
+    "--clock-tolerance",
+    type=click.IntRange(0, 86400),
+    help="How far the shop's clock may be behind. Seconds; default 300.",
+)
 @click.option("--request-id", help="A UUID: the same one creates the same merchant once.")
 @asynchronous
 async def create(
@@ -41,6 +46,7 @@ async def create(
     decimals: int,
     currency: str,
     reward_delay: int | None,
+    clock_tolerance: int | None,
     request_id: str | None,
 ) -> None:
     """Creates a merchant and a signing key for its shop, and prints both as JSON.
@@ -63,9 +69,8 @@ async def create(
                     decimals=decimals,
                     peg_currency=currency,
                 ),
-                reward_delay_duration=None
-                if reward_delay is None
-                else duration_pb2.Duration(seconds=reward_delay),
+                reward_delay_duration=_seconds(reward_delay),
+                clock_tolerance_duration=_seconds(clock_tolerance),
             ),
         ),
     )
@@ -75,6 +80,10 @@ async def create(
         **await _signing_key(mesh, created.merchant.merchant_id),
     }
     click.echo(json.dumps(document, indent=2))
+
+
+def _seconds(seconds: int | None) -> duration_pb2.Duration | None:
+    return None if seconds is None else duration_pb2.Duration(seconds=seconds)
 
 
 async def _signing_key(mesh: Mesh, merchant_id: str) -> dict[str, str]:

@@ -215,7 +215,10 @@ def _is_json_without_nul(value: Any) -> bool:
 
 
 _WELL_KNOWN: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "google.protobuf.Timestamp": (_is_timestamp, "must lie inside of the years 1 to 9999"),
+    "google.protobuf.Timestamp": (
+        _is_timestamp,
+        "must lie inside of the years 1 to 9999, not at their very ends",
+    ),
     "google.protobuf.Duration": (_is_duration, "must be at most 10,000 years"),
     "google.protobuf.Value": (_is_json_without_nul, _HOLDS_NUL),
     "google.protobuf.ListValue": (_is_json_without_nul, _HOLDS_NUL),

@@ -57,7 +57,7 @@ def report(state: str, minute: int, **said: Any) -> Message:
     return Message(minute=minute, state=state, **said)
 
 
-NOTHING_NEW = "ko: nothing new, what is known of the order is as new or newer"
+NOTHING_NEW = "ko: it says nothing newer than what is known of the order"
 SCENARIOS: Mapping[str, Sequence[Message]] = {
     "a claim and a report": (claim("ann", 1), report("confirmed", 0)),
     "a known customer, and somebody with the token": (

@@ -35,7 +35,7 @@ BODY = (
     b'"currency":"EUR","totalPrice":"59.80"}'
 )
 SIGNATURE = "r5Qas0V8KPkazw4PjdD3Dt9Bam7UPVWTfj7Qjt423yQ="
-NOTHING_NEW = "ko: nothing new, what is known of the order is as new or newer"
+NOTHING_NEW = "ko: it says nothing newer than what is known of the order"
 HEXADECIMAL = "af941ab3457c28f91acf0e0f8dd0f70edf416a6ed43d55937e3ed08ede36df24"
 
 

@@ -6,16 +6,19 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domains.campaign.model import Recipient
+from domains.attribution.model import Utm
+from domains.business.model import AttributionModel
+from domains.campaign.model import Operator, Recipient
 from infrastructure.database.transaction import Database
 from tests.support.books import explain, order_of, rewards_of
 from tests.support.flows import NOON
-from tests.support.rules import a_campaign
+from tests.support.rules import a_campaign, a_condition
 from tests.support.shop import Shop, a_shop
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 TOLERANCE = timedelta(minutes=5)
 
 
@@ -34,7 +37,18 @@ def local_marked_z(now: datetime) -> str:
     return (now + 2 * HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-CLOCKS = {"slow": slow, "cut": cut, "local time marked Z": local_marked_z}
+def western_marked_z(now: datetime) -> str:
+    """Los Angeles' time with a Z behind it: eight hours behind."""
+    return (now - 8 * HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+CLOCKS = {
+    "slow": slow,
+    "cut": cut,
+    "local time marked Z": local_marked_z,
+    "western time marked Z": western_marked_z,
+}
+TOLERANCES = {"western time marked Z": 12 * HOUR}
 FRIENDS = a_campaign(to=Recipient.REFERRER)
 
 
@@ -58,7 +72,7 @@ async def test_a_shop_whose_clock_is_wrong_credits_and_takes_back(
     database: Database, clock: str
 ) -> None:
     """Whoever recommended the shop would get nothing, or keep what was refunded the same day."""
-    shop = await a_shop_with_a_friend(database, tolerance=TOLERANCE)
+    shop = await a_shop_with_a_friend(database, tolerance=TOLERANCES.get(clock, TOLERANCE))
     friend = (await shop.arrive("friend")).identity_group_id
     shop.flows.clock.advance(10 * SECOND)
     ordered = CLOCKS[clock](shop.flows.clock.now)
@@ -98,7 +112,95 @@ async def test_without_a_tolerance_a_slow_clock_credits_nobody_and_says_so(
     assert credit.late == touched - ordered
 
 
-@pytest.mark.parametrize("ahead", [timedelta(), SECOND, 4 * MINUTE])
+@pytest.mark.parametrize("model", AttributionModel)
+async def test_a_link_followed_after_the_order_takes_it_from_nobody(
+    database: Database, model: AttributionModel
+) -> None:
+    """Whoever shows a coupon while the buyer pays would have what another one earned."""
+    shop = await a_shop(
+        database,
+        FRIENDS,
+        reward_delay=HOUR,
+        clock_tolerance=TOLERANCE,
+        look_back=DAY,
+        attribution_model=model,
+    )
+    ann, bob = [(await shop.arrive(each)).identity_group_id for each in ("ann", "bob")]
+    await shop.arrive("buyer", referrer="ann")
+    shop.flows.clock.advance(DAY - MINUTE)
+    ordered = shop.flows.clock.now
+    shop.flows.clock.advance(2 * MINUTE)
+    await shop.arrive("buyer", referrer="bob")
+    await shop.report("A-1", ordered=ordered, clientId="buyer")
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+
+    assert [each.person for each in await rewards_of(shop)] == [ann]
+    assert bob != ann
+    explained = (await explain(shop, "purchase:A-1")).credit
+    assert explained is not None
+    assert (explained.credit.needed_tolerance, explained.credit_time) == (False, ordered)
+
+
+async def test_the_look_back_is_that_before_the_order(database: Database) -> None:
+    """A report that comes late would shorten it, and a referrer lose what was earned."""
+    shop = await a_shop(
+        database, FRIENDS, reward_delay=HOUR, clock_tolerance=TOLERANCE, look_back=DAY
+    )
+    friend = (await shop.arrive("friend")).identity_group_id
+    await shop.arrive("buyer", referrer="friend")
+    shop.flows.clock.advance(DAY - MINUTE)
+    ordered = shop.flows.clock.now
+    shop.flows.clock.advance(4 * MINUTE)
+    await shop.report("A-1", ordered=ordered, clientId="buyer")
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+
+    assert [each.person for each in await rewards_of(shop)] == [friend]
+
+
+async def test_an_advertisement_seen_after_the_order_did_not_lead_to_it(
+    database: Database,
+) -> None:
+    """A campaign for an advertisement would pay for who came by themselves."""
+    by_advertisement = a_condition("attribution.source", Operator.EQ, "paid_ad")
+    shop = await a_shop(
+        database,
+        a_campaign(when=by_advertisement),
+        reward_delay=HOUR,
+        clock_tolerance=TOLERANCE,
+    )
+    await shop.arrive("buyer")
+    shop.flows.clock.advance(2 * MINUTE)
+    ordered = shop.flows.clock.now
+    shop.flows.clock.advance(MINUTE)
+    await shop.arrive("buyer", utm=Utm(source="news"))
+    await shop.report("A-1", ordered=ordered, clientId="buyer")
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+
+    assert await rewards_of(shop) == []
+
+
+@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("ahead", [4 * MINUTE, 2 * HOUR])
+async def test_a_refund_behind_a_fast_clock_is_seen(
+    database: Database, ahead: timedelta, *, said: bool
+) -> None:
+    """The payment provider's report has no time, or a right one; the order's is ahead."""
+    shop = await a_shop(database, a_campaign(), reward_delay=HOUR)
+    await shop.report("A-1", ordered=NOON, updated=NOON + ahead, clientId="buyer")
+    shop.flows.clock.advance(MINUTE)
+    times = {"updatedAt": shop.flows.clock.now.isoformat() if said else None}
+    await shop.report("A-1", "refunded", ordered=NOON, **times)
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+
+    assert (await order_of(shop, "A-1")).state == "refunded"
+    assert await rewards_of(shop) == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), SECOND, 4 * SECOND])
 async def test_reports_of_a_fast_clock_that_overtake_each_other_count_as_they_are_dated(
     database: Database, ahead: timedelta
 ) -> None:

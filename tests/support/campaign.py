@@ -39,12 +39,21 @@ from domains.campaign.model import (
     Trigger,
     decide,
 )
-from domains.campaign.model.fields import EVENT_FIELDS, LISTED, PRESENCE, SOURCES, FieldType
+from domains.campaign.model.fields import (
+    EVENT_FIELDS,
+    LISTED,
+    ORDERING,
+    PRESENCE,
+    SOURCES,
+    FieldType,
+)
 from domains.campaign.model.rule import Operand, Scalar
-from domains.campaign.model.values import RANGES, to_form
+from domains.campaign.model.values import AMOUNT_DECIMALS_MAX, RANGES, YEAR_MIN, to_form
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import token_unit
+from vocabulary.exact import round_half_even
 from vocabulary.ids import BudgetItemId, CampaignId, ExchangeRateId, IdentityGroupId, MerchantId
+from vocabulary.nobody import is_absent, is_nobody
 
 PUBLISHED = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ORDERED = PUBLISHED + timedelta(days=3)
@@ -247,15 +256,17 @@ def _whole(low: int, high: int) -> st.SearchStrategy[Scalar]:
 
 
 VALUES: Mapping[FieldType, st.SearchStrategy[Scalar]] = {
-    FieldType.AMOUNT: _NUMBERS.map(abs) | _NUMERIC_TEXTS.map(lambda text: text.lstrip("-")),
+    FieldType.AMOUNT: _NUMBERS.map(lambda number: round_half_even(abs(number), AMOUNT_DECIMALS_MAX))
+    | _NUMERIC_TEXTS.map(lambda text: text.lstrip("-")),
     FieldType.NUMBER: _NUMBERS | _NUMERIC_TEXTS,
     **{kind: _whole(bounds.low, bounds.high) for kind, bounds in RANGES.items()},
-    FieldType.DATE: st.dates(min_value=date(2000, 1, 1)).map(str),
+    FieldType.DATE: st.dates(min_value=date(YEAR_MIN, 1, 1)).map(str),
     FieldType.CURRENCY: _CURRENCIES,
-    FieldType.UUID: _UUIDS,
-    FieldType.ADDRESS: _ADDRESSES,
+    FieldType.UUID: _UUIDS.filter(lambda text: not is_nobody(text)),
+    FieldType.ADDRESS: _ADDRESSES.filter(lambda text: not is_nobody(text)),
     FieldType.SOURCE: st.sampled_from(SOURCES),
-    FieldType.TEXT: _TEXTS.filter(bool) | st.integers(-(10**9), 10**9).map(Decimal),
+    FieldType.TEXT: _TEXTS.filter(lambda text: not is_absent(text))
+    | st.integers(-(10**9), 10**9).map(Decimal),
 }
 """Values of each type, in every spelling that is taken."""
 
@@ -272,6 +283,8 @@ def conditions(draw: st.DrawFn, *, has_purchase: bool = True) -> Condition:
     if operator in PRESENCE:
         return asks(field, operator)
     values = VALUES[known.type]
+    if known.type is FieldType.TEXT and operator in ORDERING:
+        values = values.filter(lambda value: isinstance(value, str))
     if operator in LISTED:
         return asks(field, operator, tuple(draw(st.lists(values, min_size=1, max_size=4))))
     if operator is Operator.BETWEEN:

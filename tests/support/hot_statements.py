@@ -254,7 +254,11 @@ DECIDING: dict[str, HotStatement] = {
             tx,
             [
                 TouchQuery(
-                    merchant_id=SHOP, identity_group_id=person, referrer_group_id=above, time=NOW
+                    merchant_id=SHOP,
+                    identity_group_id=person,
+                    referrer_group_id=above,
+                    event_time=NOW,
+                    time=NOW,
                 )
                 for person, above in zip(PEOPLE, [*PEOPLE[1:], None], strict=True)
             ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from domains.campaign.errors import RuleInvalidError
 from domains.campaign.model.fields import (
     LISTED,
+    ORDERING,
     PART,
     PRESENCE,
     EventField,
@@ -26,10 +28,14 @@ from domains.campaign.model.rule import (
 )
 from domains.campaign.model.satisfiability import outcomes
 from domains.campaign.model.values import ValueRefusedError, to_form
+from vocabulary.nobody import is_absent
 
 DEPTH_MAX = 8
 CONDITIONS_MAX = 200
 LIST_MAX = 1_000
+SHOWN_CHARACTERS_MAX = 40
+"""How much of a value a refusal shows."""
+
 VALUES_MAX = 5_000
 """How many values all lists of a rule have: whoever decides events reads all of them each time."""
 
@@ -110,6 +116,8 @@ def _condition(condition: Condition, path: str, trigger: Trigger) -> Condition:
     _check_operands(condition, path)
     if operator in PRESENCE:
         return condition
+    if known.type is FieldType.TEXT and operator in ORDERING:
+        _check_no_numbers(condition, path)
     value = _operand(known.type, condition.value, f"{path}.value")
     if known.type is FieldType.TEXT:
         _check_texts(value, condition.value_to, known, path)
@@ -118,7 +126,7 @@ def _condition(condition: Condition, path: str, trigger: Trigger) -> Condition:
     if operator is not Operator.BETWEEN:
         return replace(condition, value=value)
     value_to = _scalar(known.type, condition.value_to, f"{path}.value_to")
-    _check_range(value, value_to, path)
+    _check_range(value, value_to, known, path)
     return replace(condition, value=value, value_to=value_to)
 
 
@@ -132,10 +140,26 @@ def _check_texts(value: Operand, value_to: Scalar, known: EventField, path: str)
                 f"must not be empty: {known.path} never is. Whether it is missing is asked by "
                 "OPERATOR_EXISTS and OPERATOR_NOT_EXISTS",
             )
+        if known.names_something and isinstance(each, str) and is_absent(each):
+            raise RuleInvalidError(
+                f"{path}.value",
+                f"must not be {each}: {known.path} never is. Whether it is missing is asked by "
+                "OPERATOR_EXISTS and OPERATOR_NOT_EXISTS",
+            )
         if isinstance(each, str) and len(each) > known.characters_max:
             raise RuleInvalidError(
                 f"{path}.value",
                 f"must not be longer than {known.characters_max} characters: {known.path} never is",
+            )
+
+
+def _check_no_numbers(condition: Condition, path: str) -> None:
+    for name, value in (("value", condition.value), ("value_to", condition.value_to)):
+        if isinstance(value, Decimal):
+            raise RuleInvalidError(
+                f"{path}.{name}",
+                f"is {_plain(value)}: it must be a text, because texts come one after the other by"
+                ' their characters, "1000" before "999"',
             )
 
 
@@ -201,14 +225,30 @@ def _scalar(kind: FieldType, value: Scalar, path: str) -> Scalar:
     try:
         return to_form(kind, value)
     except ValueRefusedError as refused:
-        raise RuleInvalidError(path, str(refused)) from None
+        raise RuleInvalidError(path, f"is {_shown(value)}: it {refused}") from None
 
 
-def _check_range(low: Any, high: Any, path: str) -> None:
+def _shown(value: Scalar) -> str:
+    """A value as it was sent, cut."""
+    text = f'"{value}"' if isinstance(value, str) else _plain(value)
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
+
+
+def _plain(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format(value, "g") if isinstance(value, Decimal) else "null"
+
+
+def _check_range(low: Any, high: Any, known: EventField, path: str) -> None:
     """Two values of one type, so that they compare."""
     if low > high:
+        over_midnight = known.type in {FieldType.HOUR, FieldType.DAY}
+        hint = (
+            ". For a stretch over midnight or the end of a week, ask for one of two stretches with"
+            " LOGIC_ANY"
+        )
         raise RuleInvalidError(
             f"{path}.value_to",
-            "must not come before the lower end. For a stretch over midnight or the end of a "
-            "week, ask for one of two stretches with LOGIC_ANY",
+            f"must not come before the lower end{hint if over_midnight else ''}",
         )

@@ -53,7 +53,8 @@ class EventField:
     """A path that conditions may ask about. `N` stands for the number of a line, from 0.
 
     `is_always_there` says that every event that can have it has it; `words` are the only ones that
-    it can be, if there are any; a text has up to `characters_max`.
+    it can be, if there are any; a text has up to `characters_max`. One that
+    `names_something` is never what programs write when they have nothing, like `undefined`.
     """
 
     path: str
@@ -61,6 +62,7 @@ class EventField:
     is_always_there: bool = False
     words: Sequence[str] = ()
     characters_max: int = 255
+    names_something: bool = False
 
     @property
     def of_purchase(self) -> bool:
@@ -87,7 +89,9 @@ EVENT_FIELDS = (
     _always("purchase.amount", FieldType.AMOUNT),
     _sometimes("purchase.subtotal", FieldType.NUMBER),
     _always("purchase.currency", FieldType.CURRENCY),
-    _always("purchase.orderId", FieldType.TEXT),
+    EventField(
+        path="purchase.orderId", type=FieldType.TEXT, is_always_there=True, names_something=True
+    ),
     _always("purchase.items", FieldType.LIST),
     _always("purchase.items.length", FieldType.COUNT),
     _sometimes("purchase.items.N.productId", FieldType.TEXT),
@@ -98,11 +102,10 @@ EVENT_FIELDS = (
     EventField(path="attribution.source", type=FieldType.SOURCE, words=SOURCES),
     _sometimes("attribution.touchpointId", FieldType.UUID),
     _sometimes("attribution.referrerIdentityGroupId", FieldType.UUID),
-    _sometimes("attribution.utmSource", FieldType.TEXT),
-    _sometimes("attribution.utmMedium", FieldType.TEXT),
-    _sometimes("attribution.utmCampaign", FieldType.TEXT),
-    _sometimes("attribution.utmTerm", FieldType.TEXT),
-    _sometimes("attribution.utmContent", FieldType.TEXT),
+    *(
+        EventField(path=f"attribution.utm{name}", type=FieldType.TEXT, names_something=True)
+        for name in ("Source", "Medium", "Campaign", "Term", "Content")
+    ),
     _always("user.identityGroupId", FieldType.UUID),
     _sometimes("user.walletAddress", FieldType.ADDRESS),
     _always("time.dayOfWeek", FieldType.DAY),

@@ -14,11 +14,15 @@ from domains.campaign.model.comparing import DIGITS_MAX, NUMBER, to_number
 from domains.campaign.model.fields import SOURCES, FieldType
 from domains.campaign.model.rule import Scalar
 from vocabulary.addresses import normalize_address
-from vocabulary.exact import plain, scale
+from vocabulary.exact import plain, round_half_even, scale
+from vocabulary.nobody import is_nobody
 
 AMOUNT_DIGITS_MAX = 20
 _AMOUNT_LIMIT = scale(Decimal(1), AMOUNT_DIGITS_MAX)
-YEAR_MIN = 2000
+YEAR_MIN = 1990
+"""No order is older, and no shop of the web."""
+
+AMOUNT_DECIMALS_MAX = 12
 _WHOLE_FLOAT_MAX = 2**53
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -40,7 +44,7 @@ RANGES = {
     FieldType.DAY: Range(low=0, high=6, name="a day of the week, a whole number"),
     FieldType.HOUR: Range(low=0, high=23, name="an hour in UTC, a whole number"),
     FieldType.TIMESTAMP: Range(
-        low=946_684_800, high=253_402_300_799, name="a time in whole seconds since 1970"
+        low=631_152_000, high=253_402_300_799, name="a time in whole seconds since 1970"
     ),
 }
 
@@ -76,6 +80,10 @@ def _amount(value: Scalar) -> Decimal:
         raise ValueRefusedError(
             f"must not have more than {AMOUNT_DIGITS_MAX} digits before the point: no order's total"
             " has"
+        )
+    if number != round_half_even(number, AMOUNT_DECIMALS_MAX):
+        raise ValueRefusedError(
+            f"must not have more than {AMOUNT_DECIMALS_MAX} digits after the point: no total has"
         )
     return number
 
@@ -119,6 +127,10 @@ def _address(value: Scalar) -> str:
         raise ValueRefusedError(
             "must be an address, 0x and 40 hex digits, in lower case or with its EIP-55 checksum"
         )
+    if is_nobody(address):
+        raise ValueRefusedError(
+            "is nobody's: whether there is a wallet is asked by OPERATOR_EXISTS"
+        )
     return address
 
 
@@ -128,7 +140,10 @@ def _currency(value: Scalar) -> str:
 
 def _uuid(value: Scalar) -> str:
     sentence = 'must be an id like "0190163d-8694-739b-aea5-966c26f8ad91"'
-    return str(UUID(_matching(value, _UUID, sentence)))
+    text = str(UUID(_matching(value, _UUID, sentence)))
+    if is_nobody(text):
+        raise ValueRefusedError("is nobody's: whether there is one is asked by OPERATOR_EXISTS")
+    return text
 
 
 def _source(value: Scalar) -> Scalar:

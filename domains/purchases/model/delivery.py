@@ -46,7 +46,7 @@ class PassedOver(StrEnum):
             case PassedOver.TRIAL:
                 return "trial deliveries are not accepted in production"
             case PassedOver.NOTHING_NEW:
-                return "nothing new, what is known of the order is as new or newer"
+                return "it says nothing newer than what is known of the order"
             case PassedOver.NOT:
                 return ""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model.note import Notes, NoteWord
@@ -17,10 +19,10 @@ from domains.purchases.platforms.signatures import fault_of_base64_signature
 from vocabulary.currencies import minor_digits
 from vocabulary.exact import multiply, round_half_even, total
 
-AHEAD_MAX = timedelta(minutes=5)
-"""How far a shop's clock may be ahead of ours while its reports count in the order of its times.
+AHEAD_MAX = timedelta(seconds=5)
+"""How much later than its receipt a change may be.
 
-Taken as their receipts, two that overtake each other would count in the order in which they came.
+Clocks differ by so much, and of two reports that overtake each other the later one counts.
 """
 
 ITEMS_MAX = 1_000
@@ -37,6 +39,12 @@ CUSTOMER_CHARACTERS_MAX = 255
 CLIENT_CHARACTERS_MAX = 128
 ITEMS_READ_MAX = 5_000
 """How many lines count for the subtotal. With more of them it is not known."""
+
+_UNREADABLE = OrderItem(
+    product_reference="", quantity=1, price=None, name="", title="", image_url=""
+)
+_LIST_KEY = re.compile("[0-9]{1,10}")
+T = TypeVar("T")
 
 
 class CustomPlatform:
@@ -61,18 +69,25 @@ class CustomPlatform:
         reference = order.need_reference("id")
         state = order.need_word("status", OrderState)
         token = order.need_reference("token", characters_max=TOKEN_CHARACTERS_MAX, is_secret=True)
-        currency = order.need_currency("currency")
+        taken_back = state in {OrderState.CANCELLED, OrderState.REFUNDED}
+        currency = _unless(taken_back, order, "currency", order.need_currency)
         digits = minor_digits(currency)
-        paid = order.need_money("totalPrice", minor_digits=digits)
+        paid = _unless(
+            taken_back, order, "totalPrice", partial(order.need_money, minor_digits=digits)
+        )
         if state is OrderState.CONFIRMED:
             for field, value in (("totalPrice", paid), ("currency", currency)):
                 if value is None:
                     raise BodyUnusableError(field, "is required once the order is confirmed")
-        placed = order.need_time("createdAt", latest_time=latest_time)
+        placed = _unless(
+            taken_back, order, "createdAt", partial(order.need_time, latest_time=latest_time)
+        )
         changed = order.need_time("updatedAt", latest_time=latest_time, ahead_max=AHEAD_MAX)
         # Before the lines, of whose notes there may be more than are kept.
         customer = order.take_person("customerId", characters_max=CUSTOMER_CHARACTERS_MAX)
-        client = order.take_person("clientId", characters_max=CLIENT_CHARACTERS_MAX)
+        client = order.take_person(
+            "clientId", characters_max=CLIENT_CHARACTERS_MAX, is_browser=True
+        )
         lines = _lines(order, minor_digits=digits)
         return OrderEvent(
             order_reference=reference,
@@ -92,6 +107,20 @@ class CustomPlatform:
         )
 
 
+def _unless(taken_back: bool, order: Reader, name: str, read: Callable[[str], T]) -> T | None:
+    """What a field says. Of an order that was taken back it decides nothing, and may be left out.
+
+    A refund that is lost is a reward that is paid.
+    """
+    try:
+        return read(name)
+    except BodyUnusableError:
+        if not taken_back:
+            raise
+        order.notes.add(NoteWord.LEFT_OUT, name)
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lines:
     items: Sequence[OrderItem] | None
@@ -100,9 +129,17 @@ class _Lines:
 
 def _lines(order: Reader, *, minor_digits: int) -> _Lines:
     """The lines that are kept, each in its place, and what all come to, if that is known."""
-    given = _listed(order)
-    if given is None:
+    value = order.document.get("items")
+    if value is None:
         return _Lines(items=None, subtotal=None)
+    given = _listed(value)
+    if given is None:
+        order.notes.add(NoteWord.LEFT_OUT, "items")
+        if value == {} or (isinstance(value, str) and not value.strip()):
+            return _Lines(items=None, subtotal=None)
+        # There are lines, of which nothing can be read: not even how many.
+        order.notes.add(NoteWord.SUBTOTAL_UNKNOWN, "items")
+        return _Lines(items=(_UNREADABLE,), subtotal=None)
     notes = Notes()
     items = [
         _item(each, path=f"items[{place}]", notes=notes, minor_digits=minor_digits)
@@ -123,18 +160,19 @@ def _lines(order: Reader, *, minor_digits: int) -> _Lines:
     return _Lines(items=tuple(items[:ITEMS_MAX]), subtotal=total(amounts) if is_known else None)
 
 
-def _listed(order: Reader) -> Sequence[tuple[str, Any]] | None:
-    """What stands in `items`, with the place of each; None if nothing is said of them.
+def _listed(value: Any) -> Sequence[tuple[str, Any]] | None:
+    """The lines, each with its place; None if these are none.
 
-    PHP prints a list with gaps as an object with numbers as keys.
+    PHP prints a list with gaps as an object with numbers as keys, and may have lines by their
+    products.
     """
-    value = order.document.get("items")
     if isinstance(value, list):
         return [(str(place), each) for place, each in enumerate(value)]
-    if isinstance(value, Mapping) and value and all(key.isdecimal() for key in value):
-        return list(value.items())
-    if value is not None:
-        order.notes.add(NoteWord.LEFT_OUT, "items")
+    if isinstance(value, Mapping) and value:
+        if all(_LIST_KEY.fullmatch(key) for key in value):
+            return list(value.items())
+        if all(isinstance(each, Mapping) for each in value.values()):
+            return [(str(place), each) for place, each in enumerate(value.values())]
     return None
 
 

@@ -28,12 +28,13 @@ _MILLISECONDS_FROM = 10**11
 _EPOCH_MAX = (LATEST_NUMBER - _EPOCH) // timedelta(milliseconds=1)
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _RFC_3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,12}))?"
-    r"(?:([Zz])|([+-][0-9]{2}:[0-9]{2}))"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,12}))?)?"
+    r"(?:[Zz]|([+-][0-9]{2})(?::?([0-9]{2}))?)"
 )
+"""Java leaves out seconds that are zero, PHP's DATE_ISO8601 the colon of the zone."""
 
 TIME = (
-    "RFC 3339 with seconds and a zone, as in 2026-01-08T10:15:31+01:00 or 2026-01-08T09:15:31Z, "
+    "RFC 3339 with its zone, as in 2026-01-08T10:15:31+01:00 or 2026-01-08T09:15:31Z, "
     "or seconds or milliseconds since 1970"
 )
 """What a time must be."""
@@ -58,13 +59,11 @@ def instant_of(value: Any) -> datetime | None:
     match = _RFC_3339.fullmatch(value)
     if match is None:
         return None
-    date, clock, fraction, _, offset = match.groups()
-    is_leap = clock.endswith(":60")
-    if is_leap:
-        clock = f"{clock[:-2]}59"
-    microseconds = f"{fraction or '':0<6}"[:6]
+    date, clock, seconds, fraction, hours, minutes = match.groups()
+    is_leap = seconds == "60"
+    text = f"{date}T{clock}:{'59' if is_leap else seconds or '00'}.{f'{fraction or 0:0<6}'[:6]}"
     try:
-        instant = datetime.fromisoformat(f"{date}T{clock}.{microseconds}{offset or '+00:00'}")
+        instant = datetime.fromisoformat(f"{text}{hours or '+00'}:{minutes or '00'}")
         return instant + timedelta(seconds=1) if is_leap else instant
     except (ValueError, OverflowError):
         return None

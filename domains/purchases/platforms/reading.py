@@ -29,7 +29,7 @@ DECIMALS_MAX = 12
 SHOWN_CHARACTERS_MAX = 40
 """How much of a value a refusal shows."""
 
-_DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -52,15 +52,14 @@ def read_object(body: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(
-            body.decode("utf-8-sig"),
+            # A byte that is no text is part of the one text in which it stands.
+            body.decode("utf-8-sig", errors="surrogateescape"),
             parse_float=_decimal,
             parse_int=_whole,
             parse_constant=NotANumber,
             # A line break in a title is no reason to lose an order.
             strict=False,
         )
-    except UnicodeDecodeError as failure:
-        raise BodyUnusableError("", f"is not UTF-8 from byte {failure.start} on") from failure
     except json.JSONDecodeError as failure:
         problem = f"is no JSON: {failure.msg} at line {failure.lineno}, column {failure.colno}"
         raise BodyUnusableError("", problem) from failure
@@ -96,8 +95,7 @@ class Reader:
         """An id: a text that is not empty, or a whole number."""
         value = self._need(name)
         if isinstance(value, NotANumber) and value.digit_count > NUMBER_DIGITS_MAX:
-            problem = f"is a number of {value.digit_count} digits; {NUMBER_DIGITS_MAX} are the most"
-            raise BodyUnusableError(self.path_of(name), problem)
+            raise BodyUnusableError(self.path_of(name), _too_long(value.digit_count))
         text = _reference(value)
         if text is None:
             shown = _kind_of(value) if is_secret else _shown(value)
@@ -133,8 +131,9 @@ class Reader:
     def need_money(self, name: str, *, minor_digits: int) -> Decimal | None:
         """An amount that is not negative; None if it is absent or empty.
 
-        A text is taken exactly. A JSON number is rounded to four digits more than the currency
-        has: what is behind them, programs make of a sum.
+        A text of up to twelve decimals is taken exactly. A longer one, and a JSON number, is
+        rounded to four digits more than the currency has: what is behind them, programs make of
+        a sum.
         """
         value = self.document.get(name)
         if value is None or value == "":
@@ -152,7 +151,7 @@ class Reader:
     def need_time(
         self, name: str, *, latest_time: datetime, ahead_max: timedelta = timedelta()
     ) -> datetime | None:
-        """An instant; one that is later than the latest by more than it may be is the latest.
+        """An instant, at most so much later than the latest: what is later is that.
 
         RFC 3339 with its zone, from 1990 on, or seconds or milliseconds since 1970, from 2000 on,
         as a number or, if they are whole, as a text. None if it is absent or empty.
@@ -169,17 +168,28 @@ class Reader:
             raise BodyUnusableError(self.path_of(name), problem)
         if instant > latest_time + ahead_max:
             self.notes.add(NoteWord.TAKEN_AS_RECEIPT, self.path_of(name))
-            return latest_time
+            return latest_time + ahead_max
         # Not before: the last hours of the year 9999 have no place in UTC.
         return instant.astimezone(UTC)
 
-    def take_person(self, name: str, *, characters_max: int) -> str | None:
-        """The id of a person: left out if it cannot be one, and if it stands for nobody."""
+    def take_person(
+        self, name: str, *, characters_max: int, is_browser: bool = False
+    ) -> str | None:
+        """The id of a person: left out if it cannot be one, and if it stands for nobody.
+
+        That of a browser is what a header can carry: printable ASCII.
+        """
         value = self.document.get(name)
         if value is None or value == "":
             return None
         text = _reference(value)
-        if text is None or len(text) > characters_max or not _is_storable(text):
+        is_one = (
+            text is not None
+            and len(text) <= characters_max
+            and _is_storable(text)
+            and (not is_browser or (text.isascii() and text.isprintable()))
+        )
+        if text is None or not is_one:
             self.notes.add(NoteWord.LEFT_OUT, self.path_of(name))
             return None
         if is_nobody(text):
@@ -236,13 +246,7 @@ class Reader:
     def take_number(self, name: str) -> Decimal | None:
         """A number, or a text that is one; None if it cannot be read."""
         value = self.document.get(name)
-        if isinstance(value, str):
-            match = _DECIMAL.fullmatch(value.strip())
-            value = Decimal(match[0]) if match and len(match[0]) <= NUMBER_DIGITS_MAX else None
-        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-            return None
-        number = Decimal(value)
-        return number if digits_of(number) is not None else None
+        return _number_in(value.strip() if isinstance(value, str) else value)
 
     def is_given(self, name: str) -> bool:
         """Whether it is there at all: null and an empty text are as if it were not."""
@@ -261,9 +265,12 @@ class Reader:
 
 
 def _reference(value: Any) -> str | None:
-    """A text, or a whole number as one, `41.0` as `41`; None: neither."""
+    """A text without the white space around it, or a whole number as one, `41.0` as `41`.
+
+    None: neither.
+    """
     if isinstance(value, str):
-        return value
+        return value.strip()
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
     number = Decimal(value)
@@ -279,27 +286,40 @@ def _is_storable(text: str) -> bool:
 
 def _money(value: Any, *, minor_digits: int) -> tuple[str, Decimal | None]:
     """An amount, and whether it was rounded (any words); or what is wrong, and None."""
-    wanted = "it must be a decimal number, as in 59.80"
-    is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-    rounded = False
-    text = value
-    if is_number:
-        number = Decimal(value)
-        text = digits_of(number)
-        if text is not None:
-            kept = round_half_even(number, minor_digits + 4)
-            rounded = kept != number
-            text = format(kept, "f")
-    if not isinstance(text, str) or (match := _DECIMAL.fullmatch(text)) is None:
-        return f"is {_shown(value)}; {wanted}", None
-    whole, decimals = match[2].lstrip("0"), match[3] or ""
-    if len(whole) > WHOLE_DIGITS_MAX:
+    number = _number_in(value)
+    if number is None:
+        text = value.text if isinstance(value, NotANumber) else value
+        if isinstance(text, str) and len(text) > NUMBER_DIGITS_MAX and _DECIMAL.fullmatch(text):
+            return _too_long(len(text)), None
+        return f"is {_shown(value)}; it must be a decimal number, as in 59.80", None
+    is_exact = isinstance(value, str) and _decimals(number) <= DECIMALS_MAX
+    kept = number if is_exact else round_half_even(number, minor_digits + 4)
+    whole_digits = len(format(abs(kept), "f").partition(".")[0].lstrip("0"))
+    if whole_digits > WHOLE_DIGITS_MAX:
         most = f"{WHOLE_DIGITS_MAX} before the point are the most"
-        return f"is {_shown(value)}, with {len(whole)} digits before the point; {most}", None
-    if len(decimals) > DECIMALS_MAX:
-        most = f"{DECIMALS_MAX} are the most in a text"
-        return f"is {_shown(value)}, with {len(decimals)} digits after the point; {most}", None
-    return "rounded" if rounded else "", Decimal(text)
+        return f"is {_shown(value)}, with {whole_digits} digits before the point; {most}", None
+    return "" if kept == number else "rounded", kept
+
+
+def _number_in(value: Any) -> Decimal | None:
+    """A number, or the text of one, of not too many digits."""
+    if isinstance(value, str):
+        is_one = len(value) <= NUMBER_DIGITS_MAX and _DECIMAL.fullmatch(value)
+        return Decimal(value) if is_one else None
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return None
+    number = Decimal(value)
+    return number if digits_of(number) is not None else None
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), number
+    return -exponent
+
+
+def _too_long(digit_count: int) -> str:
+    return f"is a number of {digit_count} digits; {NUMBER_DIGITS_MAX} are the most"
 
 
 def _decimal(digits: str) -> Decimal | NotANumber:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domains.attribution.model import Attribution, TouchQuery
+from domains.attribution.model import AttributedTouch, TouchQuery
 from domains.attribution.service import AttributionService
 from domains.business.model import Merchant
 from domains.campaign.model import EventFacts, ExchangeRate, Pair, PurchaseFacts, Trigger
@@ -37,8 +37,8 @@ class LaneEvent:
     purchase: Purchase | None
     referrer: IdentityGroupId | None
 
-    def credit_time(self, tolerance: timedelta) -> datetime:
-        """As of when somebody may have brought the person.
+    def tolerant_time(self, tolerance: timedelta) -> datetime:
+        """As of when somebody may have brought the person of whom nobody had as of the event.
 
         A shop's clock may be behind ours, and its times cut to whole seconds. What came after
         its first report did not lead to an order.
@@ -86,6 +86,22 @@ class LoadedEvent:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Credit:
+    """The people above a person, as of a time, and what brought the person."""
+
+    time: datetime
+    chain: Sequence[IdentityGroupId]
+    touch: AttributedTouch | None
+
+
+def _more(exact: _Credit, tolerant: _Credit) -> _Credit:
+    """What the tolerance adds where nobody is credited: it takes nothing away."""
+    if tolerant.chain:
+        return tolerant
+    return replace(tolerant, touch=exact.touch or tolerant.touch)
+
+
 class EventFactsLoader:
     def __init__(
         self,
@@ -110,23 +126,57 @@ class EventFactsLoader:
     ) -> list[LoadedEvent]:
         """What decisions may see of the events, in their order.
 
-        Three statements, and one more when an order is in another currency than the merchant's
-        rewards.
+        Three statements; two more for those that nobody is credited with as of their time, where
+        the merchant's tolerance of clocks lets us look at a later one; one more when an order is
+        in another currency than the merchant's rewards.
         """
-        as_of = [each.credit_time(merchant.clock_tolerance) for each in events]
+        credited = await self._credits_of(
+            tx, merchant, [(each, each.event_time) for each in events], depth_max=max(depth_max, 1)
+        )
+        # Whoever is credited as of the event itself stays so, whatever happened a moment later.
+        later = [
+            (place, (each, time))
+            for place, each in enumerate(events)
+            if not credited[place].chain
+            and (time := each.tolerant_time(merchant.clock_tolerance)) > each.event_time
+        ]
+        if later:
+            found = await self._credits_of(
+                tx, merchant, [asked for _, asked in later], depth_max=max(depth_max, 1)
+            )
+            for (place, _), credit in zip(later, found, strict=True):
+                credited[place] = _more(credited[place], credit)
+        wallets = await self._identity.wallets_of(tx, {each.person for each in events})
+        rates = await self._rates_of(tx, merchant, events)
+        return [
+            _loaded(
+                each,
+                credit,
+                wallets.get(each.person),
+                rates.get(each.interaction.interaction_id, {}),
+            )
+            for each, credit in zip(events, credited, strict=True)
+        ]
+
+    async def _credits_of(
+        self,
+        tx: Transaction,
+        merchant: Merchant,
+        asked: Sequence[tuple[LaneEvent, datetime]],
+        *,
+        depth_max: int,
+    ) -> list[_Credit]:
+        """Who is credited with each event as of a time, and what brought its person."""
         above = await self._referral.chains_as_of(
             tx,
             merchant.merchant_id,
             # A referral is about its own link, whoever else brought the person in that instant.
-            [
-                (each.referrer or each.person, time)
-                for each, time in zip(events, as_of, strict=True)
-            ],
-            max(depth_max, 1),
+            [(each.referrer or each.person, time) for each, time in asked],
+            depth_max,
         )
         chains = [
-            _chain(each, people, depth_max=max(depth_max, 1))
-            for each, people in zip(events, above, strict=True)
+            _chain(each, people, depth_max=depth_max)
+            for (each, _), people in zip(asked, above, strict=True)
         ]
         touches = await self._attribution.touches_as_of(
             tx,
@@ -135,26 +185,22 @@ class EventFactsLoader:
                     merchant_id=merchant.merchant_id,
                     identity_group_id=each.person,
                     referrer_group_id=chain[0] if chain else None,
+                    event_time=each.event_time,
                     time=time,
                 )
-                for each, chain, time in zip(events, chains, as_of, strict=True)
+                for (each, time), chain in zip(asked, chains, strict=True)
             ],
             merchant.look_back,
         )
-        wallets = await self._identity.wallets_of(tx, {each.person for each in events})
-        rates = await self._rates_of(tx, merchant, events)
         return [
-            _loaded(
-                each,
-                time,
+            _Credit(
+                time=time,
                 # Whoever brought this person is credited only if their link was followed
                 # within the look-back; then everybody above takes part.
-                chain if touch.touched_by_referrer or each.referrer is not None else [],
-                touch,
-                wallets.get(each.person),
-                rates.get(each.interaction.interaction_id, {}),
+                chain=chain if touch.touched_by_referrer or each.referrer is not None else [],
+                touch=touch.touch,
             )
-            for each, time, chain, touch in zip(events, as_of, chains, touches, strict=True)
+            for (each, time), chain, touch in zip(asked, chains, touches, strict=True)
         ]
 
     async def _rates_of(
@@ -189,14 +235,12 @@ def _chain(
 
 def _loaded(
     event: LaneEvent,
-    credit_time: datetime,
-    chain: Sequence[IdentityGroupId],
-    attribution: Attribution,
+    credit: _Credit,
     wallet: str | None,
     rates: Mapping[Pair, ExchangeRate],
 ) -> LoadedEvent:
     context: dict[str, Any] = {
-        "attribution": _attribution_context(chain, attribution),
+        "attribution": _attribution_context(credit),
         "user": {
             "identityGroupId": str(event.person),
             **({"walletAddress": wallet} if wallet else {}),
@@ -217,12 +261,12 @@ def _loaded(
         context["purchase"] = _purchase_context(purchase)
     return LoadedEvent(
         event=event,
-        credit_time=credit_time,
+        credit_time=credit.time,
         facts=EventFacts(
-            triggers=triggers_of(event.interaction.kind, is_referred=bool(chain)),
+            triggers=triggers_of(event.interaction.kind, is_referred=bool(credit.chain)),
             event_time=event.event_time,
             person=event.person,
-            chain=tuple(chain),
+            chain=tuple(credit.chain),
             purchase=facts,
             context=context,
             rates=rates,
@@ -252,13 +296,11 @@ def time_context(instant: datetime) -> dict[str, object]:
     }
 
 
-def _attribution_context(
-    chain: Sequence[IdentityGroupId], attribution: Attribution
-) -> dict[str, object]:
+def _attribution_context(credit: _Credit) -> dict[str, object]:
     context: dict[str, object] = {}
-    if chain:
-        context["referrerIdentityGroupId"] = str(chain[0])
-    touch = attribution.touch
+    if credit.chain:
+        context["referrerIdentityGroupId"] = str(credit.chain[0])
+    touch = credit.touch
     if touch is not None:
         context["source"] = touch.source.value
         context["touchpointId"] = str(touch.touchpoint_id)

@@ -25,7 +25,10 @@ MARKED = f"{PAGE}?utm_source=news&utm_medium=email&utm_campaign=spring&utm_term=
         (f"{PAGE}?utm_source=%ff", Utm(source="\N{REPLACEMENT CHARACTER}")),
         ("/p/blue-mug?utm_source=news", Utm(source="news")),
         ("?utm_source=news", Utm(source="news")),
-        (f"{PAGE}?UTM_SOURCE=news", Utm()),
+        (f"{PAGE}?UTM_Source=news", Utm(source="news")),
+        # Pages whose program escaped the address once too often.
+        (f"{PAGE}?id=1&amp;utm_source=news", Utm(source="news")),
+        *((f"{PAGE}?utm_source={word}", Utm()) for word in ("null", "undefined", "%20", "{{a}}")),
         (f"{PAGE}#utm_source=news", Utm()),
         (f"{PAGE}?utm_source=", Utm()),
         (PAGE, Utm()),
@@ -46,6 +49,13 @@ def test_what_was_said_comes_before_the_address() -> None:
     assert utm_of(said, MARKED) == Utm(
         source="partner", medium="email", campaign="spring", term="mug", content="top"
     )
+
+
+@pytest.mark.parametrize("word", ["null", "undefined", " ", "[object Object]", "NaN"])
+def test_what_a_program_writes_for_none_is_none(word: str) -> None:
+    """Everybody would come by an advertisement, and the one that they came by be hidden."""
+    assert utm_of(Utm(source=word, campaign=word), PAGE) == Utm()
+    assert utm_of(Utm(source=word), MARKED).source == "news"
 
 
 @pytest.mark.parametrize("is_said", [True, False])

@@ -347,7 +347,7 @@ def test_what_a_report_costs_does_not_depend_on_what_is_wrong_in_it() -> None:
         (b"", "the body is no JSON: Expecting value at line 1, column 1"),
         (b"[1]", "the body is a list, not a JSON object"),
         (b"null", "the body is null, not a JSON object"),
-        (b'{"id": "caf\xe9"}', "the body is not UTF-8 from byte 11 on"),
+        (b"\xff\xfe{\0}\0", "the body is no JSON: Expecting value at line 1, column 1"),
         (b"{" * 100_000, "the body is no JSON: Expecting property name enclosed"),
         (b'{"a":' * 100_000, "the body is nested too deeply to be read"),
     ],
@@ -378,7 +378,7 @@ def test_an_amount_is_what_the_text_says_and_a_number_what_it_means() -> None:
 
 
 @pytest.mark.parametrize(
-    "left_out", [{}, {"items": None}, {"items": "none"}, {"items": 3}, {"items": {}}]
+    "left_out", [{}, {"items": None}, {"items": ""}, {"items": " "}, {"items": {}}]
 )
 def test_lines_that_are_left_out_are_not_said_to_be_none(left_out: Mapping[str, Any]) -> None:
     """A report of less would take away what another one told."""

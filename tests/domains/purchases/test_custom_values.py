@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_digits_that_are_no_time_are_refused(digits: str) -> None:
     with pytest.raises(BodyUnusableError) as refused:
         parse(with_number("createdAt", digits))
     assert str(refused.value).startswith("createdAt is ")
-    assert "RFC 3339 with seconds and a zone" in str(refused.value)
+    assert "RFC 3339 with its zone" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,8 @@ def test_digits_that_are_no_time_are_refused(digits: str) -> None:
         ("createdAt", timedelta(seconds=1), timedelta()),
         ("createdAt", timedelta(days=1), timedelta()),
         ("updatedAt", AHEAD_MAX, AHEAD_MAX),
-        ("updatedAt", AHEAD_MAX + timedelta(seconds=1), timedelta()),
+        ("updatedAt", AHEAD_MAX + timedelta(seconds=1), AHEAD_MAX),
+        ("updatedAt", timedelta(hours=2), AHEAD_MAX),
         ("updatedAt", timedelta(microseconds=-250_000), timedelta(microseconds=-250_000)),
         ("createdAt", timedelta(microseconds=-250_000), timedelta(microseconds=-250_000)),
     ],
@@ -84,6 +85,115 @@ def test_a_time_is_as_late_as_it_may_be(field: str, ahead: timedelta, taken: tim
     assert time == RECEIVED + taken
     note = Note(word=NoteWord.TAKEN_AS_RECEIPT, field=field)
     assert (note in event.notes) == (ahead != taken)
+
+
+@pytest.mark.parametrize(
+    ("said", "second"),
+    [
+        ("2026-11-25T10:15Z", 0),
+        ("2026-11-25T11:15+01:00", 0),
+        ("2026-11-25T11:15:31+0100", 31),
+        ("2026-11-25T11:15:31.250+01", 31),
+        ("2026-11-25 05:15:31-0500", 31),
+    ],
+)
+def test_a_time_is_taken_as_programs_print_it(said: str, second: int) -> None:
+    """One order in sixty would be lost of a shop in Java, which leaves out seconds of zero."""
+    time = parse(an_order(createdAt=said)).order_time
+    assert time.replace(microsecond=0) == datetime(2026, 11, 25, 10, 15, second, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("said", ["2026-11-25T10Z", "2026-11-25T10:15", "2026-11-25T10:15:31+1"])
+def test_a_time_that_says_too_little_is_refused(said: str) -> None:
+    """It would be guessed at."""
+    with pytest.raises(BodyUnusableError):
+        parse(an_order(createdAt=said))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [True, 0, "[]", "null", '[{"price": "1.00"}]', ITEM, {"line_items": []}, {"0": ITEM, "n": 1}],
+)
+def test_lines_that_cannot_be_read_are_some(items: object) -> None:
+    """Nobody knows what was bought: a part of its worth would be one of the whole total."""
+    event = parse(an_order(items=items))
+
+    assert event.items is not None
+    [line] = event.items
+    assert (line.product_reference, line.price, event.subtotal) == ("", None, None)
+    assert [str(note.word) for note in event.notes] == ["left_out", "subtotal_unknown"]
+
+
+def test_lines_may_stand_by_their_products() -> None:
+    """PHP prints an array with such keys as an object."""
+    event = parse(an_order(items={"mug": {**ITEM, "price": "8.00", "quantity": 1}, "cup": ITEM}))
+
+    assert event.items is not None
+    assert (len(event.items), event.items[0].price, event.notes) == (2, Decimal(8), ())
+
+
+REFUSED_IN_AN_ORDER = {
+    "totalPrice": ["N/A", "100,00", -100, {}, True],
+    "currency": ["eur", "EURO", 978],
+    "createdAt": ["0001-01-01T00:00:00Z", "yesterday", "0000-00-00 00:00:00", 0],
+}
+
+
+@pytest.mark.parametrize("status", ["cancelled", "refunded", "confirmed", "pending"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(field, value) for field, values in REFUSED_IN_AN_ORDER.items() for value in values],
+)
+def test_what_was_taken_back_is_so_whatever_else_is_said(
+    status: str, field: str, value: object
+) -> None:
+    """A refund that is refused is a reward that is paid."""
+    body = an_order(status=status, **{field: value})
+    if status in {"confirmed", "pending"}:
+        with pytest.raises(BodyUnusableError):
+            parse(body)
+        return
+
+    event = parse(body)
+
+    assert (str(event.state), event.order_reference) == (status, "A-1001")
+    assert Note(word=NoteWord.LEFT_OUT, field=field) in event.notes
+
+
+def test_a_byte_that_is_no_text_spoils_its_own_field_only() -> None:
+    """A program cut a title in the middle of a letter, and a paid order would be lost."""
+    mark = b'"title": "'
+    body = an_order(items=[{**ITEM, "title": ""}])
+    event = parse(body.replace(mark, mark + b"Caf\xc3"))
+    assert event.items is not None
+    assert event.items[0].title == "Caf?"
+    assert [note.field for note in event.notes] == ["items[0].title"]
+
+    with pytest.raises(BodyUnusableError) as refused:
+        parse(body.replace(b"A-1001", b"A-\xe9"))
+    assert refused.value.field == "id"
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [("ann\n", "ann"), (" ann", "ann"), ("b\xe9n", None), ("a\tb", None), ("\ufeffnull", None)],
+)
+def test_a_browser_is_called_what_a_header_can_carry(said: str, taken: str | None) -> None:
+    """A person would be made who can never come, and be credited before the one who came."""
+    assert parse(an_order(clientId=said)).client_id == taken
+
+
+def test_ids_have_no_white_space_around_them() -> None:
+    """A template that ends with a line break would name another order than the page claims."""
+    event = parse(an_order(id=" A-1\n", token="t\r\n", customerId="\tc-1"))
+    assert (event.order_reference, event.token, event.customer_reference) == ("A-1", "t", "c-1")
+
+
+def test_a_total_as_text_may_have_the_digits_that_programs_make() -> None:
+    """`String(0.1 + 0.2)` is how a page prints a sum."""
+    event = parse(an_order(totalPrice="0.30000000000000004"))
+    assert event.total == Decimal("0.3")
+    assert event.notes == (Note(word=NoteWord.ROUNDED, field="totalPrice"),)
 
 
 def test_an_amount_has_no_more_digits_than_can_be_kept() -> None:

@@ -156,8 +156,9 @@ class Merchant(_message.Message):
     @_builtins.property
     def clock_tolerance_duration(self) -> _duration_pb2.Duration:
         """How far the shop's clock may be behind ours, or how coarse its times are: a link that was
-        followed so long after an order's time still brought the buyer, as long as the order had not
-        been reported. From 0 to one hour. Default 5 minutes.
+        followed so long after an order's time still brought the buyer, if nobody is credited as of
+        that time, and as long as the order had not been reported. From 0 to 24 hours, which is for
+        shops that send their local time as if it were UTC. Default 5 minutes.
         """
 
     def __init__(
@@ -380,8 +381,9 @@ class UpdateWebhookRequest(_message.Message):
     """What sends the deliveries. Deliveries of another platform are refused."""
     signing_key: _builtins.str
     """The key of the HMAC-SHA256 signature, as the shop uses it: 8 to 500 characters without white
-    space around them. The UTF-8 bytes of this text are the key, whatever it looks like: a key
-    that is shown in hexadecimal digits or Base64 is not decoded.
+    space around them, and not what programs write for none, like `undefined`. The UTF-8 bytes of
+    this text are the key, whatever it looks like: a key that is shown in hexadecimal digits or
+    Base64 is not decoded.
     """
     def __init__(
         self,

@@ -314,7 +314,8 @@ class Condition(_message.Message):
     no other operator. Numbers compare by their exact decimal value, texts by code point.
 
     A condition or a group that no event of the trigger can meet, or that every one meets, is
-    refused, and so are conditions that exclude each other.
+    refused, and so are conditions about one field that exclude each other. Fields that depend on
+    each other, like a date and its day of the week, are not held against each other.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -334,7 +335,9 @@ class Condition(_message.Message):
     def value(self) -> _struct_pb2.Value:
         """What the field is held against, of the field's type: a text of 1 to 500 characters, up to 255
         for all texts but a line's name, or a number of up to 40 digits before and after the point; a
-        list of 1 to 1,000 of them for OPERATOR_IN and OPERATOR_NOT_IN. Send amounts as text. Left out,
+        list of 1 to 1,000 of them for OPERATOR_IN and OPERATOR_NOT_IN. An amount has up to 20 digits
+        before the point and 12 after it. Nobody's wallet or id, and what programs write for none, is
+        refused. Which of two texts comes first is not asked of a number. Send amounts as text. Left out,
         or null, for OPERATOR_EXISTS and OPERATOR_NOT_EXISTS; for all others null, truth values,
         objects and lists in lists are refused.
         """

@@ -82,28 +82,29 @@ class TrackArrivalRequest(_message.Message):
     referrer_merchant_id: _builtins.str
     """The merchant at which `referrer_client_id` was made. A UUID. Empty: `merchant_id`."""
     landing_url: _builtins.str
-    """The address of the page that the visitor landed on, up to 8192 characters. All of it is
-    searched for the parameters of advertisers; the first 2048 characters are kept.
+    """The address of the page that the visitor landed on, up to 8192 characters, of which the first
+    2048 are kept. Its query, what is between `?` and `#`, says how the visitor is marked where
+    the next five fields are empty.
     """
     utm_source: _builtins.str
     """`utm_source` of the landing page, up to 2048 characters, of which the first 255 are kept.
-    Empty: what `landing_url` says.
+    Empty, or what a program writes for none, like `null`: what `landing_url` says.
     """
     utm_medium: _builtins.str
     """`utm_medium` of the landing page, up to 2048 characters, of which the first 255 are kept.
-    Empty: what `landing_url` says.
+    Empty, or what a program writes for none, like `null`: what `landing_url` says.
     """
     utm_campaign: _builtins.str
     """`utm_campaign` of the landing page, up to 2048 characters, of which the first 255 are kept.
-    Empty: what `landing_url` says.
+    Empty, or what a program writes for none, like `null`: what `landing_url` says.
     """
     utm_term: _builtins.str
     """`utm_term` of the landing page, up to 2048 characters, of which the first 255 are kept.
-    Empty: what `landing_url` says.
+    Empty, or what a program writes for none, like `null`: what `landing_url` says.
     """
     utm_content: _builtins.str
     """`utm_content` of the landing page, up to 2048 characters, of which the first 255 are kept.
-    Empty: what `landing_url` says.
+    Empty, or what a program writes for none, like `null`: what `landing_url` says.
     """
     request_id: _builtins.str
     """Makes the call repeatable for 24 hours: the same id and request get the same answer.

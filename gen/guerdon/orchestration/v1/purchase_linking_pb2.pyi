@@ -67,7 +67,9 @@ class ClaimPurchaseRequest(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The order's token, up to 512 characters: proof that the browser saw the order's confirmation."""
+    """The order's token, up to 512 characters, without white space around it: proof that the browser
+    saw the order's confirmation.
+    """
     merchant_id: _builtins.str
     """At which merchant. A UUID."""
     request_id: _builtins.str
@@ -82,8 +84,8 @@ class ClaimPurchaseRequest(_message.Message):
 
     @_builtins.property
     def order_id(self) -> _struct_pb2.Value:
-        """The order's id in the shop: a text of 1 to 255 characters, or a whole number of up to
-        2^53 - 1. What a program writes when it has none, like `undefined` or `null`, is refused.
+        """The order's id in the shop: a text of 1 to 255 characters, without white space around it, or
+        a whole number of up to 2^53 - 1. What a program writes when it has none, like `undefined` or `null`, is refused.
         """
 
     def __init__(

@@ -50,34 +50,41 @@ class PurchaseWebhookServiceStub:
 
     What decides is strict: a value that cannot be taken refuses the delivery, and the answer
     names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
-    `status` and `token`, an empty text are the same.
+    `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
+    `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
+    taken.
 
-      - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-        digits, also with a point and zeros behind it.
-        What programs write when they have none, like `undefined` or `null`, is refused.
+      - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
+        whole number of up to 100 digits, also with a point and zeros behind it. What programs
+        write when they have none, like `undefined` or `null`, is refused.
       - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
       - `token`, required: as `id`, of up to 512 characters.
       - `currency`, required once the order is confirmed: three capital letters.
       - `totalPrice`, required once the order is confirmed: what the buyer paid, not negative. A
-        text of up to 20 digits before the point and 12 behind it is taken exactly. A JSON number
-        of up to 100 digits is rounded to four digits more than the currency has: what is behind
-        them, programs make of a sum.
-      - `createdAt`, `updatedAt`: RFC 3339 with seconds and a zone, from the year 1990 on, or
-        seconds or milliseconds since 1970, from the year 2000 to 2100. What lies after the receipt
-        is taken as the time at which this body was received first. They default to the time at
-        which the delivery was received first, also if it failed then and is sent again. Reports
-        of one order count in the order of `updatedAt`, so name it; there up to 5 minutes after
-        the receipt are taken as a clock that is fast.
+        text of up to 20 digits before the point and 12 behind it is taken exactly. A longer one,
+        or a JSON number, of up to 100 digits is rounded to four digits more than the currency has:
+        what is behind them, programs make of a sum.
+      - `createdAt`, `updatedAt`: RFC 3339 with its zone, from the year 1990 on, or seconds or
+        milliseconds since 1970, from the year 2000 to 2100. Seconds of zero, and the colon of the
+        zone, may be left out. What lies after the receipt is taken as the time at which this body
+        was received first; of `updatedAt` as up to 5 seconds more, because clocks differ. They
+        default to the time at which the delivery was received first, also if it failed then and
+        is sent again. Of several `createdAt` of an order the earliest counts. Reports of one order
+        count in the order of `updatedAt`, so name it in all of them or in none; of two of the same
+        time it is the higher of pending, confirmed, cancelled, refunded, and of two of the same
+        state as well always the same one, whichever came first.
 
     Everything else is taken as far as it goes; the delivery's `notes` say what was left out.
 
-      - `customerId`, up to 255 characters, and `clientId`, up to 128: a text or a whole number.
-        Anything else is left out, and so are words that stand for nobody, like `undefined`,
-        `anonymous` or `0`.
+      - `customerId`, up to 255 characters, and `clientId`, up to 128 of printable ASCII: a text
+        without the white space around it, or a whole number. Anything else is left out, and so
+        are words that stand for nobody, like `undefined`, `anonymous` or `0`.
       - `items`: the first 1,000 lines are kept, the first 5,000 count for the subtotal; with
         more, or with one whose `price` or `quantity` cannot be read, the subtotal is not known:
         what needs it is not granted. So it is if the total is of another report, in another
-        currency. Each line stays in its place, whatever of it can be read. `price` may be
+        currency, and if the lines are no list: then they are one line of which nothing is known.
+        An object with numbers, or with lines, for its members is a list. Each line stays in its
+        place, whatever of it can be read. `price` may be
         negative; `quantity` defaults to 1, is 1,000,000 up or down at the most, is rounded to six
         digits after the point, and of a part of a whole the line is one thing at the price of
         that part. `productId` has up to 255 characters; `name` and `title` are cut
@@ -131,34 +138,41 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
 
     What decides is strict: a value that cannot be taken refuses the delivery, and the answer
     names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
-    `status` and `token`, an empty text are the same.
+    `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
+    `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
+    taken.
 
-      - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-        digits, also with a point and zeros behind it.
-        What programs write when they have none, like `undefined` or `null`, is refused.
+      - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
+        whole number of up to 100 digits, also with a point and zeros behind it. What programs
+        write when they have none, like `undefined` or `null`, is refused.
       - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
       - `token`, required: as `id`, of up to 512 characters.
       - `currency`, required once the order is confirmed: three capital letters.
       - `totalPrice`, required once the order is confirmed: what the buyer paid, not negative. A
-        text of up to 20 digits before the point and 12 behind it is taken exactly. A JSON number
-        of up to 100 digits is rounded to four digits more than the currency has: what is behind
-        them, programs make of a sum.
-      - `createdAt`, `updatedAt`: RFC 3339 with seconds and a zone, from the year 1990 on, or
-        seconds or milliseconds since 1970, from the year 2000 to 2100. What lies after the receipt
-        is taken as the time at which this body was received first. They default to the time at
-        which the delivery was received first, also if it failed then and is sent again. Reports
-        of one order count in the order of `updatedAt`, so name it; there up to 5 minutes after
-        the receipt are taken as a clock that is fast.
+        text of up to 20 digits before the point and 12 behind it is taken exactly. A longer one,
+        or a JSON number, of up to 100 digits is rounded to four digits more than the currency has:
+        what is behind them, programs make of a sum.
+      - `createdAt`, `updatedAt`: RFC 3339 with its zone, from the year 1990 on, or seconds or
+        milliseconds since 1970, from the year 2000 to 2100. Seconds of zero, and the colon of the
+        zone, may be left out. What lies after the receipt is taken as the time at which this body
+        was received first; of `updatedAt` as up to 5 seconds more, because clocks differ. They
+        default to the time at which the delivery was received first, also if it failed then and
+        is sent again. Of several `createdAt` of an order the earliest counts. Reports of one order
+        count in the order of `updatedAt`, so name it in all of them or in none; of two of the same
+        time it is the higher of pending, confirmed, cancelled, refunded, and of two of the same
+        state as well always the same one, whichever came first.
 
     Everything else is taken as far as it goes; the delivery's `notes` say what was left out.
 
-      - `customerId`, up to 255 characters, and `clientId`, up to 128: a text or a whole number.
-        Anything else is left out, and so are words that stand for nobody, like `undefined`,
-        `anonymous` or `0`.
+      - `customerId`, up to 255 characters, and `clientId`, up to 128 of printable ASCII: a text
+        without the white space around it, or a whole number. Anything else is left out, and so
+        are words that stand for nobody, like `undefined`, `anonymous` or `0`.
       - `items`: the first 1,000 lines are kept, the first 5,000 count for the subtotal; with
         more, or with one whose `price` or `quantity` cannot be read, the subtotal is not known:
         what needs it is not granted. So it is if the total is of another report, in another
-        currency. Each line stays in its place, whatever of it can be read. `price` may be
+        currency, and if the lines are no list: then they are one line of which nothing is known.
+        An object with numbers, or with lines, for its members is a list. Each line stays in its
+        place, whatever of it can be read. `price` may be
         negative; `quantity` defaults to 1, is 1,000,000 up or down at the most, is rounded to six
         digits after the point, and of a part of a whole the line is one thing at the price of
         that part. `productId` has up to 255 characters; `name` and `title` are cut
@@ -215,34 +229,41 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
 
         What decides is strict: a value that cannot be taken refuses the delivery, and the answer
         names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
-        `status` and `token`, an empty text are the same.
+        `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
+        `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
+        taken.
 
-          - `id`, required: a text of 1 to 255 characters, or a whole number of up to 100
-            digits, also with a point and zeros behind it.
-            What programs write when they have none, like `undefined` or `null`, is refused.
+          - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
+            whole number of up to 100 digits, also with a point and zeros behind it. What programs
+            write when they have none, like `undefined` or `null`, is refused.
           - `status`, required: `pending`, `confirmed`, `cancelled` or `refunded`.
           - `token`, required: as `id`, of up to 512 characters.
           - `currency`, required once the order is confirmed: three capital letters.
           - `totalPrice`, required once the order is confirmed: what the buyer paid, not negative. A
-            text of up to 20 digits before the point and 12 behind it is taken exactly. A JSON number
-            of up to 100 digits is rounded to four digits more than the currency has: what is behind
-            them, programs make of a sum.
-          - `createdAt`, `updatedAt`: RFC 3339 with seconds and a zone, from the year 1990 on, or
-            seconds or milliseconds since 1970, from the year 2000 to 2100. What lies after the receipt
-            is taken as the time at which this body was received first. They default to the time at
-            which the delivery was received first, also if it failed then and is sent again. Reports
-            of one order count in the order of `updatedAt`, so name it; there up to 5 minutes after
-            the receipt are taken as a clock that is fast.
+            text of up to 20 digits before the point and 12 behind it is taken exactly. A longer one,
+            or a JSON number, of up to 100 digits is rounded to four digits more than the currency has:
+            what is behind them, programs make of a sum.
+          - `createdAt`, `updatedAt`: RFC 3339 with its zone, from the year 1990 on, or seconds or
+            milliseconds since 1970, from the year 2000 to 2100. Seconds of zero, and the colon of the
+            zone, may be left out. What lies after the receipt is taken as the time at which this body
+            was received first; of `updatedAt` as up to 5 seconds more, because clocks differ. They
+            default to the time at which the delivery was received first, also if it failed then and
+            is sent again. Of several `createdAt` of an order the earliest counts. Reports of one order
+            count in the order of `updatedAt`, so name it in all of them or in none; of two of the same
+            time it is the higher of pending, confirmed, cancelled, refunded, and of two of the same
+            state as well always the same one, whichever came first.
 
         Everything else is taken as far as it goes; the delivery's `notes` say what was left out.
 
-          - `customerId`, up to 255 characters, and `clientId`, up to 128: a text or a whole number.
-            Anything else is left out, and so are words that stand for nobody, like `undefined`,
-            `anonymous` or `0`.
+          - `customerId`, up to 255 characters, and `clientId`, up to 128 of printable ASCII: a text
+            without the white space around it, or a whole number. Anything else is left out, and so
+            are words that stand for nobody, like `undefined`, `anonymous` or `0`.
           - `items`: the first 1,000 lines are kept, the first 5,000 count for the subtotal; with
             more, or with one whose `price` or `quantity` cannot be read, the subtotal is not known:
             what needs it is not granted. So it is if the total is of another report, in another
-            currency. Each line stays in its place, whatever of it can be read. `price` may be
+            currency, and if the lines are no list: then they are one line of which nothing is known.
+            An object with numbers, or with lines, for its members is a list. Each line stays in its
+            place, whatever of it can be read. `price` may be
             negative; `quantity` defaults to 1, is 1,000,000 up or down at the most, is rounded to six
             digits after the point, and of a part of a whole the line is one thing at the price of
             that part. `productId` has up to 255 characters; `name` and `title` are cut

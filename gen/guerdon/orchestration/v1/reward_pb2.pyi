@@ -308,8 +308,8 @@ class Credit(_message.Message):
     """The same in a sentence, for people. Empty: there is nothing to say."""
     @_builtins.property
     def credit_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when a link may have been followed: the order's time plus the merchant's clock
-        tolerance, as far as the order had not been reported.
+        """Until when a link may have been followed: the order's time, or, if nobody is credited as of
+        that, the merchant's clock tolerance later, as far as the order had not been reported.
         """
 
     @_builtins.property
