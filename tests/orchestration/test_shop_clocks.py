@@ -191,8 +191,8 @@ async def test_a_refund_behind_a_fast_clock_is_seen(
     shop = await a_shop(database, a_campaign(), reward_delay=HOUR)
     await shop.report("A-1", ordered=NOON, updated=NOON + ahead, clientId="buyer")
     shop.flows.clock.advance(MINUTE)
-    times = {"updatedAt": shop.flows.clock.now.isoformat() if said else None}
-    await shop.report("A-1", "refunded", ordered=NOON, **times)
+    time = shop.flows.clock.now.isoformat() if said else None
+    await shop.report("A-1", "refunded", ordered=NOON, updatedAt=time)
     shop.flows.clock.advance(2 * HOUR)
     await shop.work()
 
