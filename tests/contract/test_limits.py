@@ -56,7 +56,7 @@ IN_CODE = {
         literals.EARLIEST.year,
         literals.EARLIEST_NUMBER.year,
         literals.LATEST_NUMBER.year,
-        custom.AHEAD_MAX // timedelta(minutes=1),
+        custom.AHEAD_MAX // timedelta(seconds=1),
         custom.TOKEN_CHARACTERS_MAX,
         custom.CUSTOMER_CHARACTERS_MAX,
         custom.CLIENT_CHARACTERS_MAX,

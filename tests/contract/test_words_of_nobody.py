@@ -35,7 +35,8 @@ def a_claim(shop: RpcShop, order: str) -> purchase_linking_pb2.ClaimPurchaseRequ
     )
 
 
-@pytest.mark.parametrize("word", WORDS)
+# A header carries no others.
+@pytest.mark.parametrize("word", [word for word in WORDS if word.isascii()])
 async def test_no_browser_is_called_that(shop: RpcShop, word: str) -> None:
     """Whoever's script has the same fault would be the same person."""
     arrival = arrival_pb2.TrackArrivalRequest(merchant_id=shop.merchant_id)

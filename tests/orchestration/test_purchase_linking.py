@@ -153,7 +153,7 @@ async def test_a_redelivered_order_earns_nothing_more(database: Database) -> Non
         await shop.work()
 
     assert answers[:2] == ["ok", "ok"]
-    assert answers[2].startswith("ko: nothing new")
+    assert answers[2].startswith("ko: it says nothing newer")
     assert await amounts_of(shop) == [("purchase:A-1", REWARD)]
     assert await count_of(shop, "delivery") == 2
 
