@@ -46,16 +46,14 @@ class Touchpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TouchQuery:
-    """Asks what brought a person to a merchant for an event, as of a time.
+    """Asks what brought a person to a merchant, as of a time.
 
-    The look-back is that before `event_time`; arrivals until `time` count, which is that or later.
     `referrer_group_id` is whose link may be credited; None if nobody's may.
     """
 
     merchant_id: MerchantId
     identity_group_id: IdentityGroupId
     referrer_group_id: IdentityGroupId | None
-    event_time: datetime
     time: datetime
 
 

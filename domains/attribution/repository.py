@@ -46,18 +46,16 @@ _TOUCHES_AS_OF = (
                     WHERE touchpoint.merchant_id = asked.merchant_id
                         AND touchpoint.identity_group_id = asked.identity_group_id
                         AND touchpoint.referrer_group_id = asked.referrer_group_id
-                        AND touchpoint.arrival_time > asked.event_time - look_back.duration
+                        AND touchpoint.arrival_time > asked.as_of - look_back.duration
                         AND touchpoint.arrival_time <= asked.as_of
                     ORDER BY touchpoint.arrival_time DESC LIMIT 1
                 ) AS touch
             ) AS touched_by_referrer,
             newest.touchpoint_id, newest.source, newest.utm
         FROM make_interval(secs => :look_back_seconds) AS look_back (duration)
-        CROSS JOIN unnest(
-            :merchant_ids, :identity_group_ids, :referrer_group_ids, :event_times, :times
-        ) WITH ORDINALITY AS asked (
-            merchant_id, identity_group_id, referrer_group_id, event_time, as_of, ordinal
-        )
+        CROSS JOIN unnest(:merchant_ids, :identity_group_ids, :referrer_group_ids, :times)
+            WITH ORDINALITY
+            AS asked (merchant_id, identity_group_id, referrer_group_id, as_of, ordinal)
         LEFT JOIN LATERAL (
             -- The newest of each door: one step into the index however often somebody came.
             SELECT touch.* FROM unnest(CAST(:sources AS text[])) AS door (source), LATERAL (
@@ -65,7 +63,7 @@ _TOUCHES_AS_OF = (
                 WHERE touchpoint.merchant_id = asked.merchant_id
                     AND touchpoint.identity_group_id = asked.identity_group_id
                     AND touchpoint.source = door.source
-                    AND touchpoint.arrival_time > asked.event_time - look_back.duration
+                    AND touchpoint.arrival_time > asked.as_of - look_back.duration
                     AND touchpoint.arrival_time <= asked.as_of
                 ORDER BY arrival_time DESC, touchpoint_id DESC LIMIT 1
             ) AS touch
@@ -80,7 +78,6 @@ _TOUCHES_AS_OF = (
         bindparam("merchant_ids", type_=ARRAY(Uuid)),
         bindparam("identity_group_ids", type_=ARRAY(Uuid)),
         bindparam("referrer_group_ids", type_=ARRAY(Uuid)),
-        bindparam("event_times", type_=ARRAY(DateTime(timezone=True))),
         bindparam("times", type_=ARRAY(DateTime(timezone=True))),
         bindparam("look_back_seconds", type_=Double),
         bindparam("sources", [str(source) for source in Source], type_=ARRAY(Text)),
@@ -182,7 +179,6 @@ class TouchpointRepository:
                 "merchant_ids": [query.merchant_id for query in queries],
                 "identity_group_ids": [query.identity_group_id for query in queries],
                 "referrer_group_ids": [query.referrer_group_id for query in queries],
-                "event_times": [query.event_time for query in queries],
                 "times": [query.time for query in queries],
                 "look_back_seconds": look_back.total_seconds(),
             },

@@ -254,11 +254,7 @@ DECIDING: dict[str, HotStatement] = {
             tx,
             [
                 TouchQuery(
-                    merchant_id=SHOP,
-                    identity_group_id=person,
-                    referrer_group_id=above,
-                    event_time=NOW,
-                    time=NOW,
+                    merchant_id=SHOP, identity_group_id=person, referrer_group_id=above, time=NOW
                 )
                 for person, above in zip(PEOPLE, [*PEOPLE[1:], None], strict=True)
             ],

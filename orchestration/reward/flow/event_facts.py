@@ -185,7 +185,6 @@ class EventFactsLoader:
                     merchant_id=merchant.merchant_id,
                     identity_group_id=each.person,
                     referrer_group_id=chain[0] if chain else None,
-                    event_time=each.event_time,
                     time=time,
                 )
                 for (each, time), chain in zip(asked, chains, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import combinations_with_replacement, product
 from uuid import UUID, uuid4
 
@@ -43,14 +43,8 @@ def a_query(
         merchant_id=merchant_id,
         identity_group_id=identity_group_id,
         referrer_group_id=referrer_group_id,
-        event_time=ARRIVED,
         time=ARRIVED,
     )
-
-
-def at(query: TouchQuery, time: datetime) -> TouchQuery:
-    """The same of an event of another time."""
-    return replace(query, event_time=time, time=time)
 
 
 def the_rule(touches: Sequence[Touchpoint], query: TouchQuery) -> Attribution:
@@ -144,7 +138,7 @@ async def test_each_query_of_a_batch_has_its_own_time(database: Database) -> Non
 
         answers = await repository.touches_as_of(
             tx,
-            [at(query, ARRIVED + timedelta(days=day)) for day in days],
+            [replace(query, time=ARRIVED + timedelta(days=day)) for day in days],
             LOOK_BACK,
         )
         assert await repository.touches_as_of(tx, [], LOOK_BACK) == []
@@ -166,7 +160,7 @@ async def test_a_day_of_the_look_back_has_24_hours(database: Database) -> None:
         for time, offset in corners
     ]
     queries = [
-        at(a_query(identity_group_id=touch.identity_group_id), time)
+        replace(a_query(identity_group_id=touch.identity_group_id), time=time)
         for touch, (time, _) in zip(touches, corners, strict=True)
     ]
     async with database.transaction() as tx:
