@@ -89,22 +89,13 @@ _NEAR = timedelta(days=1)
 
 _CREDITED = text(
     """
-    SELECT max(arrival_time) AS touch_time,
-           max(arrival_time) FILTER (WHERE arrival_time <= :event_time) IS NULL AS is_late
-    FROM (
-        (SELECT arrival_time FROM touchpoint
-         WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
-           AND referrer_group_id = :referrer_group_id
-           AND arrival_time > CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
-           AND arrival_time <= :credit_time
-         ORDER BY arrival_time DESC LIMIT 1)
-        UNION ALL
-        (SELECT arrival_time FROM touchpoint
-         WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
-           AND referrer_group_id = :referrer_group_id
-           AND arrival_time > CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
-           AND arrival_time <= :event_time
-         ORDER BY arrival_time DESC LIMIT 1)
+    SELECT max(arrival_time) AS touch_time FROM (
+        SELECT arrival_time FROM touchpoint
+        WHERE merchant_id = :merchant_id AND identity_group_id = :identity_group_id
+          AND referrer_group_id = :referrer_group_id
+          AND arrival_time > CAST(:event_time AS timestamptz) - CAST(:look_back AS interval)
+          AND arrival_time <= :credit_time
+        ORDER BY arrival_time DESC LIMIT 1
     ) AS touch
     """
 )
@@ -166,8 +157,10 @@ class TouchpointRepository:
                 late_touch_time=near.late_touch_time, early_touch_time=near.early_touch_time
             )
         credited = {**parameters, "referrer_group_id": query.referrer_group_id}
-        found = (await tx.execute(_CREDITED, credited)).one()
-        return Credit(touch_time=found.touch_time, needed_tolerance=found.is_late)
+        touch_time = (await tx.execute(_CREDITED, credited)).scalar_one()
+        # Whoever is credited as of the event itself is so with what came before it.
+        needed_tolerance = query.credit_time > query.event_time
+        return Credit(touch_time=touch_time, needed_tolerance=needed_tolerance)
 
     async def touches_as_of(
         self, tx: Transaction, queries: Sequence[TouchQuery], look_back: timedelta

@@ -116,13 +116,13 @@ class ArrivalOrchestrator:
         wallet = normalize_address(arrival.referrer_wallet)
         if wallet is not None and is_nobody(wallet):
             wallet = None
-        client_id = arrival.referrer_client_id or None
+        client_id = arrival.referrer_client_id
         utm = utm_of(arrival.utm, arrival.landing_url)
         return ArrivalRow(
             merchant_id=arrival.merchant_id,
             client_id=arrival.client_id,
             referrer_wallet=wallet,
-            referrer_client_id=client_id,
+            referrer_client_id=None if is_nobody(client_id) else client_id,
             referrer_merchant_id=arrival.referrer_merchant_id or arrival.merchant_id,
             source=source_of(utm),
             landing_url=arrival.landing_url[:LANDING_URL_CHARACTERS_MAX],

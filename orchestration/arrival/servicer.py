@@ -43,13 +43,12 @@ class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):
 
 
 def _to_arrival(message: arrival_pb2.TrackArrivalRequest, *, client_id: str) -> Arrival:
-    referrer = message.referrer_client_id
     referrer_merchant = message.referrer_merchant_id
     return Arrival(
         merchant_id=MerchantId(UUID(message.merchant_id)),
         client_id=client_id,
         referrer_wallet=message.referrer_wallet_address,
-        referrer_client_id="" if is_nobody(referrer) else referrer,
+        referrer_client_id=message.referrer_client_id,
         referrer_merchant_id=MerchantId(UUID(referrer_merchant)) if referrer_merchant else None,
         landing_url=message.landing_url,
         utm=Utm(

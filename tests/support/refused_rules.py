@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from google.protobuf import struct_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from domains.campaign.errors import RuleInvalidError
-from domains.campaign.model import Rule
+from domains.campaign.model import Operator, Rule
 from domains.campaign.model.checking import check_rule
 from guerdon.campaign.v1 import campaign_pb2
-from tests.support.campaign import UNITS
+from tests.support.campaign import UNITS, asks
+
+AMOUNT = "purchase.amount"
+ORDER = "purchase.orderId"
+UTM = "attribution.utmSource"
+CHECKSUMMED = "0x1f9840a85d5aF5bf1D1762F925BDADdC4201F984"
+MISSPELLED = "0x1F9840a85d5aF5bf1D1762F925BDADdC4201F984"
+UPPER_ID = "0190163D-8694-739B-AEA5-966C26F8AD91"
+BUDGET = "campaign.budget.items"
+NAN, INFINITY = Decimal("NaN"), Decimal("Infinity")
+SOMETIMES = asks(UTM, Operator.EXISTS)
 
 
 def names_a_field(path: str) -> bool:

@@ -10,7 +10,6 @@ from domains.campaign.errors import RuleInvalidError
 from domains.campaign.model.fields import (
     LISTED,
     ORDERING,
-    PART,
     PRESENCE,
     EventField,
     FieldType,
@@ -118,39 +117,28 @@ def _condition(condition: Condition, path: str, trigger: Trigger) -> Condition:
         return condition
     if known.type is FieldType.TEXT and operator in ORDERING:
         _check_no_numbers(condition, path)
-    value = _operand(known.type, condition.value, f"{path}.value")
-    if known.type is FieldType.TEXT:
-        _check_texts(value, condition.value_to, known, path)
-    if operator in PART and value == "":
-        raise RuleInvalidError(f"{path}.value", "must not be empty: every text has it")
+    value = _operand(known, condition.value, f"{path}.value")
     if operator is not Operator.BETWEEN:
         return replace(condition, value=value)
-    value_to = _scalar(known.type, condition.value_to, f"{path}.value_to")
+    value_to = _operand(known, condition.value_to, f"{path}.value_to")
+    assert not isinstance(value_to, tuple), path
     _check_range(value, value_to, known, path)
     return replace(condition, value=value, value_to=value_to)
 
 
-def _check_texts(value: Operand, value_to: Scalar, known: EventField, path: str) -> None:
-    """Texts that the field can be: one that is empty is missing."""
-    values = value if isinstance(value, tuple) else (value,)
-    for each in (*values, value_to):
-        if each == "":
-            raise RuleInvalidError(
-                f"{path}.value",
-                f"must not be empty: {known.path} never is. Whether it is missing is asked by "
-                "OPERATOR_EXISTS and OPERATOR_NOT_EXISTS",
-            )
-        if known.names_something and isinstance(each, str) and is_absent(each):
-            raise RuleInvalidError(
-                f"{path}.value",
-                f"must not be {each}: {known.path} never is. Whether it is missing is asked by "
-                "OPERATOR_EXISTS and OPERATOR_NOT_EXISTS",
-            )
-        if isinstance(each, str) and len(each) > known.characters_max:
-            raise RuleInvalidError(
-                f"{path}.value",
-                f"must not be longer than {known.characters_max} characters: {known.path} never is",
-            )
+def _check_text(text: str, known: EventField, path: str) -> None:
+    """A text that the field can be: one that is empty is missing."""
+    if not text or (known.names_something and is_absent(text)):
+        raise RuleInvalidError(
+            path,
+            f"must not be {_cut(text) or 'empty'}: {known.path} never is. Whether it is missing is "
+            "asked by OPERATOR_EXISTS and OPERATOR_NOT_EXISTS",
+        )
+    if len(text) > known.characters_max:
+        raise RuleInvalidError(
+            path,
+            f"must not be longer than {known.characters_max} characters: {known.path} never is",
+        )
 
 
 def _check_no_numbers(condition: Condition, path: str) -> None:
@@ -215,10 +203,18 @@ def _fault_of_value(operator: Operator, value: Operand) -> str | None:
     return None
 
 
-def _operand(kind: FieldType, value: Operand, path: str) -> Operand:
+def _operand(known: EventField, value: Operand, path: str) -> Operand:
+    formed: Operand
     if isinstance(value, tuple):
-        return tuple(_scalar(kind, each, f"{path}[{index}]") for index, each in enumerate(value))
-    return _scalar(kind, value, path)
+        formed = tuple(
+            _scalar(known.type, each, f"{path}[{index}]") for index, each in enumerate(value)
+        )
+    else:
+        formed = _scalar(known.type, value, path)
+    if known.type is FieldType.TEXT:
+        for each in formed if isinstance(formed, tuple) else (formed,):
+            _check_text(str(each), known, path)
+    return formed
 
 
 def _scalar(kind: FieldType, value: Scalar, path: str) -> Scalar:
@@ -230,7 +226,10 @@ def _scalar(kind: FieldType, value: Scalar, path: str) -> Scalar:
 
 def _shown(value: Scalar) -> str:
     """A value as it was sent, cut."""
-    text = f'"{value}"' if isinstance(value, str) else _plain(value)
+    return _cut(f'"{value}"' if isinstance(value, str) else _plain(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from domains.campaign.model.comparing import MISSING
 from domains.campaign.model.condition import is_met
+from domains.campaign.model.fields import PRESENCE
 from domains.campaign.model.rule import Condition, Operator
 
 
@@ -29,7 +30,7 @@ def texts_may_meet(asked: Sequence[Asked], *, is_always_there: bool) -> bool:
     """
     if not is_always_there and _all_met(asked, MISSING):
         return True
-    if not _all_met([each for each in asked if _is_about_presence(each)], ""):
+    if not _all_met([each for each in asked if each.condition.operator in PRESENCE], ""):
         return False
     named = _named(asked)
     if named is not None:
@@ -42,10 +43,6 @@ def texts_may_meet(asked: Sequence[Asked], *, is_always_there: bool) -> bool:
 
 def _all_met(asked: Iterable[Asked], value: object) -> bool:
     return all(each.is_met_by(value) for each in asked)
-
-
-def _is_about_presence(asked: Asked) -> bool:
-    return asked.condition.operator in {Operator.EXISTS, Operator.NOT_EXISTS}
 
 
 def _named(asked: Iterable[Asked]) -> Sequence[object] | None:

@@ -23,6 +23,7 @@ from domains.campaign.model import (
     Trigger,
 )
 from domains.campaign.model.checking import CONDITIONS
+from domains.campaign.model.fields import PRESENCE
 from domains.campaign.model.rule import DEPTH_DEFAULT, Operand, Scalar
 from domains.campaign.servicer.words import number_of, to_asset, word_of
 from guerdon.campaign.v1 import rule_pb2
@@ -67,7 +68,7 @@ def _to_group(message: rule_pb2.ConditionGroup, path: str) -> ConditionGroup:
 def _to_condition(message: rule_pb2.Condition, path: str) -> Condition:
     operator = word_of(message.operator, Operator, rule_pb2.Operator)
     # Null is how some programs leave a value out.
-    is_without = operator in {Operator.EXISTS, Operator.NOT_EXISTS}
+    is_without = operator in PRESENCE
     return Condition(
         field=message.field,
         operator=operator,

@@ -130,8 +130,9 @@ class EventFactsLoader:
         the merchant's tolerance of clocks lets us look at a later one; one more when an order is
         in another currency than the merchant's rewards.
         """
+        depth_max = max(depth_max, 1)
         credited = await self._credits_of(
-            tx, merchant, [(each, each.event_time) for each in events], depth_max=max(depth_max, 1)
+            tx, merchant, [(each, each.event_time) for each in events], depth_max=depth_max
         )
         # Whoever is credited as of the event itself stays so, whatever happened a moment later.
         later = [
@@ -142,7 +143,7 @@ class EventFactsLoader:
         ]
         if later:
             found = await self._credits_of(
-                tx, merchant, [asked for _, asked in later], depth_max=max(depth_max, 1)
+                tx, merchant, [asked for _, asked in later], depth_max=depth_max
             )
             for (place, _), credit in zip(later, found, strict=True):
                 credited[place] = _more(credited[place], credit)

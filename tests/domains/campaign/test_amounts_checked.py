@@ -15,7 +15,6 @@ from domains.campaign.model import (
     CalendarMonths,
     Chaining,
     FixedAmount,
-    Operator,
     PercentageAmount,
     Recipient,
     RewardDefinition,
@@ -30,21 +29,9 @@ from tests.support.campaign import (
     a_definition,
     a_rule,
     an_item,
-    asks,
 )
-from tests.support.refused_rules import names_a_field, refused
+from tests.support.refused_rules import BUDGET, names_a_field, refused
 from tests.support.rules import chained, fixed, percent
-
-AMOUNT = "purchase.amount"
-ORDER = "purchase.orderId"
-UTM = "attribution.utmSource"
-SOMETIMES = asks(UTM, Operator.EXISTS)
-NAN = Decimal("NaN")
-CHECKSUMMED = "0x1f9840a85d5aF5bf1D1762F925BDADdC4201F984"
-MISSPELLED = "0x1F9840a85d5aF5bf1D1762F925BDADdC4201F984"
-UPPER_ID = "0190163D-8694-739B-AEA5-966C26F8AD91"
-INFINITY = Decimal("Infinity")
-BUDGET = "campaign.budget.items"
 
 
 def to_referrer(amount: FixedAmount, chaining: Chaining) -> RewardDefinition:

@@ -36,19 +36,19 @@ from tests.support.campaign import (
     none_of,
     rules,
 )
-from tests.support.refused_rules import refused
+from tests.support.refused_rules import (
+    AMOUNT,
+    CHECKSUMMED,
+    INFINITY,
+    MISSPELLED,
+    NAN,
+    ORDER,
+    SOMETIMES,
+    UPPER_ID,
+    UTM,
+    refused,
+)
 from vocabulary.errors import Kind
-
-AMOUNT = "purchase.amount"
-ORDER = "purchase.orderId"
-UTM = "attribution.utmSource"
-SOMETIMES = asks(UTM, Operator.EXISTS)
-NAN = Decimal("NaN")
-CHECKSUMMED = "0x1f9840a85d5aF5bf1D1762F925BDADdC4201F984"
-MISSPELLED = "0x1F9840a85d5aF5bf1D1762F925BDADdC4201F984"
-UPPER_ID = "0190163D-8694-739B-AEA5-966C26F8AD91"
-INFINITY = Decimal("Infinity")
-BUDGET = "campaign.budget.items"
 
 
 def nested(depth: int) -> ConditionGroup:
@@ -309,7 +309,6 @@ NIGHT = all_of(
     asks("time.hourOfDay", Operator.GTE, Decimal(22)),
     asks("time.hourOfDay", Operator.LTE, Decimal(6)),
 )
-UTM = "attribution.utmSource"
 LARGE = asks(AMOUNT, Operator.GT, Decimal(50))
 IN_VAIN = {
     "an exclusion of no hour": (

@@ -10,10 +10,7 @@ import pytest
 from domains.campaign.model import Condition, ConditionGroup, Operator
 from domains.campaign.model.rule import Scalar
 from tests.support.campaign import a_rule, all_of, any_of, asks, none_of
-from tests.support.refused_rules import refused
-
-AMOUNT = "purchase.amount"
-ORDER = "purchase.orderId"
+from tests.support.refused_rules import AMOUNT, ORDER, refused
 
 
 @pytest.mark.parametrize(
@@ -48,6 +45,7 @@ NIL = "00000000-0000-0000-0000-000000000000"
         ("attribution.referrerIdentityGroupId", NIL, f'is "{NIL}": it is nobody\'s'),
         ("attribution.utmCampaign", "undefined", "must not be undefined: "),
         (ORDER, "null", "must not be null: purchase.orderId never is"),
+        ("purchase.items.0.name", "", "must not be empty: purchase.items.N.name never is"),
         (AMOUNT, Decimal("0.30000000000000004"), "is 0.30000000000000004: it must not have more"),
         ("time.hourOfDay", Decimal(24), "is 24: it must be an hour in UTC, a whole number from 0"),
         ("time.date", "2026-02-30", 'is "2026-02-30": it is no day of the calendar'),
@@ -87,6 +85,15 @@ def test_a_range_upside_down_is_told_what_it_may_have_meant(field: str, *, is_to
     )
 
     assert ("midnight" in found.problem) is is_told
+
+
+@pytest.mark.parametrize("value_to", ["", "undefined", "x" * 256, "{{" + "x" * 400])
+def test_the_end_of_a_range_is_blamed_for_itself(value_to: str) -> None:
+    """A developer would look at the end that is right, and read all of what they sent."""
+    found = refused(a_rule(when=all_of(asks(ORDER, Operator.BETWEEN, "a", value_to))))
+
+    assert found.path.endswith("condition.value_to")
+    assert len(found.problem) < 200
 
 
 def test_a_range_has_two_ends() -> None:
