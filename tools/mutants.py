@@ -29,6 +29,7 @@ SURVIVING = TREE / "tools" / "mutants_surviving.md"
 AT_ONCE = 2
 TEST_SECONDS_MAX = 90
 RUN_SECONDS_MAX = 600
+STOP_SECONDS_MAX = 10
 PASSED, FAILED = 0, 1
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "docs", "examples")
 
@@ -126,10 +127,20 @@ def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int | None, str]:
         try:
             said, _ = running.communicate(timeout=RUN_SECONDS_MAX)
         except subprocess.TimeoutExpired:
-            os.killpg(running.pid, signal.SIGINT)
-            said, _ = running.communicate()
-            return None, said
+            return None, stop_tests(running)
         return running.returncode, said
+
+
+def stop_tests(running: subprocess.Popen[str]) -> str:
+    """Stops tests that took too long, also those that hear nothing: what they said."""
+    os.killpg(running.pid, signal.SIGINT)
+    try:
+        said, _ = running.communicate(timeout=STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        # Inside a call of C no handler of Python's runs.
+        os.killpg(running.pid, signal.SIGKILL)
+        said, _ = running.communicate()
+    return said
 
 
 def try_mutant(mutant: Mutant, free: SimpleQueue[Path]) -> Verdict:

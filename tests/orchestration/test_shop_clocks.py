@@ -159,6 +159,28 @@ async def test_the_look_back_is_that_before_the_order(database: Database) -> Non
     assert [each.person for each in await rewards_of(shop)] == [friend]
 
 
+async def test_a_link_followed_too_early_is_told_with_the_time_that_was_missing(
+    database: Database,
+) -> None:
+    """A merchant would look for minutes that nobody was missing: those of the tolerance."""
+    shop = await a_shop(
+        database, FRIENDS, reward_delay=HOUR, clock_tolerance=TOLERANCE, look_back=DAY
+    )
+    await shop.arrive("friend")
+    await shop.arrive("buyer", referrer="friend")
+    shop.flows.clock.advance(DAY + MINUTE)
+    ordered = shop.flows.clock.now
+    shop.flows.clock.advance(HOUR)
+    await shop.report("A-1", ordered=ordered, clientId="buyer")
+    shop.flows.clock.advance(2 * HOUR)
+    await shop.work()
+
+    assert await rewards_of(shop) == []
+    explained = (await explain(shop, "purchase:A-1")).credit
+    assert explained is not None
+    assert (explained.credit_time, explained.early) == (ordered + TOLERANCE, MINUTE)
+
+
 async def test_an_advertisement_seen_after_the_order_did_not_lead_to_it(
     database: Database,
 ) -> None:

@@ -191,7 +191,7 @@ class LaneReadingOrchestrator:
             tolerance=merchant.clock_tolerance,
             credit=credit,
             late=None if late is None else late - time,
-            early=None if early is None else time - merchant.look_back - early,
+            early=None if early is None else view.event_time - merchant.look_back - early,
         )
 
     async def get_lane(self, merchant_id: MerchantId) -> Lane:
