@@ -50,12 +50,14 @@ class RewardWork:
         woken: Callable[[], None] = lambda: None,
         lanes_max: int = LANES_MAX,
         thorough_every: timedelta = THOROUGH_EVERY,
+        pause: timedelta = PAUSE,
     ) -> None:
         self._flow = flow
         self._clock = clock
         self._woken = woken
         self._lanes_max = lanes_max
         self._thorough_every = thorough_every
+        self._pause = pause
         self._running: dict[MerchantId, asyncio.Task[bool]] = {}
         self._set_back: set[MerchantId] = set()
         self._resting: set[MerchantId] = set()
@@ -123,7 +125,7 @@ class RewardWork:
         self._set_back.discard(merchant_id)
         if task.cancelled() or not task.result():
             self._resting.add(merchant_id)
-            task.get_loop().call_later(PAUSE.total_seconds(), self._go_on, merchant_id)
+            task.get_loop().call_later(self._pause.total_seconds(), self._go_on, merchant_id)
         self._woken()
 
     def _go_on(self, merchant_id: MerchantId) -> None:

@@ -98,7 +98,7 @@ async def test_an_order_that_was_written_late_is_decided_although_its_lane_is_al
     clock.advance(10 * MINUTE)
     await shop.report("new", clientId="buyer")
     async with holding(engine, _LOCK):
-        await shop.look_and_rest()
+        await shop.look()
     assert await paid_at(shop) == ["purchase:new"]
 
     for minute in range(2):

@@ -110,7 +110,7 @@ async def test_a_customer_is_whose_proof_was_heard_while_the_lane_rests(
         if is_being_written:
             patched.setattr(LaneSetbacks, "open_again", while_written)
         async with a_trigger(real_database, "reward", "INSERT", FAIL):
-            await shop.look_and_rest()
+            await shop.look()
     assert (await lane_row(shop)).failure_count == 1
 
     await assert_proof_counts_for_the_next_order(shop)

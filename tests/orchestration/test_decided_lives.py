@@ -56,7 +56,7 @@ async def test_a_decided_life_whose_refund_meets_a_writer_keeps_its_buyer(
     with monkeypatch.context() as patched:
         patched.setattr(LaneReversals, "drain", while_somebody_writes)
         # Nobody writes any more when the next life is fixed.
-        await shop.look_and_rest()
+        await shop.look()
 
     await assert_both_lives_are_of(shop, hinted)
 
@@ -76,7 +76,7 @@ async def test_a_decided_life_that_ends_within_a_turn_keeps_its_buyer(
         return await prepare(self, *args, **more)
 
     monkeypatch.setattr(LaneTurns, "prepare", after_two_reports)
-    await shop.look_and_rest()
+    await shop.look()
 
     assert not reports
     await assert_both_lives_are_of(shop, hinted)

@@ -40,7 +40,7 @@ async def test_a_turn_that_fails_does_not_change_who_earns(database: Database, f
         )
     if fails:
         async with a_trigger(database, "reward", "INSERT", FAIL):
-            await shop.look_and_rest()
+            await shop.look()
         shop.flows.clock.advance(MINUTE)
     await shop.work()
 
@@ -58,7 +58,7 @@ async def test_campaigns_that_cannot_be_read_for_a_moment_do_not_change_who_earn
     if fails:
         async with database.transaction() as tx:
             await tx.execute(text(_BREAK))
-        await shop.look_and_rest()
+        await shop.look()
         async with database.transaction() as tx:
             await tx.execute(text(_MEND))
         shop.flows.clock.advance(MINUTE)
@@ -73,9 +73,9 @@ async def test_what_comes_while_a_lane_rests_is_tried_with_what_failed(database:
     shop = await a_shop(database, a_campaign())
     await shop.report("A-1", clientId="buyer")
     async with a_trigger(database, "interaction", "UPDATE", _POISON):
-        await shop.look_and_rest()
+        await shop.look()
         await shop.report("B-1", clientId="buyer")
         shop.flows.clock.advance(MINUTE)
-        await shop.look_and_rest()
+        await shop.look()
 
         assert [event for event, _ in await amounts_of(shop)] == ["purchase:B-1"]

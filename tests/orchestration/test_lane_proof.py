@@ -49,7 +49,7 @@ async def tries_of(shop: Shop) -> dict[str, tuple[str, int]]:
 async def looks(shop: Shop, count: int) -> None:
     """So many looks, each when the lane has rested."""
     for _ in range(count):
-        await shop.look_and_rest()
+        await shop.look()
         shop.flows.clock.advance(A_WHILE)
 
 
@@ -176,7 +176,7 @@ async def test_several_workers_and_a_fault_of_all_cost_nobody_a_try(
 
     async def keep_looking(worker: Shop) -> None:
         for _ in range(4):
-            await worker.look_and_rest()
+            await worker.look()
 
     async with a_trigger(real_database, "reward", "INSERT", FAIL):
         for _ in range(8):
@@ -271,7 +271,7 @@ async def test_a_campaign_that_becomes_unreadable_during_a_search_costs_no_try(
 
     assert 0 < decided < 7
     assert {tries for _, tries in (await tries_of(shop)).values()} == {0}
-    await shop.look_and_rest()
+    await shop.look()
     lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
     assert lane.obstacle is Obstacle.CAMPAIGNS_UNREADABLE
 

@@ -43,7 +43,7 @@ async def hold_before_the_decision(shop: Shop) -> None:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(LaneTurns, "prepare", and_hold)
-        await shop.look_and_rest()
+        await shop.look()
 
 
 async def test_orders_are_open_while_their_lane_is_held(database: Database) -> None:
@@ -102,7 +102,7 @@ async def test_a_claim_that_is_on_its_way_as_a_lane_begins_to_rest_counts(
 
     monkeypatch.setattr(LaneSetbacks, "open_again", while_it_is_claimed)
     async with a_trigger(real_database, "reward", "INSERT", FAIL):
-        await shop.look_and_rest()
+        await shop.look()
     (claimed,) = [await each for each in claims]
     assert (await lane_row(shop)).failure_count == 1
     shop.flows.clock.advance(HOUR)
@@ -125,7 +125,7 @@ async def test_what_a_dead_worker_fixed_is_open_while_its_lane_rests_for_its_rev
     await prepared(shop)
     async with a_trigger(database, "reversal", "UPDATE", "RAISE query_canceled;"):
         await shop.report("R-1", "refunded", ordered=NOON)
-        await shop.look_and_rest()
+        await shop.look()
     assert (await lane_row(shop)).failure_count == 1
     shop.flows.clock.advance(SECOND)
     buyer = (await shop.claim("buyer", "A-1")).identity_group_id
@@ -159,11 +159,11 @@ async def test_a_refund_does_not_end_the_rest_of_a_lane(database: Database) -> N
     await shop.report("A-1", clientId="buyer")
     async with a_trigger(database, "reward", "INSERT", FAIL):
         for count in (1, 2):
-            await shop.look_and_rest()
+            await shop.look()
             assert (await lane_row(shop)).failure_count == count
             shop.flows.clock.advance(HOUR)
         await shop.report("R-1", "refunded", ordered=NOON)
-        await shop.look_and_rest()
+        await shop.look()
 
         assert (await lane_row(shop)).failure_count == 3
 
@@ -177,7 +177,7 @@ async def test_what_waits_for_a_rate_is_no_turn_that_succeeded(database: Databas
     shop.flows.clock.advance(HOUR)
     async with a_trigger(database, "reward", "INSERT", FAIL):
         for count in (1, 2, 3):
-            await shop.look_and_rest()
+            await shop.look()
             assert (await lane_row(shop)).failure_count == count
             shop.flows.clock.advance(HOUR)
 
@@ -189,7 +189,7 @@ async def test_a_released_lane_has_no_obstacle_of_before(database: Database) -> 
     shop = await a_shop(database, a_campaign())
     await shop.report("A-1", clientId="buyer")
     async with a_trigger(database, "reward", "INSERT", FAIL):
-        await shop.look_and_rest()
+        await shop.look()
     await hold(shop, held=True)
     shop.flows.clock.advance(SECOND)
     await shop.report("A-1", "refunded", ordered=NOON)

@@ -90,7 +90,7 @@ async def test_nothing_is_decided_while_another_worker_keeps_refunds_from_being_
 
     with monkeypatch.context() as patched:
         patched.setattr(LaneReversals, "drain", while_another_has_the_lane)
-        await shop.look_and_rest()
+        await shop.look()
     assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
     await shop.work()
 
@@ -103,7 +103,7 @@ async def test_a_new_life_waits_until_the_one_before_was_taken_back(database: Da
     shop = await a_shop_with_an_order_paid_again(database)
 
     async with a_trigger(database, "reward", "UPDATE", FAIL):
-        await shop.look_and_rest()
+        await shop.look()
     assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
     await assert_books_balance(database)
     # It is open meanwhile.
@@ -151,7 +151,7 @@ async def test_a_refund_whose_order_is_held_keeps_nobody_from_being_paid(
 
     lock = "SELECT 1 FROM shop_order WHERE order_reference = 'A-1' FOR NO KEY UPDATE"
     async with holding(engine, lock):
-        await shop.look_and_rest()
+        await shop.look()
         assert dict(await amounts_of(shop)) == {
             "purchase:A-1": 1_000_000,
             "purchase:B-1": 1_000_000,

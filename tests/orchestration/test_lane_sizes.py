@@ -53,7 +53,7 @@ async def a_hasty_worker(shop: Shop, postgres: Postgres, limits: Limits) -> Asyn
 async def looks(worker: Shop, count: int) -> None:
     """So many looks, each when the lane has rested."""
     for _ in range(count):
-        await worker.look_and_rest()
+        await worker.look()
         worker.flows.clock.advance(A_WHILE)
 
 
@@ -226,11 +226,11 @@ async def test_a_reversal_that_takes_too_long_steps_aside(
         a_hasty_worker(shop, postgres, Limits(statement=timedelta(milliseconds=300))) as worker,
         holding(engine, lock, person=person),
     ):
-        await worker.look_and_rest()
+        await worker.look()
         lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
         assert lane.retry_time is not None
         shop.flows.clock.now = lane.retry_time
-        await worker.look_and_rest()
+        await worker.look()
 
     assert dict(await amounts_of(shop)) == {"purchase:A-0": 1_000_000, "purchase:A-1": 1_000_000}
     shop.flows.clock.advance(HOUR)

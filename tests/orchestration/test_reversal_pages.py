@@ -65,8 +65,8 @@ async def test_a_refund_behind_one_that_cannot_be_dealt_with_frees_what_the_next
         await fail_often(shop, failure_count)
 
     async with await obstacle_of(shop, engine, first):
-        await shop.look_and_rest()
-        await shop.look_and_rest()
+        await shop.look()
+        await shop.look()
 
     amounts = dict(await amounts_of(shop))
     assert amounts == {"purchase:A-1": 1_000_000, "purchase:A-2": 0, "purchase:B-1": 1_000_000}

@@ -35,7 +35,7 @@ async def test_one_failure_costs_one_try_although_somebody_writes_its_order(
     monkeypatch.setattr(LaneOrders, "let_go", while_it_is_written)
     for number in range(TRIES_MAX):
         await shop.report(f"B-{number}", clientId=f"buyer {number}", totalPrice="1")
-        await shop.look_and_rest()
+        await shop.look()
 
     # All of it in one instant; the second try is due some seconds later.
     assert (await tries_of(shop))["purchase:P-000"] == ("pending", 1)

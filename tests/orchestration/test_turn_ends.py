@@ -63,7 +63,7 @@ async def test_a_slow_end_of_a_failed_turn_sets_the_lane_back(
         a_trigger(real_database, "shop_order", "UPDATE", _SLOW_TO_LET_GO),
         a_hasty_worker(shop, postgres, HASTY) as worker,
     ):
-        await worker.look_and_rest()
+        await worker.look()
 
     row = await lane_row(shop)
     assert (row.obstacle, row.failure_count) == (Obstacle.CAMPAIGNS_UNREADABLE, 1)

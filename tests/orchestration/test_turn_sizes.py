@@ -61,7 +61,7 @@ async def time_until_decided(worker: Shop, holder: Holder, event: str) -> timede
     clock = worker.flows.clock
     begin = clock.now
     for _ in range(LOOKS_MAX):
-        await worker.look_and_rest()
+        await worker.look()
         # Whoever is idle for long loses what they hold.
         await holder.until_awaited(by=0)
         if (await states_of(worker))[event] is InteractionState.DECIDED:
@@ -139,7 +139,7 @@ async def test_an_order_steps_aside_for_longer_than_its_lane_rests(
         )
 
     async with a_hasty_worker(shop, engine, postgres) as (worker, _):
-        await worker.look_and_rest()
+        await worker.look()
 
     lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
     assert lane.retry_time is not None

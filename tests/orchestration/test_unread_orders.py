@@ -74,10 +74,10 @@ async def test_an_order_that_cannot_be_read_holds_up_no_other(
         shop.flows.clock.advance(SECOND)
     await change(database, UNREADABLE[what])
 
-    await shop.look_and_rest()
+    await shop.look()
     # And one that comes later.
     await shop.report("B-3", clientId="buyer")
-    await shop.look_and_rest()
+    await shop.look()
 
     events = {f"purchase:{order}" for order in [*others, "B-3"]}
     assert await decided_of(shop) == events
@@ -94,7 +94,7 @@ async def test_an_order_that_cannot_be_read_costs_no_try_and_is_decided_once_it_
         await shop.report(order, clientId="buyer")
     await change(database, UNREADABLE["a line lacks a key"])
     for _ in range(10):
-        await shop.look_and_rest()
+        await shop.look()
         shop.flows.clock.advance(UNREAD_PAUSE)
     (unread,) = [each for each in await events_of(shop) if "A-1" in each.event_reference]
     assert (unread.state, unread.try_count) == ("pending", 0)
@@ -129,7 +129,7 @@ async def test_a_referral_that_cannot_be_read_holds_up_no_other(database: Databa
     await shop.report("A-1", clientId="buyer")
     await shop.arrive("another", referrer="friend")
 
-    await shop.look_and_rest()
+    await shop.look()
 
     (unread,) = [each for each in await events_of(shop) if each.state == "pending"]
     assert (len(await decided_of(shop)), unread.try_count) == (2, 0)
@@ -143,7 +143,7 @@ async def test_an_operator_is_told_which_order_cannot_be_read(database: Database
     await change(database, UNREADABLE["a line lacks a key"])
 
     with capture_logs() as lines:
-        await shop.look_and_rest()
+        await shop.look()
 
     (told,) = [each for each in lines if each["event"] == "cannot be read"]
     assert "A-1" in told.values()
@@ -164,7 +164,7 @@ async def test_an_order_that_cannot_be_read_is_searched_for_once(
     for number in range(3):
         # As they come all the time.
         await shop.report(f"C-{number}", clientId="buyer")
-        await shop.look_and_rest()
+        await shop.look()
         (unread,) = [each for each in await events_of(shop) if "A-1" in each.event_reference]
         assert (unread.wait_count, unread.due_time) == (1, NOON + UNREAD_PAUSE)
         assert f"purchase:C-{number}" in await decided_of(shop)
@@ -179,7 +179,7 @@ async def test_what_is_decided_is_not_opened_by_whoever_cannot_read_it(
     await shop.report("B-1", clientId="other")
     await change(database, UNREADABLE["a line lacks a key"])
     for _ in range(3):
-        await shop.look_and_rest()
+        await shop.look()
         shop.flows.clock.advance(10 * SECOND)
     assert "purchase:B-1" in await decided_of(shop)
 

@@ -203,7 +203,7 @@ async def test_one_that_takes_too_long_steps_aside_for_those_behind_it(
     try:
         async with holding(engine, lock, person=person) as holder:
             for _ in range(LOOKS_MAX):
-                await slow.look_and_rest()
+                await slow.look()
                 clock.advance(timedelta(seconds=20))
                 # Whoever is idle for long loses what they hold.
                 await holder.connection.execute(text("SELECT 1"))

@@ -22,7 +22,6 @@ from orchestration.arrival.flow import Arrival, ArrivalRecord
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
-from server.jobs.reward_work import PAUSE
 from tests.support.deliveries import a_received_delivery
 from tests.support.flows import NOON, Flows, flows_on
 from tests.support.rules import CampaignPlan
@@ -174,11 +173,6 @@ class Shop:
         """One look at every lane, as a worker does it, until what it began is done."""
         await self.flows.reward_work.run()
         await self.flows.reward_work.finish()
-
-    async def look_and_rest(self) -> None:
-        """The same, until lanes that came to nothing are looked at again."""
-        await self.look()
-        await asyncio.sleep(1.2 * PAUSE.total_seconds())
 
     async def change(self, campaign: str, change: Any) -> Campaign:
         """Publishes, pauses, resumes or archives a campaign, now."""
