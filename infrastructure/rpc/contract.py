@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.caller import CallerKind
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, UNROUTED_REQUEST_BYTES_MAX, RateClass
 
 MERCHANT_FIELDS = ("merchant_id", "product_id", "merchant_ids")
 _PATH_VARIABLE = re.compile(r"\{([^}=]+)")
@@ -34,13 +35,14 @@ class Method:
 
     `path` is its gRPC path. `path_parameters` are the names, in proto and in JSON, of the
     fields that its HTTP paths carry. `is_public` says that it has a route, `takes_body` that
-    its route takes one.
+    its route takes one. A method without a route may have no rate class.
     """
 
     path: str
     descriptor: MethodDescriptor
     callers: frozenset[CallerKind]
     merchant_role: int
+    rate_class: RateClass | None
     is_public: bool
     takes_body: bool
     path_parameters: frozenset[str]
@@ -60,6 +62,13 @@ class Method:
     @property
     def response_class(self) -> type[Message]:
         return GetMessageClass(self.descriptor.output_type)
+
+    @property
+    def request_bytes_max(self) -> int:
+        """The most bytes of its request as a gRPC message, and as a JSON body."""
+        if self.rate_class is None:
+            return UNROUTED_REQUEST_BYTES_MAX
+        return REQUEST_BYTES_MAX[self.rate_class]
 
     @property
     def takes_request_id(self) -> bool:
@@ -89,7 +98,8 @@ def _method(service: ServiceDescriptor, descriptor: MethodDescriptor) -> Method:
     if not callers:
         message = f"{name} does not say who may call it: set guerdon.options.v1.access"
         raise ContractError(message)
-    if is_public and not options.Extensions[method_pb2.rate_class]:
+    rate_class = options.Extensions[method_pb2.rate_class]
+    if is_public and not rate_class:
         message = f"{name} has a route and no guerdon.options.v1.rate_class"
         raise ContractError(message)
     if CallerKind.MERCHANT in callers:
@@ -102,6 +112,7 @@ def _method(service: ServiceDescriptor, descriptor: MethodDescriptor) -> Method:
         descriptor=descriptor,
         callers=callers,
         merchant_role=access.merchant_role,
+        rate_class=RateClass(rate_class) if rate_class else None,
         is_public=is_public,
         takes_body=bool(options.Extensions[annotations_pb2.http].body),
         path_parameters=frozenset(_path_parameters(descriptor)),

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
 
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.contract import ContractError, paths_of
-
-
-class RateClass(IntEnum):
-    """How often a method may be called through one Envoy; `RateClass` of the contract."""
-
-    TRACKING = method_pb2.RATE_CLASS_TRACKING
-    WEBHOOK = method_pb2.RATE_CLASS_WEBHOOK
-    DASHBOARD = method_pb2.RATE_CLASS_DASHBOARD
-    PROBE = method_pb2.RATE_CLASS_PROBE
+from infrastructure.rpc.rate_class import RateClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

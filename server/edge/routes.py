@@ -36,9 +36,10 @@ from envoy_data_plane.envoy.type.v3 import (
 )
 from envoy_data_plane.google import protobuf
 
+from infrastructure.rpc.rate_class import RateClass
 from server.edge import cors
 from server.edge.cluster import SERVERS
-from server.edge.contract import PublicMethod, RateClass
+from server.edge.contract import PublicMethod
 from server.edge.settings import EdgeSettings, RateLimit
 
 CORS_FILTER = "envoy.filters.http.cors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from server.edge.contract import RateClass
+from infrastructure.rpc.rate_class import RateClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from guerdon.edge.v1 import edge_pb2
+from infrastructure.rpc.rate_class import RateClass
 from server.edge.bootstrap import bootstrap_json, build_bootstrap, write_bootstrap
-from server.edge.contract import RateClass, read_public_methods
+from server.edge.contract import read_public_methods
 from server.edge.local_replies import local_replies
 from server.edge.settings import EdgeSettings, RateLimit
 from tests.server.edge.contracts import a_contract

@@ -4,7 +4,8 @@ import pytest
 
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.contract import ContractError
-from server.edge.contract import RateClass, read_public_methods, services_of
+from infrastructure.rpc.rate_class import RateClass
+from server.edge.contract import read_public_methods, services_of
 from server.edge.settings import EdgeSettings, RateLimit, default_rate_limits
 from tests.server.edge.contracts import a_contract
 from tests.server.edge.running import DESCRIPTORS

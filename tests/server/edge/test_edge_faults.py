@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from server.edge.contract import RateClass
+from infrastructure.rpc.rate_class import RateClass
 from server.edge.filters import ANSWER_BYTES_MAX
 from server.edge.settings import RateLimit
 from tests.server.edge.backend import Backend, running_process

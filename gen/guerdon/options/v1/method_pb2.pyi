@@ -54,29 +54,30 @@ class _RateClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateClass.V
     RATE_CLASS_UNSPECIFIED: _RateClass.ValueType  # 0
     """Never used."""
     RATE_CLASS_TRACKING: _RateClass.ValueType  # 1
-    """Calls of browsers on shop pages."""
+    """Calls of browsers on shop pages; at most 16 KiB."""
     RATE_CLASS_WEBHOOK: _RateClass.ValueType  # 2
-    """Deliveries of shops."""
+    """Deliveries of shops; at most 1 MiB."""
     RATE_CLASS_DASHBOARD: _RateClass.ValueType  # 3
-    """Calls of dashboards."""
+    """Calls of dashboards; at most 256 KiB."""
     RATE_CLASS_PROBE: _RateClass.ValueType  # 4
-    """Health checks."""
+    """Health checks; at most 4 KiB."""
 
 class RateClass(_RateClass, metaclass=_RateClassEnumTypeWrapper):
-    """How often a method may be called through one Envoy; the numbers stand in the settings'
-    documentation.
+    """How often a method may be called through one Envoy, and how many bytes a request may have,
+    as a JSON body and as a gRPC message. The rates are settings and stand in their documentation.
+    A method without a route takes 1 MiB.
     """
 
 RATE_CLASS_UNSPECIFIED: RateClass.ValueType  # 0
 """Never used."""
 RATE_CLASS_TRACKING: RateClass.ValueType  # 1
-"""Calls of browsers on shop pages."""
+"""Calls of browsers on shop pages; at most 16 KiB."""
 RATE_CLASS_WEBHOOK: RateClass.ValueType  # 2
-"""Deliveries of shops."""
+"""Deliveries of shops; at most 1 MiB."""
 RATE_CLASS_DASHBOARD: RateClass.ValueType  # 3
-"""Calls of dashboards."""
+"""Calls of dashboards; at most 256 KiB."""
 RATE_CLASS_PROBE: RateClass.ValueType  # 4
-"""Health checks."""
+"""Health checks; at most 4 KiB."""
 Global___RateClass: _TypeAlias = RateClass  # noqa: Y015
 
 @_typing.final
