@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 
 import grpc
+from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.floors import pgbench
 from bench.shop import Shop
-from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
 from server.embedded.running import RunningStack
 
 EVENTS = 6_000
@@ -111,7 +111,7 @@ async def reward_rows(
     """
     async with grpc.aio.insecure_channel(stack.mesh_address) as channel:
         lane = _Lane(
-            stub=reward_pb2_grpc.RewardServiceStub(channel),
+            stub=lane_pb2_grpc.LaneServiceStub(channel),
             merchant_id=shop.merchant_id,
             proof=(("x-service-auth", stack.service_token),),
         )
@@ -144,18 +144,18 @@ async def reward_rows(
 class _Lane:
     """The lane of the bench's merchant, held while its events are made."""
 
-    stub: reward_pb2_grpc.RewardServiceAsyncStub
+    stub: lane_pb2_grpc.LaneServiceAsyncStub
     merchant_id: str
     proof: tuple[tuple[str, str], ...]
 
     async def hold(self) -> None:
-        request = reward_pb2.HoldLaneRequest(merchant_id=self.merchant_id)
+        request = lane_pb2.HoldLaneRequest(merchant_id=self.merchant_id)
         await self.stub.HoldLane(request, metadata=self.proof)
 
     async def drain(self) -> None:
-        release = reward_pb2.ReleaseLaneRequest(merchant_id=self.merchant_id)
+        release = lane_pb2.ReleaseLaneRequest(merchant_id=self.merchant_id)
         await self.stub.ReleaseLane(release, metadata=self.proof)
-        request = reward_pb2.GetLaneRequest(merchant_id=self.merchant_id)
+        request = lane_pb2.GetLaneRequest(merchant_id=self.merchant_id)
         while (await self.stub.GetLane(request, metadata=self.proof)).lane.due_count:
             await asyncio.sleep(POLL_SECONDS)
 

@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_reflection.v1alpha import reflection
-
 from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc, rate_pb2, rate_pb2_grpc
@@ -25,16 +24,17 @@ from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
 from guerdon.orchestration.v1 import (
     arrival_pb2,
     arrival_pb2_grpc,
+    lane_pb2,
+    lane_pb2_grpc,
     purchase_linking_pb2,
     purchase_linking_pb2_grpc,
     purchase_webhook_pb2,
     purchase_webhook_pb2_grpc,
-    reward_pb2,
-    reward_pb2_grpc,
 )
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
+
 from infrastructure.database.engine import Limits
 from infrastructure.rpc.contract import methods_of
 from server.interception.caller import CallerProof
@@ -118,9 +118,9 @@ SERVICES: Registrations = {
         purchase_webhook_pb2.DESCRIPTOR.services_by_name["PurchaseWebhookService"],
         purchase_webhook_pb2_grpc.add_PurchaseWebhookServiceServicer_to_server,
     ),
-    "reward": (
-        reward_pb2.DESCRIPTOR.services_by_name["RewardService"],
-        reward_pb2_grpc.add_RewardServiceServicer_to_server,
+    "lane": (
+        lane_pb2.DESCRIPTOR.services_by_name["LaneService"],
+        lane_pb2_grpc.add_LaneServiceServicer_to_server,
     ),
 }
 """Every service by its name in `Servicers`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from domains.attribution.errors import MerchantUnknownError
 from domains.attribution.model import Attribution, Credit, CreditQuery, Touchpoint, TouchQuery
 from domains.attribution.ports import Merchants
 from domains.attribution.repository import TouchpointRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
+from vocabulary.refusals import MerchantNotFoundError
 
 
 class AttributionService:
@@ -32,13 +32,13 @@ class AttributionService:
         With `identity_group_id`, only that person's.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         found = await self._touchpoints.list_newest(
             tx, merchant_id, identity_group_id=identity_group_id, before=before, limit=limit
         )
         if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return found
 
     async def explain_credit(self, tx: Transaction, query: CreditQuery) -> Credit:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domains.attribution.errors import PageTokenInvalidError
+from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
+
 from domains.attribution.model import Source, Touchpoint, Utm
 from domains.attribution.service import AttributionService
-from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_timestamp
@@ -29,9 +29,7 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     async def ListTouchpoints(
         self, request: attribution_pb2.ListTouchpointsRequest, context: Any
     ) -> attribution_pb2.ListTouchpointsResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=(UUID,))
         person = request.identity_group_id
         async with self._database.single() as tx:
             touchpoints = await self._attribution.list_touchpoints(

@@ -12,14 +12,6 @@ class BusinessError(DomainError):
     domain: ClassVar[str] = "business"
 
 
-class MerchantNotFoundError(BusinessError):
-    reason = "MERCHANT_NOT_FOUND"
-    kind = Kind.NOT_FOUND
-
-    def __init__(self, merchant_id: MerchantId) -> None:
-        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
-
-
 class DomainTakenError(BusinessError):
     reason = "DOMAIN_TAKEN"
     kind = Kind.EXISTS

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from domains.business.errors import (
-    DomainTakenError,
-    MerchantNotFoundError,
-    WebhookNotFoundError,
-)
+from domains.business.errors import DomainTakenError, WebhookNotFoundError
 from domains.business.model import (
     KEY_SUFFIX_CHARACTERS,
     Merchant,
@@ -21,6 +17,7 @@ from domains.business.ports import Seal
 from domains.business.repository import MerchantRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
+from vocabulary.refusals import MerchantNotFoundError
 
 
 class BusinessService:

@@ -6,19 +6,11 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
-from vocabulary.ids import CampaignId, MerchantId
+from vocabulary.ids import CampaignId
 
 
 class CampaignError(DomainError):
     domain: ClassVar[str] = "campaign"
-
-
-class MerchantUnknownError(CampaignError):
-    reason = "MERCHANT_UNKNOWN"
-    kind = Kind.NOT_FOUND
-
-    def __init__(self, merchant_id: MerchantId) -> None:
-        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
 class CampaignNotFoundError(CampaignError):
@@ -86,14 +78,4 @@ class CampaignOverError(CampaignError):
             "expires later or not at all.",
             campaign_id=campaign_id,
             expire_time=expired,
-        )
-
-
-class PageTokenInvalidError(CampaignError):
-    reason = "PAGE_TOKEN_INVALID"
-    kind = Kind.INVALID
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The page token is not one of ours; leave it out to start over.", field="page_token"
         )

@@ -66,13 +66,3 @@ class WalletAddressInvalidError(IdentityError):
             field=field,
             wallet_address=wallet_address,
         )
-
-
-class PageTokenInvalidError(IdentityError):
-    reason = "PAGE_TOKEN_INVALID"
-    kind = Kind.INVALID
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The page token is not one of ours; leave it out to begin anew.", field="page_token"
-        )

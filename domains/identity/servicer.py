@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.identity.errors import PageTokenInvalidError
+from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
+
 from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
 from domains.identity.service import IdentityService
-from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
@@ -59,9 +59,7 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
     async def ListIdentityNodes(
         self, request: identity_pb2.ListIdentityNodesRequest, context: Any
     ) -> identity_pb2.ListIdentityNodesResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=(UUID,))
         async with self._database.single() as tx:
             nodes = await self._identity.list_nodes(
                 tx,

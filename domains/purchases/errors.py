@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
-from vocabulary.ids import DeliveryId, MerchantId, PurchaseId
+from vocabulary.ids import DeliveryId, PurchaseId
 
 
 class PurchasesError(DomainError):
     domain: ClassVar[str] = "purchases"
-
-
-class MerchantUnknownError(PurchasesError):
-    reason = "MERCHANT_UNKNOWN"
-    kind = Kind.NOT_FOUND
-
-    def __init__(self, merchant_id: MerchantId) -> None:
-        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
 class PurchaseNotFoundError(PurchasesError):
@@ -45,16 +37,6 @@ class DeliveryNotDeadError(PurchasesError):
             f"Delivery {delivery_id} is {state}; only a dead one is tried again on demand.",
             delivery_id=delivery_id,
             state=state,
-        )
-
-
-class PageTokenInvalidError(PurchasesError):
-    reason = "PAGE_TOKEN_INVALID"
-    kind = Kind.INVALID
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The page token is not one of ours; leave it out to start over.", field="page_token"
         )
 
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.purchases.errors import PageTokenInvalidError
+from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
+from guerdon.type.v1 import money_pb2
+
 from domains.purchases.model import (
     Delivery,
     DeliveryState,
@@ -20,8 +22,6 @@ from domains.purchases.model import (
     Purchase,
 )
 from domains.purchases.service import DeliveriesService, PurchasesService
-from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
-from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
@@ -93,9 +93,7 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
     async def ListPurchases(
         self, request: purchases_pb2.ListPurchasesRequest, context: Any
     ) -> purchases_pb2.ListPurchasesResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=(UUID,))
         async with self._database.single() as tx:
             purchases = await self._purchases.list_of_merchant(
                 tx,
@@ -113,9 +111,7 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
     async def ListDeliveries(
         self, request: purchases_pb2.ListDeliveriesRequest, context: Any
     ) -> purchases_pb2.ListDeliveriesResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=(UUID,))
         async with self._database.single() as tx:
             deliveries = await self._deliveries.list_deliveries(
                 tx,

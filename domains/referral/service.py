@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from domains.referral.errors import MerchantUnknownError
 from domains.referral.model import ReferralLink
 from domains.referral.ports import Merchants
 from domains.referral.repository import ReferralRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
+from vocabulary.refusals import MerchantNotFoundError
 
 
 class ReferralService:
@@ -55,13 +55,13 @@ class ReferralService:
         Ended ones included.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         found = await self._referrals.list_of_referrer(
             tx, merchant_id, referrer_group_id, before=before, limit=limit
         )
         if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return found
 
     async def chain_as_of(
@@ -76,9 +76,9 @@ class ReferralService:
         """The people above one person, nearest first, as the links stood then.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         [found] = await self.chains_as_of(tx, merchant_id, [(identity_group_id, time)], depth_max)
         if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return found

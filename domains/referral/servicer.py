@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.referral.errors import PageTokenInvalidError
+from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
+
 from domains.referral.model import DEPTH_DEFAULT, ReferralLink
 from domains.referral.service import ReferralService
-from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_datetime, to_timestamp
@@ -45,9 +45,7 @@ class ReferralServicer(referral_pb2_grpc.ReferralServiceServicer):
     async def ListReferralLinks(
         self, request: referral_pb2.ListReferralLinksRequest, context: Any
     ) -> referral_pb2.ListReferralLinksResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(UUID,), invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=(UUID,))
         async with self._database.single() as tx:
             links = await self._referral.list_links(
                 tx,

@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
-from vocabulary.ids import InteractionId, MerchantId, RewardId
+from vocabulary.ids import InteractionId, RewardId
 
 
 class RewardsError(DomainError):
     domain: ClassVar[str] = "rewards"
-
-
-class MerchantUnknownError(RewardsError):
-    reason = "MERCHANT_UNKNOWN"
-    kind = Kind.NOT_FOUND
-
-    def __init__(self, merchant_id: MerchantId) -> None:
-        super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
 class RewardNotFoundError(RewardsError):
@@ -47,14 +39,4 @@ class InteractionNotDeadError(RewardsError):
             f"Interaction {interaction_id} is {state}; only a dead one is tried again on demand.",
             interaction_id=interaction_id,
             state=state,
-        )
-
-
-class PageTokenInvalidError(RewardsError):
-    reason = "PAGE_TOKEN_INVALID"
-    kind = Kind.INVALID
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The page token is not one of ours; leave it out to start over.", field="page_token"
         )

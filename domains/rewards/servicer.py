@@ -1,4 +1,4 @@
-"""RewardsService, translated; and the messages that the reward flow's service shares."""
+"""RewardsService, translated: what the domain answers by itself, and the messages of the rest."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf import json_format, struct_pb2
+from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 
-from domains.rewards.errors import PageTokenInvalidError
 from domains.rewards.model import (
+    CancellationReason,
     DecisionRecord,
     InteractionKind,
     InteractionState,
     InteractionView,
+    Obstacle,
     Outcome,
     Reward,
     RewardState,
@@ -22,7 +24,6 @@ from domains.rewards.model import (
 )
 from domains.rewards.repository.ledger import Balance
 from domains.rewards.service import RewardsService
-from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_timestamp, to_token_amount
@@ -57,6 +58,21 @@ _OUTCOMES = {
 }
 
 
+OBSTACLES = {
+    Obstacle.NONE: rewards_pb2.OBSTACLE_UNSPECIFIED,
+    Obstacle.RATE_MISSING: rewards_pb2.OBSTACLE_RATE_MISSING,
+    Obstacle.CAMPAIGNS_UNREADABLE: rewards_pb2.OBSTACLE_CAMPAIGNS_UNREADABLE,
+    Obstacle.DECIDING_FAILED: rewards_pb2.OBSTACLE_DECIDING_FAILED,
+    Obstacle.TIMED_OUT: rewards_pb2.OBSTACLE_TIMED_OUT,
+    Obstacle.CONNECTION_LOST: rewards_pb2.OBSTACLE_CONNECTION_LOST,
+    Obstacle.REVERSAL_FAILED: rewards_pb2.OBSTACLE_REVERSAL_FAILED,
+}
+_CANCELLATION_REASONS = {
+    None: rewards_pb2.Reward.CANCELLATION_REASON_UNSPECIFIED,
+    CancellationReason.REFUND: rewards_pb2.Reward.CANCELLATION_REASON_REFUND,
+}
+
+
 class RewardsServicer(rewards_pb2_grpc.RewardsServiceServicer):
     def __init__(self, *, database: Database, rewards: RewardsService) -> None:
         self._database = database
@@ -73,9 +89,7 @@ class RewardsServicer(rewards_pb2_grpc.RewardsServiceServicer):
         self, request: rewards_pb2.ListBalancesRequest, context: Any
     ) -> rewards_pb2.ListBalancesResponse:
         parts: tuple[Callable[[str], object], ...] = (UUID, str)
-        start = page_start(
-            request.page_size, request.page_token, key=parts, invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=parts)
         async with self._database.single() as tx:
             balances = await self._rewards.list_balances(
                 tx,
@@ -117,7 +131,7 @@ def reward_to_proto(reward: Reward) -> rewards_pb2.Reward:
         granted=to_token_amount(TokenAmount(unit=reward.unit, base_units=reward.granted)),
         amount=to_token_amount(TokenAmount(unit=reward.unit, base_units=reward.target)),
         state=_STATES[reward.state],
-        cancellation_reason=reward.cancellation_reason or "",
+        cancellation_reason=_CANCELLATION_REASONS[reward.cancellation_reason],
         description=reward.description,
         event_time=to_timestamp(reward.event_time),
         create_time=to_timestamp(reward.create_time),
@@ -136,7 +150,7 @@ def interaction_to_proto(view: InteractionView) -> rewards_pb2.Interaction:
         purchase_id=str(view.purchase_id or ""),
         state=INTERACTION_STATES[interaction.state],
         try_count=interaction.try_count,
-        obstacle=interaction.obstacle,
+        obstacle=OBSTACLES[interaction.obstacle],
         event_time=to_timestamp(view.event_time),
         due_time=to_timestamp(interaction.due_time),
         decide_time=to_timestamp(interaction.decide_time),

@@ -14,7 +14,7 @@ import orjson
 from google.protobuf.message import Message
 
 from infrastructure.rpc.served_method import served_method
-from vocabulary.errors import DomainError
+from vocabulary.refusals import PageTokenInvalidError
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
@@ -52,7 +52,6 @@ def page_start(
     page_token: str,
     *,
     key: Sequence[Callable[[str], object]],
-    invalid: Callable[[], DomainError],
 ) -> PageStart:
     """Reads a page's size and token. A larger size is lowered.
 
@@ -60,7 +59,7 @@ def page_start(
     that is none.
 
     Raises:
-        DomainError: `invalid()`, when the token is not one that `page_of` made for this method.
+        PageTokenInvalidError: the token is not one that `page_of` made for this method.
     """
     limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     if not page_token:
@@ -68,7 +67,7 @@ def page_start(
     try:
         after = _read_token(page_token, key)
     except (ValueError, TypeError, AttributeError) as failure:
-        raise invalid() from failure
+        raise PageTokenInvalidError from failure
     return PageStart(limit=limit, after=after)
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, Utm, source_of, utm_of
 from infrastructure.database.transaction import Database, Repeat
-from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.arrival.statements import (
     ArrivalRow,
     Arrived,
@@ -20,6 +19,7 @@ from orchestration.arrival.statements import (
 from vocabulary.addresses import normalize_address
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
 from vocabulary.nobody import is_nobody
+from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
 
 ATTEMPTS_MAX = 3
 
@@ -68,7 +68,7 @@ class ArrivalOrchestrator:
         """Records an arrival of now.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         now = self._clock()
         return await self._record(arrival, event_time=now, now=now, repeat=repeat)
@@ -79,7 +79,7 @@ class ArrivalOrchestrator:
         """Records an arrival of the past.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
             EventTimeInvalidError: the time lies in the future.
         """
         now = self._clock()
@@ -143,7 +143,7 @@ class ArrivalOrchestrator:
 
 def _record_of(row: ArrivalRow, arrived: Arrived | None) -> ArrivalRecord:
     if arrived is None:
-        raise MerchantUnknownError(row.merchant_id)
+        raise MerchantNotFoundError(row.merchant_id)
     if arrived.is_undecided:
         raise _TwinArrivedError
     return ArrivalRecord(

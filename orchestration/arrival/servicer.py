@@ -10,10 +10,10 @@ from guerdon.orchestration.v1 import arrival_pb2, arrival_pb2_grpc
 from infrastructure.rpc.caller import current_caller
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime
-from orchestration.arrival.errors import ClientIdInvalidError
 from orchestration.arrival.flow import Arrival, ArrivalOrchestrator, ArrivalRecord
 from vocabulary.ids import MerchantId
 from vocabulary.nobody import is_nobody
+from vocabulary.refusals import ClientIdInvalidError
 
 
 class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from domains.purchases.model import token_digest
 from infrastructure.database.transaction import Database, Repeat
-from orchestration.purchase_linking.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.purchase_linking.statements import Claimed, ClaimRow, claim
 from vocabulary.ids import IdentityGroupId, MerchantId
+from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class PurchaseLinkingOrchestrator:
         """Claims an order now. The earliest claim with the order's token wins.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         now = self._clock()
         return await self._claim(each, event_time=now, now=now, repeat=repeat)
@@ -56,7 +56,7 @@ class PurchaseLinkingOrchestrator:
         """Claims an order as of a time in the past.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
             EventTimeInvalidError: the time lies in the future.
         """
         now = self._clock()
@@ -83,7 +83,7 @@ class PurchaseLinkingOrchestrator:
             async with self._database.statement(repeat=repeat) as tx:
                 claimed = await claim(tx, row)
                 if claimed is None:
-                    raise MerchantUnknownError(row.merchant_id)
+                    raise MerchantNotFoundError(row.merchant_id)
                 await tx.answer(claimed)
                 return claimed
 

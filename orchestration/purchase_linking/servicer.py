@@ -11,11 +11,12 @@ from guerdon.orchestration.v1 import purchase_linking_pb2, purchase_linking_pb2_
 from infrastructure.rpc.caller import current_caller
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime
-from orchestration.purchase_linking.errors import ClientIdInvalidError, OrderReferenceInvalidError
+from orchestration.purchase_linking.errors import OrderReferenceInvalidError
 from orchestration.purchase_linking.flow import Claim, PurchaseLinkingOrchestrator
 from orchestration.purchase_linking.statements import Claimed
 from vocabulary.ids import MerchantId
 from vocabulary.nobody import is_absent, is_nobody
+from vocabulary.refusals import ClientIdInvalidError
 
 REFERENCE_CHARACTERS_MAX = 255
 WHOLE_NUMBER_MAX = 2**53 - 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
+from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
+
 from server.commands.mesh import Mesh, call
 
 
@@ -12,18 +13,18 @@ async def retry_interactions(mesh: Mesh, merchant_id: str, interaction_id: str |
     if interaction_id is not None:
         await call(
             mesh,
-            lambda channel: reward_pb2_grpc.RewardServiceStub(channel).RetryInteraction,
-            reward_pb2.RetryInteractionRequest(
+            lambda channel: lane_pb2_grpc.LaneServiceStub(channel).RetryInteraction,
+            lane_pb2.RetryInteractionRequest(
                 merchant_id=merchant_id, interaction_id=interaction_id
             ),
         )
         return 1
     total = 0
     while True:
-        answer: reward_pb2.RetryInteractionsResponse = await call(
+        answer: lane_pb2.RetryInteractionsResponse = await call(
             mesh,
-            lambda channel: reward_pb2_grpc.RewardServiceStub(channel).RetryInteractions,
-            reward_pb2.RetryInteractionsRequest(merchant_id=merchant_id),
+            lambda channel: lane_pb2_grpc.LaneServiceStub(channel).RetryInteractions,
+            lane_pb2.RetryInteractionsRequest(merchant_id=merchant_id),
         )
         if not answer.interaction_count:
             return total

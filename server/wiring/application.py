@@ -14,7 +14,6 @@ from domains.identity.servicer import IdentityServicer
 from domains.purchases.platforms import PLATFORMS
 from domains.purchases.servicer import PurchasesServicer
 from domains.referral.servicer import ReferralServicer
-from domains.rewards.servicer import RewardsServicer
 from infrastructure.database.clock import DatabaseClock
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.schema import expected_revision
@@ -22,16 +21,15 @@ from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
 from orchestration.arrival.servicer import ArrivalServicer
+from orchestration.lane.flow import LaneOrchestrator
+from orchestration.lane.servicer import LaneServicer
 from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
 from orchestration.purchase_linking.servicer import PurchaseLinkingServicer
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
 from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
-from orchestration.reward.flow import (
-    LaneReadingOrchestrator,
-    RateAnnouncementOrchestrator,
-    RewardOrchestrator,
-)
-from orchestration.reward.servicer import RewardServicer
+from orchestration.reward.flow import RateAnnouncementOrchestrator, RewardOrchestrator
+from orchestration.reward_reading.flow import RewardReadingOrchestrator
+from orchestration.reward_reading.servicer import RewardReadingServicer
 from server.probes.servicer import EdgeServicer
 from server.settings import Settings, Stage
 from server.wiring.domains import Domains, build_domains, new_id
@@ -53,11 +51,11 @@ class Servicers:
     purchases: PurchasesServicer
     campaign: CampaignServicer
     rate: RateServicer
-    rewards: RewardsServicer
+    rewards: RewardReadingServicer
     arrival: ArrivalServicer
     purchase_linking: PurchaseLinkingServicer
     purchase_webhook: PurchaseWebhookServicer
-    reward: RewardServicer
+    lane: LaneServicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,8 @@ class Flows:
     purchase_linking: PurchaseLinkingOrchestrator
     purchase_webhook: PurchaseWebhookOrchestrator
     reward: RewardOrchestrator
-    lane_reading: LaneReadingOrchestrator
+    reward_reading: RewardReadingOrchestrator
+    lane: LaneOrchestrator
     rate_announcement: RateAnnouncementOrchestrator
 
 
@@ -148,13 +147,19 @@ def build_flows(
         reward=build_reward(
             database, domains, steps=steps, clock=clock, batch_size=reward_batch_size
         ),
-        lane_reading=LaneReadingOrchestrator(
+        reward_reading=RewardReadingOrchestrator(
             database=database,
             business=domains.business,
             attribution=domains.attribution,
             purchases=domains.purchases,
-            lanes=domains.lanes,
             rewards=domains.rewards,
+            rates=domains.rates,
+        ),
+        lane=LaneOrchestrator(
+            database=database,
+            business=domains.business,
+            purchases=domains.purchases,
+            lanes=domains.lanes,
             rates=domains.rates,
             clock=clock,
         ),
@@ -188,9 +193,11 @@ def build_servicers(
             database=database, campaigns=domains.campaigns, clock=clock, new_id=new_id
         ),
         rate=RateServicer(database=database, rates=domains.rates, clock=clock, new_id=new_id),
-        rewards=RewardsServicer(database=database, rewards=domains.rewards),
+        rewards=RewardReadingServicer(
+            database=database, rewards=domains.rewards, flow=flows.reward_reading
+        ),
         arrival=ArrivalServicer(flow=flows.arrival),
         purchase_linking=PurchaseLinkingServicer(flow=flows.purchase_linking),
         purchase_webhook=PurchaseWebhookServicer(flow=flows.purchase_webhook),
-        reward=RewardServicer(flow=flows.lane_reading),
+        lane=LaneServicer(flow=flows.lane),
     )

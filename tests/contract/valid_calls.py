@@ -11,8 +11,6 @@ from uuid import uuid4
 from google.api import httpbody_pb2
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
-from sqlalchemy import text
-
 from guerdon.attribution.v1 import attribution_pb2
 from guerdon.business.v1 import business_pb2
 from guerdon.campaign.v1 import campaign_pb2, rate_pb2
@@ -20,13 +18,15 @@ from guerdon.edge.v1 import edge_pb2
 from guerdon.identity.v1 import identity_pb2
 from guerdon.orchestration.v1 import (
     arrival_pb2,
+    lane_pb2,
     purchase_linking_pb2,
     purchase_webhook_pb2,
-    reward_pb2,
 )
 from guerdon.purchases.v1 import purchases_pb2
 from guerdon.referral.v1 import referral_pb2
 from guerdon.rewards.v1 import rewards_pb2
+from sqlalchemy import text
+
 from infrastructure.rpc.contract import Method
 from infrastructure.rpc.translating import to_timestamp
 from tests.support.mesh import Proof, proof_for
@@ -145,7 +145,7 @@ async def _get_reward(busy: BusyShop) -> Message:
 
 async def _explain(busy: BusyShop) -> Message:
     [reward, *_] = await busy.shop.rewards()
-    return reward_pb2.ExplainInteractionRequest(
+    return rewards_pb2.ExplainInteractionRequest(
         merchant_id=busy.shop.merchant_id, interaction_id=reward.interaction_id
     )
 
@@ -231,14 +231,12 @@ async def _a_dead_interaction(busy: BusyShop) -> tuple[str, str]:
 
 async def _retry_interaction(busy: BusyShop) -> Message:
     merchant_id, interaction_id = await _a_dead_interaction(busy)
-    return reward_pb2.RetryInteractionRequest(
-        merchant_id=merchant_id, interaction_id=interaction_id
-    )
+    return lane_pb2.RetryInteractionRequest(merchant_id=merchant_id, interaction_id=interaction_id)
 
 
 async def _retry_interactions(busy: BusyShop) -> Message:
     merchant_id, _ = await _a_dead_interaction(busy)
-    return reward_pb2.RetryInteractionsRequest(merchant_id=merchant_id)
+    return lane_pb2.RetryInteractionsRequest(merchant_id=merchant_id)
 
 
 async def _a_dead_delivery(busy: BusyShop) -> tuple[str, str]:
@@ -337,20 +335,20 @@ _REQUESTS: Mapping[str, Callable[[BusyShop], Awaitable[Message]]] = {
     "guerdon.orchestration.v1.PurchaseLinkingService.ClaimPurchase": _claim,
     "guerdon.orchestration.v1.PurchaseLinkingService.ImportClaim": _import_claim,
     "guerdon.orchestration.v1.PurchaseWebhookService.ReceiveCustomOrder": _receive_order,
-    "guerdon.orchestration.v1.RewardService.ListRewards": _of(
-        reward_pb2.ListRewardsRequest, **_MERCHANT
+    "guerdon.rewards.v1.RewardsService.ListRewards": _of(
+        rewards_pb2.ListRewardsRequest, **_MERCHANT
     ),
-    "guerdon.orchestration.v1.RewardService.ListInteractions": _of(
-        reward_pb2.ListInteractionsRequest, **_MERCHANT
+    "guerdon.rewards.v1.RewardsService.ListInteractions": _of(
+        rewards_pb2.ListInteractionsRequest, **_MERCHANT
     ),
-    "guerdon.orchestration.v1.RewardService.ExplainInteraction": _explain,
-    "guerdon.orchestration.v1.RewardService.GetLane": _of(reward_pb2.GetLaneRequest, **_MERCHANT),
-    "guerdon.orchestration.v1.RewardService.HoldLane": _of(reward_pb2.HoldLaneRequest, **_MERCHANT),
-    "guerdon.orchestration.v1.RewardService.ReleaseLane": _of(
-        reward_pb2.ReleaseLaneRequest, **_MERCHANT
+    "guerdon.rewards.v1.RewardsService.ExplainInteraction": _explain,
+    "guerdon.orchestration.v1.LaneService.GetLane": _of(lane_pb2.GetLaneRequest, **_MERCHANT),
+    "guerdon.orchestration.v1.LaneService.HoldLane": _of(lane_pb2.HoldLaneRequest, **_MERCHANT),
+    "guerdon.orchestration.v1.LaneService.ReleaseLane": _of(
+        lane_pb2.ReleaseLaneRequest, **_MERCHANT
     ),
-    "guerdon.orchestration.v1.RewardService.RetryInteraction": _retry_interaction,
-    "guerdon.orchestration.v1.RewardService.RetryInteractions": _retry_interactions,
+    "guerdon.orchestration.v1.LaneService.RetryInteraction": _retry_interaction,
+    "guerdon.orchestration.v1.LaneService.RetryInteractions": _retry_interactions,
     "guerdon.purchases.v1.PurchasesService.RetryDelivery": _retry_delivery,
     "guerdon.purchases.v1.PurchasesService.RetryDeliveries": _retry_deliveries,
 }

@@ -12,13 +12,13 @@ from domains.attribution.model import Utm
 from domains.campaign.model import CalendarMonths, Recipient, Tiles, Trigger
 from domains.rewards.model import Outcome, referral_reference
 from infrastructure.database.transaction import Database
-from orchestration.arrival.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.arrival.flow import Arrival
 from tests.support.books import count_of, events_of, explain, read
 from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign
 from tests.support.shop import Shop, a_shop
 from vocabulary.ids import MerchantId
+from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
 
 WALLET = "0x52908400098527886e0f7030069857d2e4169ee7"
 CHECKSUMMED = "0x52908400098527886E0F7030069857D2E4169EE7"
@@ -170,7 +170,7 @@ async def test_an_unknown_merchant_leaves_nothing(database: Database) -> None:
     nowhere = MerchantId(uuid4())
 
     for referrer in ("", "friend"):
-        with pytest.raises(MerchantUnknownError):
+        with pytest.raises(MerchantNotFoundError):
             await shop.flows.arrival.track(an_arrival(nowhere, referrer=referrer), repeat=None)
 
     assert await read(database, "SELECT 1 FROM identity_node") == []

@@ -284,5 +284,5 @@ async def test_a_refund_of_an_order_without_a_buyer_is_harmless(database: Databa
     await shop.work()
 
     assert await states_of(shop) == {}
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.due_count == 0

@@ -139,7 +139,7 @@ async def test_an_order_in_another_currency_meanwhile_does_not_wait_for_its_old_
 
     await wait_for_a_rate_in_dollars(shop, batch)
 
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.needed_rates == []
     await shop.work()
     assert await amounts_of(shop) == [("purchase:A-1", 10_000_000)]
@@ -236,7 +236,7 @@ async def test_a_dead_one_that_is_tried_again_at_once_is_decided(database: Datab
     shop = await a_shop(database, a_campaign())
     batch = await a_dead_one(shop)
 
-    assert await shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None) == 1
+    assert await shop.flows.lane.retry_dead(shop.merchant_id, None, repeat=None) == 1
     await shop.flows.turns.finish(batch, [LET_GO], is_complete=False)
     await shop.work()
 
@@ -257,7 +257,7 @@ async def test_a_retry_that_waits_for_an_order_sees_what_became_of_it(
             [LET_GO],
             round_number=batch.lane.round_number,
         )
-        retrying = beside(shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None))
+        retrying = beside(shop.flows.lane.retry_dead(shop.merchant_id, None, repeat=None))
         await Holder(connection).until_awaited()
         await connection.commit()
     assert await retrying == 1

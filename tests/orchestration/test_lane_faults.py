@@ -147,7 +147,7 @@ async def test_slow_minutes_of_the_database_kill_no_event(
         async with holding(engine, "LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE"):
             for _ in range(TRIES_MAX + 1):
                 await slow.look()
-                lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+                lane = await shop.flows.lane.get_lane(shop.merchant_id)
                 assert lane.obstacle is Obstacle.TIMED_OUT
                 pauses.append(lane.retry_time)
                 clock.advance(timedelta(hours=1))

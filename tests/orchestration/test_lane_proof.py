@@ -239,7 +239,7 @@ async def test_an_operator_may_try_again_at_once_what_has_just_died(database: Da
     await shop.flows.setbacks.set_aside(batch, [failed], obstacle=Obstacle.DECIDING_FAILED)
     assert (await states_of(shop))["purchase:A-1"] is InteractionState.DEAD
 
-    assert await shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None) == 1
+    assert await shop.flows.lane.retry_dead(shop.merchant_id, None, repeat=None) == 1
     await shop.flows.turns.finish(batch, outcome.let_go, is_complete=True)
     await shop.work()
 
@@ -272,7 +272,7 @@ async def test_a_campaign_that_becomes_unreadable_during_a_search_costs_no_try(
     assert 0 < decided < 7
     assert {tries for _, tries in (await tries_of(shop)).values()} == {0}
     await shop.look()
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.obstacle is Obstacle.CAMPAIGNS_UNREADABLE
 
 

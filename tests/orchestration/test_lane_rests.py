@@ -29,7 +29,7 @@ LOCK = "SELECT 1 FROM shop_order WHERE order_reference = 'A-1' FOR NO KEY UPDATE
 
 async def hold(shop: Shop, *, held: bool) -> None:
     """An operator stops a shop's lane, or lets it go on."""
-    await shop.flows.lane_reading.set_lane_held(shop.merchant_id, held=held, repeat=None)
+    await shop.flows.lane.set_lane_held(shop.merchant_id, held=held, repeat=None)
 
 
 async def hold_before_the_decision(shop: Shop) -> None:
@@ -196,5 +196,5 @@ async def test_a_released_lane_has_no_obstacle_of_before(database: Database) -> 
     await hold(shop, held=False)
     await shop.work()
 
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert (lane.due_count, lane.waiting_count, lane.obstacle) == (0, 0, Obstacle.NONE)

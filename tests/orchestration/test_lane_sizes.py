@@ -95,7 +95,7 @@ async def test_refunds_keep_no_batch_from_getting_smaller(
     states = await states_of(shop)
     assert {states[f"purchase:S-{number}"] for number in range(8)} == {InteractionState.DECIDED}
     # What is left of it is nothing: the lane is as it was.
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert (lane.obstacle, lane.retry_time) == (Obstacle.NONE, None)
 
 
@@ -227,7 +227,7 @@ async def test_a_reversal_that_takes_too_long_steps_aside(
         holding(engine, lock, person=person),
     ):
         await worker.look()
-        lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+        lane = await shop.flows.lane.get_lane(shop.merchant_id)
         assert lane.retry_time is not None
         shop.flows.clock.now = lane.retry_time
         await worker.look()

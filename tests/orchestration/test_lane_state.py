@@ -169,6 +169,6 @@ async def test_interactions_are_listed_by_state_and_all_together(database: Datab
 async def _page(
     shop: Shop, state: InteractionState | None, after: UUID | None
 ) -> Sequence[InteractionView]:
-    return await shop.flows.lane_reading.list_interactions(
+    return await shop.flows.reward_reading.list_interactions(
         shop.merchant_id, state=state, after=after, limit=2
     )

@@ -9,7 +9,6 @@ import pytest
 
 from domains.purchases.model import Link
 from infrastructure.database.transaction import Database
-from orchestration.purchase_linking.errors import EventTimeInvalidError, MerchantUnknownError
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from tests.support.books import (
@@ -25,6 +24,7 @@ from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign, percent
 from tests.support.shop import Shop, a_shop, token_of
 from vocabulary.ids import MerchantId
+from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
 
 REWARD = 1_000_000
 INVENTED = 60
@@ -320,7 +320,7 @@ async def test_a_claim_needs_a_merchant_and_a_time_that_has_come(database: Datab
         token=token_of("A-1"),
     )
 
-    with pytest.raises(MerchantUnknownError):
+    with pytest.raises(MerchantNotFoundError):
         await flow.claim(nowhere, repeat=None)
     with pytest.raises(EventTimeInvalidError):
         await flow.claim_past(here, event_time=NOON + timedelta(seconds=1), repeat=None)

@@ -135,7 +135,7 @@ async def test_whoever_waits_says_for_what_and_hears_of_it_at_once(database: Dat
     view = (await explain(shop, "purchase:A-1")).view
     assert view.interaction.needed_rate == "USD/EUR"
     assert view.rate_start_time == NOON - MINUTE - RATE_AGE_MAX
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert [(each.pair, each.interaction_count) for each in lane.needed_rates] == [
         ("GBP/EUR", 1),
         ("USD/EUR", 3),
@@ -153,7 +153,7 @@ async def test_whoever_waits_says_for_what_and_hears_of_it_at_once(database: Dat
     await shop.work()
 
     assert await amounts_of(shop) == [("purchase:A-0", 9_000_000), ("purchase:A-1", 9_000_000)]
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert [(each.pair, each.interaction_count) for each in lane.needed_rates] == [
         ("GBP/EUR", 1),
         ("USD/EUR", 1),
@@ -195,7 +195,7 @@ async def test_a_refund_ends_the_waiting(database: Database) -> None:
 
     assert await rewards_of(shop) == []
     assert [each.needed_rate for each in await events_of(shop)] == [None]
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert not lane.needed_rates
     await assert_books_balance(database)
 

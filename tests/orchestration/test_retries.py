@@ -51,13 +51,13 @@ async def test_a_dead_one_is_decided_once_what_it_died_of_is_mended(
 ) -> None:
     """Nothing would bring back an order's rewards, whatever an operator does."""
     shop = await a_shop_with_dead_ones(database, "dead")
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert (lane.dead_count, await state_of(shop, "dead")) == (1, InteractionState.DEAD)
     await shop.report("first", "refunded", totalPrice=ENORMOUS)
     await shop.work()
 
     interaction_id = await interaction_of(shop, "dead") if one else None
-    count = await shop.flows.lane_reading.retry_dead(shop.merchant_id, interaction_id, repeat=None)
+    count = await shop.flows.lane.retry_dead(shop.merchant_id, interaction_id, repeat=None)
 
     assert count == 1
     (waiting,) = [each for each in await events_of(shop) if each.state == "pending"]
@@ -65,7 +65,7 @@ async def test_a_dead_one_is_decided_once_what_it_died_of_is_mended(
     await shop.work()
     assert await state_of(shop, "dead") is InteractionState.DECIDED
     assert ("purchase:dead", int(ENORMOUS) * 10**DECIMALS) in await amounts_of(shop)
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.dead_count == 0
     await assert_books_balance(database)
 
@@ -73,7 +73,7 @@ async def test_a_dead_one_is_decided_once_what_it_died_of_is_mended(
 async def test_one_that_still_fails_has_as_many_tries_as_before(database: Database) -> None:
     """Trying again too early would leave a single try, or none that ever ends."""
     shop = await a_shop_with_dead_ones(database, "dead", "also dead")
-    assert await shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None) == 2
+    assert await shop.flows.lane.retry_dead(shop.merchant_id, None, repeat=None) == 2
 
     tries = 0
     while await state_of(shop, "dead") is InteractionState.PENDING:
@@ -93,9 +93,7 @@ async def test_what_is_not_dead_is_not_tried_again(database: Database) -> None:
     dead = await interaction_of(shop, "dead")
 
     async def retry(where: Shop, interaction_id: InteractionId | None) -> int:
-        return await where.flows.lane_reading.retry_dead(
-            where.merchant_id, interaction_id, repeat=None
-        )
+        return await where.flows.lane.retry_dead(where.merchant_id, interaction_id, repeat=None)
 
     with pytest.raises(InteractionNotDeadError):
         await retry(shop, await interaction_of(shop, "first"))
@@ -114,7 +112,7 @@ async def test_a_refunded_order_is_not_brought_back(database: Database) -> None:
     """A returned order would be paid, because somebody tried again what had died."""
     shop = await a_shop_with_dead_ones(database, "dead")
     await shop.report("dead", "refunded", totalPrice=ENORMOUS)
-    assert await shop.flows.lane_reading.retry_dead(shop.merchant_id, None, repeat=None) <= 1
+    assert await shop.flows.lane.retry_dead(shop.merchant_id, None, repeat=None) <= 1
     shop.flows.clock.advance(timedelta(hours=2))
     await shop.work()
 

@@ -56,7 +56,7 @@ ENORMOUS = "90000000000000000000"
 async def a_busy_shop(database: Database, *, orders: int = 3) -> Shop:
     """A shop whose lane exists, with orders that wait to be decided."""
     shop = await a_shop(database, PAYING)
-    await shop.flows.lane_reading.set_lane_held(shop.merchant_id, held=False, repeat=None)
+    await shop.flows.lane.set_lane_held(shop.merchant_id, held=False, repeat=None)
     await shop.arrive("friend")
     await shop.arrive("buyer", referrer="friend")
     for number in range(orders):
@@ -140,7 +140,7 @@ async def test_after_five_tries_among_others_it_is_dead_and_visible(database: Da
     (dead,) = [each for each in await events_of(shop) if each.state == "dead"]
     assert (dead.event_reference, dead.try_count) == ("purchase:b", TRIES_MAX)
     assert dead.obstacle == Obstacle.DECIDING_FAILED
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert (lane.dead_count, lane.due_count, lane.waiting_count) == (1, 0, 0)
     # A refund still closes it.
     await shop.report("b", "refunded", ordered=NOON)
@@ -159,7 +159,7 @@ async def test_a_campaign_that_cannot_be_read_costs_nobody_a_try(database: Datab
     end = shop.flows.clock.now + timedelta(minutes=5)
     while shop.flows.clock.now < end:
         await shop.work()
-        lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+        lane = await shop.flows.lane.get_lane(shop.merchant_id)
         assert (lane.obstacle, lane.due_count) == (Obstacle.CAMPAIGNS_UNREADABLE, 4)
         assert lane.retry_time is not None
         shop.flows.clock.now = lane.retry_time
@@ -173,7 +173,7 @@ async def test_a_campaign_that_cannot_be_read_costs_nobody_a_try(database: Datab
     await shop.work()
     assert len(await amounts_of(shop)) == 6
     assert set((await states_of(shop)).values()) == {InteractionState.DECIDED}
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert (lane.obstacle, lane.retry_time) == (Obstacle.NONE, None)
 
 
@@ -193,7 +193,7 @@ async def test_a_worker_that_is_killed_leaves_nothing_behind(
     assert [await count_of(shop, each) for each in WRITTEN if "budget" not in each] == before
     assert {each.try_count for each in await events_of(shop)} == {0}
     assert await used_of(shop, "welcome") == []
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.obstacle is Obstacle.CONNECTION_LOST
 
     shop.flows.clock.advance(SET_BACK_PAUSE)

@@ -145,12 +145,12 @@ async def test_the_same_events_earn_the_same_at_another_merchant(database: Datab
 async def test_a_held_lane_decides_nothing_until_it_is_released(database: Database) -> None:
     """An operator who stops a merchant's rewards would not stop them."""
     shop = await a_shop(database, a_campaign())
-    reward, reading = shop.flows.reward, shop.flows.lane_reading
+    reward, lanes = shop.flows.reward, shop.flows.lane
     await shop.buy("buyer", "A-1")
     await shop.buy("buyer", "A-2")
     await shop.report("A-2", "refunded")
     (seen_before,) = await reward.list_waiting_lanes()
-    held = await reading.set_lane_held(shop.merchant_id, held=True, repeat=None)
+    held = await lanes.set_lane_held(shop.merchant_id, held=True, repeat=None)
 
     await shop.work()
     # A worker that looked before the lane was held.
@@ -158,16 +158,16 @@ async def test_a_held_lane_decides_nothing_until_it_is_released(database: Databa
 
     assert held.held
     assert not outcome.did_something
-    lane = await reading.get_lane(shop.merchant_id)
+    lane = await lanes.get_lane(shop.merchant_id)
     # An order, and a reversal.
     assert (lane.held, lane.due_count, lane.oldest_due_time) == (True, 2, NOON)
     assert set((await states_of(shop)).values()) == {InteractionState.PENDING}
 
-    await reading.set_lane_held(shop.merchant_id, held=False, repeat=None)
+    await lanes.set_lane_held(shop.merchant_id, held=False, repeat=None)
     await shop.work()
 
     assert await amounts_of(shop) == [("purchase:A-1", 1_000_000)]
-    assert (await reading.get_lane(shop.merchant_id)).due_count == 0
+    assert (await lanes.get_lane(shop.merchant_id)).due_count == 0
 
 
 @pytest.mark.parametrize("first", ["one", "other"])

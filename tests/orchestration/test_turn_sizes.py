@@ -66,7 +66,7 @@ async def time_until_decided(worker: Shop, holder: Holder, event: str) -> timede
         await holder.until_awaited(by=0)
         if (await states_of(worker))[event] is InteractionState.DECIDED:
             break
-        lane = await worker.flows.lane_reading.get_lane(worker.merchant_id)
+        lane = await worker.flows.lane.get_lane(worker.merchant_id)
         clock.now = max(clock.now + SECOND, lane.retry_time or clock.now)
     else:
         pytest.fail(f"not decided after {clock.now - begin}: {event}")
@@ -141,6 +141,6 @@ async def test_an_order_steps_aside_for_longer_than_its_lane_rests(
     async with a_hasty_worker(shop, engine, postgres) as (worker, _):
         await worker.look()
 
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.retry_time is not None
     assert (await order_of(shop, "S-1")).due_time > lane.retry_time

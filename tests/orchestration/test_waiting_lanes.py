@@ -144,7 +144,7 @@ async def test_a_lane_says_how_much_is_due_and_how_much_waits(database: Database
     for order, due in (("a", -HOUR), ("b", timedelta()), ("c", HOUR)):
         await an_order(shop, order, due_time=NOON + due)
 
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
 
     assert (lane.due_count, lane.waiting_count, lane.dead_count) == (2, 1, 0)
     assert lane.oldest_due_time == NOON - HOUR
@@ -162,7 +162,7 @@ async def test_what_fails_for_all_costs_nobody_a_try(database: Database) -> None
 
     tries = {each.event_reference: each.try_count for each in await events_of(shop)}
     assert set(tries.values()) == {0}
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert (lane.obstacle, lane.retry_time) == (Obstacle.DECIDING_FAILED, NOON + SET_BACK_PAUSE)
 
 
@@ -175,7 +175,7 @@ async def test_while_a_lane_rests_its_orders_are_open(database: Database) -> Non
 
     await shop.look()
 
-    lane = await shop.flows.lane_reading.get_lane(shop.merchant_id)
+    lane = await shop.flows.lane.get_lane(shop.merchant_id)
     assert lane.obstacle is Obstacle.CAMPAIGNS_UNREADABLE
     assert (await order_of(shop, "A-1")).fixed_generation == 0
     assert (await shop.claim("buyer", "A-1")).purchase_id is not None

@@ -22,7 +22,7 @@ async def test_a_released_lane_wakes_the_workers(real_database: Database) -> Non
         await asyncio.wait_for(woken.wait(), SOON_SECONDS)
         woken.clear()
 
-        await shop.flows.lane_reading.set_lane_held(shop.merchant_id, held=False, repeat=None)
+        await shop.flows.lane.set_lane_held(shop.merchant_id, held=False, repeat=None)
 
         await asyncio.wait_for(woken.wait(), SOON_SECONDS)
     finally:

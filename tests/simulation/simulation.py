@@ -252,7 +252,7 @@ class Simulation:
             await connection.execute(text("DELETE FROM poisoned"))
         for scene in scenes:
             if scene.plan.poisoned:
-                await self._flows.lane_reading.retry_dead(scene.shop.merchant_id, None, repeat=None)
+                await self._flows.lane.retry_dead(scene.shop.merchant_id, None, repeat=None)
 
     async def _unheard_rates(self) -> list[Breach]:
         async with self._engine.connect() as connection:

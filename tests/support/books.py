@@ -17,7 +17,7 @@ from domains.rewards.model import InteractionState, RewardState
 from infrastructure.database.metadata import metadata
 from infrastructure.database.transaction import Database
 from orchestration.queries.ledger_check import INVARIANTS
-from orchestration.reward.flow.reading import ExplainedInteraction
+from orchestration.reward_reading.flow import ExplainedInteraction
 from tests.support.shop import Shop
 from vocabulary.ids import InteractionId
 
@@ -143,7 +143,7 @@ async def deliveries_of(shop: Shop) -> Sequence[Any]:
 async def explain(shop: Shop, event: str) -> ExplainedInteraction:
     """What campaigns made of an event."""
     (found,) = [each for each in await events_of(shop) if each.event_reference == event]
-    return await shop.flows.lane_reading.explain(
+    return await shop.flows.reward_reading.explain(
         shop.merchant_id, InteractionId(found.interaction_id)
     )
 

@@ -13,15 +13,16 @@ from domains.purchases.service import DeliveriesService, PurchasesService
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
+from orchestration.lane.flow import LaneOrchestrator
 from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
 from orchestration.reward.flow import (
-    LaneReadingOrchestrator,
     RateAnnouncementOrchestrator,
     RewardOrchestrator,
 )
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
+from orchestration.reward_reading.flow import RewardReadingOrchestrator
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
 from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows, build_lane_steps
@@ -64,7 +65,8 @@ class Flows:
     reward: RewardOrchestrator
     turns: LaneTurns
     setbacks: LaneSetbacks
-    lane_reading: LaneReadingOrchestrator
+    lane: LaneOrchestrator
+    reward_reading: RewardReadingOrchestrator
     rate_announcement: RateAnnouncementOrchestrator
     reward_work: RewardWork
     delivery_retries: DeliveryRetries
@@ -110,7 +112,8 @@ def flows_on(
         reward=flows.reward,
         turns=steps.turns,
         setbacks=steps.setbacks,
-        lane_reading=flows.lane_reading,
+        lane=flows.lane,
+        reward_reading=flows.reward_reading,
         rate_announcement=flows.rate_announcement,
         reward_work=RewardWork(
             flow=flows.reward,

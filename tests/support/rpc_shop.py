@@ -20,7 +20,6 @@ from guerdon.identity.v1 import identity_pb2
 from guerdon.orchestration.v1 import (
     arrival_pb2,
     purchase_webhook_pb2,
-    reward_pb2,
 )
 from guerdon.purchases.v1 import purchases_pb2
 from guerdon.rewards.v1 import rewards_pb2
@@ -37,7 +36,7 @@ IDENTITY = "guerdon.identity.v1.IdentityService"
 ARRIVAL = "guerdon.orchestration.v1.ArrivalService"
 LINKING = "guerdon.orchestration.v1.PurchaseLinkingService"
 WEBHOOK = "guerdon.orchestration.v1.PurchaseWebhookService"
-REWARD = "guerdon.orchestration.v1.RewardService"
+REWARDS = "guerdon.rewards.v1.RewardsService"
 
 
 def a_merchant() -> business_pb2.Merchant:
@@ -144,7 +143,7 @@ class RpcShop:
     async def rewards(self) -> list[rewards_pb2.Reward]:
         """What people earned there."""
         answer = await self.mesh.call(
-            f"{REWARD}/ListRewards", reward_pb2.ListRewardsRequest(merchant_id=self.merchant_id)
+            f"{REWARDS}/ListRewards", rewards_pb2.ListRewardsRequest(merchant_id=self.merchant_id)
         )
         return list(answer.rewards)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from domains.campaign.errors import CampaignNotFoundError, MerchantUnknownError, RuleInvalidError
+from domains.campaign.errors import CampaignNotFoundError, RuleInvalidError
 from domains.campaign.model import (
     BudgetItem,
     BudgetState,
@@ -23,6 +23,7 @@ from domains.campaign.ports import RewardUnitSource
 from domains.campaign.repository import BudgetRepository, CampaignRepository, Consumption
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId, RewardId
+from vocabulary.refusals import MerchantNotFoundError
 
 __all__ = ["CampaignService", "Change", "Consumption"]
 
@@ -57,14 +58,14 @@ class CampaignService:
         before it is added.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
             RuleInvalidError: the rule or the budget could never do what it says.
             TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
                 the draft.
         """
         units = await self._units.units_of(tx, merchant_id)
         if units is None:
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         draft = make(units)
         draft = replace(draft, rule=check_rule(draft.rule, units))
         check_budget(draft.budget)
@@ -99,11 +100,11 @@ class CampaignService:
         """In the order in which campaigns are evaluated.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         found = await self._campaigns.list_of_merchant(tx, merchant_id, after=after, limit=limit)
         if not found and await self._units.units_of(tx, merchant_id) is None:
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return found
 
     async def change_state(

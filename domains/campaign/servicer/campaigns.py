@@ -8,15 +8,14 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
+from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 
-from domains.campaign.errors import PageTokenInvalidError
 from domains.campaign.model import (
     Campaign,
     RewardUnits,
 )
 from domains.campaign.service import CampaignService, Change
 from domains.campaign.servicer.messages import campaign_to_proto, draft_from_proto, window_to_proto
-from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
@@ -85,9 +84,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
     async def ListCampaigns(
         self, request: campaign_pb2.ListCampaignsRequest, context: Any
     ) -> campaign_pb2.ListCampaignsResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(int, UUID), invalid=PageTokenInvalidError
-        )
+        start = page_start(request.page_size, request.page_token, key=(int, UUID))
         after = (int(start.after[0]), CampaignId(UUID(start.after[1]))) if start.after else None
         async with self._database.single() as tx:
             campaigns = await self._campaigns.list_of_merchant(
@@ -145,10 +142,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         self, request: campaign_pb2.ListBudgetWindowsRequest, context: Any
     ) -> campaign_pb2.ListBudgetWindowsResponse:
         start = page_start(
-            request.page_size,
-            request.page_token,
-            key=(datetime.fromisoformat, UUID),
-            invalid=PageTokenInvalidError,
+            request.page_size, request.page_token, key=(datetime.fromisoformat, UUID)
         )
         after = (
             (datetime.fromisoformat(start.after[0]), UUID(start.after[1])) if start.after else None

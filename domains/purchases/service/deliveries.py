@@ -7,17 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from domains.purchases.errors import (
-    DeliveryNotDeadError,
-    DeliveryNotFoundError,
-    MerchantUnknownError,
-)
+from domains.purchases.errors import DeliveryNotDeadError, DeliveryNotFoundError
 from domains.purchases.model import Delivery, DeliveryState, PassedOver
 from domains.purchases.model.delivery import KEPT, TRIES_MAX, retry_pause
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import DeliveryRepository, DeliveryRetryRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
+from vocabulary.refusals import MerchantNotFoundError
 
 EVIDENCE_MAX = 100
 """How many of a merchant's newest orders are looked at to tell a common fault."""
@@ -50,13 +47,13 @@ class DeliveriesService:
         """The deliveries of a merchant's shop, newest first.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         found = await self._deliveries.list_of_merchant(
             tx, merchant_id, state=state, after=after, limit=limit
         )
         if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return found
 
     async def keep_dead(
@@ -143,11 +140,11 @@ class DeliveriesService:
         """Has up to 1,000 dead deliveries of a merchant tried again; returns how many.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         revived = await self._retries.revive(tx, merchant_id, None, now=now, batch_size=REVIVED_MAX)
         if not revived and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return revived
 
     async def forget_old(self, tx: Transaction, *, now: datetime, batch_size: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domains.purchases.errors import MerchantUnknownError, PurchaseNotFoundError
+from domains.purchases.errors import PurchaseNotFoundError
 from domains.purchases.model import Purchase
 from domains.purchases.model.lane_queue import FixedLife, FixedOrder, LetGo, ReleasedOrders
 from domains.purchases.ports import Merchants
@@ -18,6 +18,7 @@ from domains.purchases.repository import (
 )
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
+from vocabulary.refusals import MerchantNotFoundError
 
 CLAIMS_KEPT = timedelta(days=30)
 
@@ -75,13 +76,13 @@ class PurchasesService:
         """A merchant's purchases, newest first; only one order's if it is named.
 
         Raises:
-            MerchantUnknownError: there is no such merchant.
+            MerchantNotFoundError: there is no such merchant.
         """
         found = await self._purchases.list_of_merchant(
             tx, merchant_id, order_reference=order_reference, after=after, limit=limit
         )
         if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantUnknownError(merchant_id)
+            raise MerchantNotFoundError(merchant_id)
         return found
 
     async def list_by_reference(

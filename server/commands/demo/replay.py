@@ -12,18 +12,18 @@ from uuid import UUID, uuid4
 
 import grpc
 from google.protobuf import duration_pb2, json_format, struct_pb2, timestamp_pb2
-
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from guerdon.orchestration.v1 import (
     arrival_pb2,
     arrival_pb2_grpc,
+    lane_pb2,
+    lane_pb2_grpc,
     purchase_linking_pb2,
     purchase_linking_pb2_grpc,
-    reward_pb2,
-    reward_pb2_grpc,
 )
 from guerdon.type.v1 import money_pb2
+
 from server.commands.demo.client import MeshClient
 from server.commands.demo.plan import (
     Claiming,
@@ -78,7 +78,7 @@ class Teller:
         self._campaign = campaign_pb2_grpc.CampaignServiceStub(channel)
         self._arrival = arrival_pb2_grpc.ArrivalServiceStub(channel)
         self._linking = purchase_linking_pb2_grpc.PurchaseLinkingServiceStub(channel)
-        self._reward = reward_pb2_grpc.RewardServiceStub(channel)
+        self._reward = lane_pb2_grpc.LaneServiceStub(channel)
 
     async def open_shop(self, seed: int) -> Story:
         """Creates the shop of this run, its campaigns included."""
@@ -139,7 +139,7 @@ class Teller:
         a day's are there before the first is.
         """
         rpc = self._mesh.rpc
-        await rpc(self._reward.HoldLane, reward_pb2.HoldLaneRequest(merchant_id=story.merchant_id))
+        await rpc(self._reward.HoldLane, lane_pb2.HoldLaneRequest(merchant_id=story.merchant_id))
         limit = asyncio.Semaphore(CONCURRENCY)
 
         async def one(customer: Sequence[PlannedOrder]) -> None:
@@ -154,7 +154,7 @@ class Teller:
         # Taken back after what was ordered: an order may return on the day it was placed.
         await _together(self._tell_return(story, taken_back) for taken_back in day.returns)
         await rpc(
-            self._reward.ReleaseLane, reward_pb2.ReleaseLaneRequest(merchant_id=story.merchant_id)
+            self._reward.ReleaseLane, lane_pb2.ReleaseLaneRequest(merchant_id=story.merchant_id)
         )
         await self._drained(story)
 
@@ -262,8 +262,8 @@ class Teller:
     async def _drained(self, story: Story) -> None:
         """Waits until nothing is left to decide."""
         while True:
-            answer: reward_pb2.GetLaneResponse = await self._mesh.rpc(
-                self._reward.GetLane, reward_pb2.GetLaneRequest(merchant_id=story.merchant_id)
+            answer: lane_pb2.GetLaneResponse = await self._mesh.rpc(
+                self._reward.GetLane, lane_pb2.GetLaneRequest(merchant_id=story.merchant_id)
             )
             if answer.lane.due_count + answer.lane.waiting_count == 0:
                 return

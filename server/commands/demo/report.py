@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
-from guerdon.orchestration.v1 import reward_pb2, reward_pb2_grpc
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
-from guerdon.rewards.v1 import rewards_pb2
+from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from server.commands.demo.client import MeshClient
 from server.commands.demo.replay import Story
 from vocabulary.exact import total
@@ -70,7 +69,7 @@ async def read_report(mesh: MeshClient, story: Story) -> Report:
     """Reads everything of the story's shop, page by page."""
     merchant_id = story.merchant_id
     purchases = purchases_pb2_grpc.PurchasesServiceStub(mesh.channel)
-    reward = reward_pb2_grpc.RewardServiceStub(mesh.channel)
+    rewards = rewards_pb2_grpc.RewardsServiceStub(mesh.channel)
     campaign = campaign_pb2_grpc.CampaignServiceStub(mesh.channel)
     names = {
         each.campaign_id: each.name
@@ -105,8 +104,8 @@ async def read_report(mesh: MeshClient, story: Story) -> Report:
             each
             async for each in _pages(
                 mesh,
-                reward.ListInteractions,
-                reward_pb2.ListInteractionsRequest(merchant_id=merchant_id),
+                rewards.ListInteractions,
+                rewards_pb2.ListInteractionsRequest(merchant_id=merchant_id),
                 "interactions",
             )
         ],
@@ -114,8 +113,8 @@ async def read_report(mesh: MeshClient, story: Story) -> Report:
             each
             async for each in _pages(
                 mesh,
-                reward.ListRewards,
-                reward_pb2.ListRewardsRequest(merchant_id=merchant_id),
+                rewards.ListRewards,
+                rewards_pb2.ListRewardsRequest(merchant_id=merchant_id),
                 "rewards",
             )
         ],

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domains.attribution.errors import PageTokenInvalidError
 from domains.attribution.model import Source, Utm
 from domains.attribution.repository import TouchpointRepository
 from domains.attribution.service import AttributionService
@@ -17,6 +16,7 @@ from infrastructure.rpc.translating import to_timestamp
 from tests.support.attribution import ARRIVED, LANDING_URL, a_touchpoint, add_touchpoints
 from tests.support.merchants import EveryMerchant
 from vocabulary.ids import IdentityGroupId, MerchantId
+from vocabulary.refusals import PageTokenInvalidError
 
 
 def a_servicer(database: Database) -> AttributionServicer:

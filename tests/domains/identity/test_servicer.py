@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domains.identity.errors import NodeNotFoundError, PageTokenInvalidError
+from domains.identity.errors import NodeNotFoundError
 from domains.identity.repository import IdentityRepository
 from domains.identity.service import IdentityService
 from domains.identity.servicer import IdentityServicer
@@ -24,6 +24,7 @@ from tests.support.identity import (
     add_node,
 )
 from vocabulary.ids import MerchantId
+from vocabulary.refusals import PageTokenInvalidError
 
 
 def a_servicer(database: Database) -> IdentityServicer:

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domains.referral.errors import PageTokenInvalidError
 from domains.referral.model import DEPTH_DEFAULT
 from domains.referral.repository import ReferralRepository
 from domains.referral.service import ReferralService
@@ -19,6 +18,7 @@ from infrastructure.rpc.translating import to_timestamp
 from tests.support.merchants import EveryMerchant
 from tests.support.referral import STARTED, a_link, add_links
 from vocabulary.ids import IdentityGroupId, MerchantId
+from vocabulary.refusals import PageTokenInvalidError
 
 DAY = timedelta(days=1)
 

@@ -225,7 +225,7 @@ async def test_grpc_web_reaches_public_methods(edge: Edge) -> None:
 
 async def test_a_servers_error_reaches_both_kinds_of_callers(edge: Edge) -> None:
     """Details are JSON for the one and a typed message for the other."""
-    info = error_details_pb2.ErrorInfo(reason="MERCHANT_UNKNOWN", domain="arrival.guerdon")
+    info = error_details_pb2.ErrorInfo(reason="MERCHANT_NOT_FOUND", domain="mesh.guerdon")
 
     async def refuse(_request: Any, _answer: type[Message], context: Any) -> Message:
         detail = any_pb2.Any()
@@ -247,8 +247,8 @@ async def test_a_servers_error_reaches_both_kinds_of_callers(edge: Edge) -> None
         "details": [
             {
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-                "reason": "MERCHANT_UNKNOWN",
-                "domain": "arrival.guerdon",
+                "reason": "MERCHANT_NOT_FOUND",
+                "domain": "mesh.guerdon",
                 "metadata": {},
             }
         ],

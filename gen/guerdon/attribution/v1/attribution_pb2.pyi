@@ -20,32 +20,6 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _AttributionErrorReason:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _AttributionErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttributionErrorReason.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    ATTRIBUTION_ERROR_REASON_UNSPECIFIED: _AttributionErrorReason.ValueType  # 0
-    """Never sent."""
-    ATTRIBUTION_ERROR_REASON_PAGE_TOKEN_INVALID: _AttributionErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT. Metadata: none."""
-    ATTRIBUTION_ERROR_REASON_MERCHANT_UNKNOWN: _AttributionErrorReason.ValueType  # 2
-    """NOT_FOUND. Metadata: `merchant_id`."""
-
-class AttributionErrorReason(_AttributionErrorReason, metaclass=_AttributionErrorReasonEnumTypeWrapper):
-    """Every `google.rpc.ErrorInfo.reason` that AttributionService sends, under the error domain
-    `attribution.guerdon`. Values are added, never reused.
-    """
-
-ATTRIBUTION_ERROR_REASON_UNSPECIFIED: AttributionErrorReason.ValueType  # 0
-"""Never sent."""
-ATTRIBUTION_ERROR_REASON_PAGE_TOKEN_INVALID: AttributionErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT. Metadata: none."""
-ATTRIBUTION_ERROR_REASON_MERCHANT_UNKNOWN: AttributionErrorReason.ValueType  # 2
-"""NOT_FOUND. Metadata: `merchant_id`."""
-Global___AttributionErrorReason: _TypeAlias = AttributionErrorReason  # noqa: Y015
-
 @_typing.final
 class Touchpoint(_message.Message):
     """One arrival of one person at one merchant."""

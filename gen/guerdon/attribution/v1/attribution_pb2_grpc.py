@@ -50,7 +50,7 @@ class AttributionServiceServicer:
         """Lists the arrivals at a merchant, newest first.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

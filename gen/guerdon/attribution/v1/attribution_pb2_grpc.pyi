@@ -37,7 +37,7 @@ class AttributionServiceStub:
     """Lists the arrivals at a merchant, newest first.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -50,7 +50,7 @@ class AttributionServiceAsyncStub(AttributionServiceStub):
     """Lists the arrivals at a merchant, newest first.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -66,7 +66,7 @@ class AttributionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the arrivals at a merchant, newest first.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

@@ -48,15 +48,13 @@ class _BusinessErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     DESCRIPTOR: _descriptor.EnumDescriptor
     BUSINESS_ERROR_REASON_UNSPECIFIED: _BusinessErrorReason.ValueType  # 0
     """Never sent."""
-    BUSINESS_ERROR_REASON_MERCHANT_NOT_FOUND: _BusinessErrorReason.ValueType  # 1
-    """NOT_FOUND. Metadata: `merchant_id`."""
-    BUSINESS_ERROR_REASON_DOMAIN_TAKEN: _BusinessErrorReason.ValueType  # 2
+    BUSINESS_ERROR_REASON_DOMAIN_TAKEN: _BusinessErrorReason.ValueType  # 1
     """ALREADY_EXISTS. Metadata: `domain_name`."""
-    BUSINESS_ERROR_REASON_DOMAIN_INVALID: _BusinessErrorReason.ValueType  # 3
+    BUSINESS_ERROR_REASON_DOMAIN_INVALID: _BusinessErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. Metadata: `domain_name`."""
-    BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID: _BusinessErrorReason.ValueType  # 4
+    BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID: _BusinessErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. Metadata: `token_address`."""
-    BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: _BusinessErrorReason.ValueType  # 5
+    BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: _BusinessErrorReason.ValueType  # 4
     """NOT_FOUND. Metadata: `merchant_id`."""
 
 class BusinessErrorReason(_BusinessErrorReason, metaclass=_BusinessErrorReasonEnumTypeWrapper):
@@ -66,15 +64,13 @@ class BusinessErrorReason(_BusinessErrorReason, metaclass=_BusinessErrorReasonEn
 
 BUSINESS_ERROR_REASON_UNSPECIFIED: BusinessErrorReason.ValueType  # 0
 """Never sent."""
-BUSINESS_ERROR_REASON_MERCHANT_NOT_FOUND: BusinessErrorReason.ValueType  # 1
-"""NOT_FOUND. Metadata: `merchant_id`."""
-BUSINESS_ERROR_REASON_DOMAIN_TAKEN: BusinessErrorReason.ValueType  # 2
+BUSINESS_ERROR_REASON_DOMAIN_TAKEN: BusinessErrorReason.ValueType  # 1
 """ALREADY_EXISTS. Metadata: `domain_name`."""
-BUSINESS_ERROR_REASON_DOMAIN_INVALID: BusinessErrorReason.ValueType  # 3
+BUSINESS_ERROR_REASON_DOMAIN_INVALID: BusinessErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. Metadata: `domain_name`."""
-BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID: BusinessErrorReason.ValueType  # 4
+BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID: BusinessErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: `token_address`."""
-BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: BusinessErrorReason.ValueType  # 5
+BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: BusinessErrorReason.ValueType  # 4
 """NOT_FOUND. Metadata: `merchant_id`."""
 Global___BusinessErrorReason: _TypeAlias = BusinessErrorReason  # noqa: Y015
 

@@ -30,21 +30,17 @@ class _CampaignErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     DESCRIPTOR: _descriptor.EnumDescriptor
     CAMPAIGN_ERROR_REASON_UNSPECIFIED: _CampaignErrorReason.ValueType  # 0
     """Never sent."""
-    CAMPAIGN_ERROR_REASON_MERCHANT_UNKNOWN: _CampaignErrorReason.ValueType  # 1
-    """NOT_FOUND. Metadata: `merchant_id`."""
-    CAMPAIGN_ERROR_REASON_CAMPAIGN_NOT_FOUND: _CampaignErrorReason.ValueType  # 2
+    CAMPAIGN_ERROR_REASON_CAMPAIGN_NOT_FOUND: _CampaignErrorReason.ValueType  # 1
     """NOT_FOUND. Metadata: `campaign_id`."""
-    CAMPAIGN_ERROR_REASON_RULE_INVALID: _CampaignErrorReason.ValueType  # 3
+    CAMPAIGN_ERROR_REASON_RULE_INVALID: _CampaignErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. Metadata: `path`."""
-    CAMPAIGN_ERROR_REASON_TRANSITION_INVALID: _CampaignErrorReason.ValueType  # 4
+    CAMPAIGN_ERROR_REASON_TRANSITION_INVALID: _CampaignErrorReason.ValueType  # 3
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `state`, `action`."""
-    CAMPAIGN_ERROR_REASON_BUDGET_MISSING: _CampaignErrorReason.ValueType  # 5
+    CAMPAIGN_ERROR_REASON_BUDGET_MISSING: _CampaignErrorReason.ValueType  # 4
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `asset`."""
-    CAMPAIGN_ERROR_REASON_PAGE_TOKEN_INVALID: _CampaignErrorReason.ValueType  # 6
-    """INVALID_ARGUMENT. Metadata: none."""
-    CAMPAIGN_ERROR_REASON_RATE_INVALID: _CampaignErrorReason.ValueType  # 7
+    CAMPAIGN_ERROR_REASON_RATE_INVALID: _CampaignErrorReason.ValueType  # 5
     """INVALID_ARGUMENT. Metadata: `field`."""
-    CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: _CampaignErrorReason.ValueType  # 8
+    CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: _CampaignErrorReason.ValueType  # 6
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
 
 class CampaignErrorReason(_CampaignErrorReason, metaclass=_CampaignErrorReasonEnumTypeWrapper):
@@ -54,21 +50,17 @@ class CampaignErrorReason(_CampaignErrorReason, metaclass=_CampaignErrorReasonEn
 
 CAMPAIGN_ERROR_REASON_UNSPECIFIED: CampaignErrorReason.ValueType  # 0
 """Never sent."""
-CAMPAIGN_ERROR_REASON_MERCHANT_UNKNOWN: CampaignErrorReason.ValueType  # 1
-"""NOT_FOUND. Metadata: `merchant_id`."""
-CAMPAIGN_ERROR_REASON_CAMPAIGN_NOT_FOUND: CampaignErrorReason.ValueType  # 2
+CAMPAIGN_ERROR_REASON_CAMPAIGN_NOT_FOUND: CampaignErrorReason.ValueType  # 1
 """NOT_FOUND. Metadata: `campaign_id`."""
-CAMPAIGN_ERROR_REASON_RULE_INVALID: CampaignErrorReason.ValueType  # 3
+CAMPAIGN_ERROR_REASON_RULE_INVALID: CampaignErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. Metadata: `path`."""
-CAMPAIGN_ERROR_REASON_TRANSITION_INVALID: CampaignErrorReason.ValueType  # 4
+CAMPAIGN_ERROR_REASON_TRANSITION_INVALID: CampaignErrorReason.ValueType  # 3
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `state`, `action`."""
-CAMPAIGN_ERROR_REASON_BUDGET_MISSING: CampaignErrorReason.ValueType  # 5
+CAMPAIGN_ERROR_REASON_BUDGET_MISSING: CampaignErrorReason.ValueType  # 4
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `asset`."""
-CAMPAIGN_ERROR_REASON_PAGE_TOKEN_INVALID: CampaignErrorReason.ValueType  # 6
-"""INVALID_ARGUMENT. Metadata: none."""
-CAMPAIGN_ERROR_REASON_RATE_INVALID: CampaignErrorReason.ValueType  # 7
+CAMPAIGN_ERROR_REASON_RATE_INVALID: CampaignErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. Metadata: `field`."""
-CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: CampaignErrorReason.ValueType  # 8
+CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: CampaignErrorReason.ValueType  # 6
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
 Global___CampaignErrorReason: _TypeAlias = CampaignErrorReason  # noqa: Y015
 

@@ -94,7 +94,7 @@ class CampaignServiceServicer:
         `validate_only` it is checked and not created.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
         message cannot state; a `BadRequest` detail names the path.
         - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
@@ -120,7 +120,7 @@ class CampaignServiceServicer:
         priority first, then oldest first.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -43,7 +43,7 @@ class CampaignServiceStub:
     `validate_only` it is checked and not created.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
         message cannot state; a `BadRequest` detail names the path.
       - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
@@ -61,7 +61,7 @@ class CampaignServiceStub:
     priority first, then oldest first.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     PublishCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.PublishCampaignRequest, _campaign_pb2.PublishCampaignResponse]
@@ -119,7 +119,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     `validate_only` it is checked and not created.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
         message cannot state; a `BadRequest` detail names the path.
       - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
@@ -137,7 +137,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     priority first, then oldest first.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     PublishCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.PublishCampaignRequest, _campaign_pb2.PublishCampaignResponse]  # type: ignore[assignment]
@@ -198,7 +198,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         `validate_only` it is checked and not created.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
             message cannot state; a `BadRequest` detail names the path.
           - FAILED_PRECONDITION, BUDGET_MISSING: it is to be published, and an asset of its rule
@@ -228,7 +228,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         priority first, then oldest first.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

@@ -77,10 +77,19 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """UNAVAILABLE. The call waited too long for another one; nothing was done, try again.
     Metadata: `incident`.
     """
+    MESH_ERROR_REASON_MERCHANT_NOT_FOUND: _MeshErrorReason.ValueType  # 18
+    """NOT_FOUND. There is no such merchant. Metadata: `merchant_id`."""
+    MESH_ERROR_REASON_PAGE_TOKEN_INVALID: _MeshErrorReason.ValueType  # 19
+    """INVALID_ARGUMENT. The page token was not made for this list. Metadata: none."""
+    MESH_ERROR_REASON_CLIENT_ID_INVALID: _MeshErrorReason.ValueType  # 20
+    """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
+    MESH_ERROR_REASON_EVENT_TIME_INVALID: _MeshErrorReason.ValueType  # 21
+    """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that comes from the mesh itself, before or instead of
-    a service, under the error domain `mesh.guerdon`. Values are added, never reused.
+    a service, or that means the same whichever service sends it, under the error domain
+    `mesh.guerdon`. Values are added, never reused.
     """
 
 MESH_ERROR_REASON_UNSPECIFIED: MeshErrorReason.ValueType  # 0
@@ -137,6 +146,14 @@ MESH_ERROR_REASON_BUSY: MeshErrorReason.ValueType  # 17
 """UNAVAILABLE. The call waited too long for another one; nothing was done, try again.
 Metadata: `incident`.
 """
+MESH_ERROR_REASON_MERCHANT_NOT_FOUND: MeshErrorReason.ValueType  # 18
+"""NOT_FOUND. There is no such merchant. Metadata: `merchant_id`."""
+MESH_ERROR_REASON_PAGE_TOKEN_INVALID: MeshErrorReason.ValueType  # 19
+"""INVALID_ARGUMENT. The page token was not made for this list. Metadata: none."""
+MESH_ERROR_REASON_CLIENT_ID_INVALID: MeshErrorReason.ValueType  # 20
+"""INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
+MESH_ERROR_REASON_EVENT_TIME_INVALID: MeshErrorReason.ValueType  # 21
+"""INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
 @_typing.final

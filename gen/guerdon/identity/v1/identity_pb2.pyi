@@ -38,8 +38,6 @@ class _IdentityErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_I
     """ALREADY_EXISTS. Metadata: `wallet_address`."""
     IDENTITY_ERROR_REASON_WALLET_ADDRESS_INVALID: _IdentityErrorReason.ValueType  # 5
     """INVALID_ARGUMENT. Metadata: `wallet_address`."""
-    IDENTITY_ERROR_REASON_PAGE_TOKEN_INVALID: _IdentityErrorReason.ValueType  # 6
-    """INVALID_ARGUMENT. Metadata: none."""
 
 class IdentityErrorReason(_IdentityErrorReason, metaclass=_IdentityErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that IdentityService sends, under the error domain
@@ -58,8 +56,6 @@ IDENTITY_ERROR_REASON_WALLET_TAKEN: IdentityErrorReason.ValueType  # 4
 """ALREADY_EXISTS. Metadata: `wallet_address`."""
 IDENTITY_ERROR_REASON_WALLET_ADDRESS_INVALID: IdentityErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. Metadata: `wallet_address`."""
-IDENTITY_ERROR_REASON_PAGE_TOKEN_INVALID: IdentityErrorReason.ValueType  # 6
-"""INVALID_ARGUMENT. Metadata: none."""
 Global___IdentityErrorReason: _TypeAlias = IdentityErrorReason  # noqa: Y015
 
 @_typing.final

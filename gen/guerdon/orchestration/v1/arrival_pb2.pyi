@@ -6,7 +6,6 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,36 +16,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _ArrivalErrorReason:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ArrivalErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ArrivalErrorReason.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    ARRIVAL_ERROR_REASON_UNSPECIFIED: _ArrivalErrorReason.ValueType  # 0
-    """Never sent."""
-    ARRIVAL_ERROR_REASON_MERCHANT_UNKNOWN: _ArrivalErrorReason.ValueType  # 1
-    """NOT_FOUND. Metadata: `merchant_id`."""
-    ARRIVAL_ERROR_REASON_EVENT_TIME_INVALID: _ArrivalErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT. Metadata: `event_time`."""
-    ARRIVAL_ERROR_REASON_CLIENT_ID_INVALID: _ArrivalErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT. Metadata: `client_id`."""
-
-class ArrivalErrorReason(_ArrivalErrorReason, metaclass=_ArrivalErrorReasonEnumTypeWrapper):
-    """Every `google.rpc.ErrorInfo.reason` that ArrivalService sends, under the error domain
-    `arrival.guerdon`. Values are added, never reused.
-    """
-
-ARRIVAL_ERROR_REASON_UNSPECIFIED: ArrivalErrorReason.ValueType  # 0
-"""Never sent."""
-ARRIVAL_ERROR_REASON_MERCHANT_UNKNOWN: ArrivalErrorReason.ValueType  # 1
-"""NOT_FOUND. Metadata: `merchant_id`."""
-ARRIVAL_ERROR_REASON_EVENT_TIME_INVALID: ArrivalErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT. Metadata: `event_time`."""
-ARRIVAL_ERROR_REASON_CLIENT_ID_INVALID: ArrivalErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT. Metadata: `client_id`."""
-Global___ArrivalErrorReason: _TypeAlias = ArrivalErrorReason  # noqa: Y015
 
 @_typing.final
 class TrackArrivalRequest(_message.Message):

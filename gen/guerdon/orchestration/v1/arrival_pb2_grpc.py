@@ -63,7 +63,7 @@ class ArrivalServiceServicer:
         recorded without a referral.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +74,7 @@ class ArrivalServiceServicer:
         visitor are imported in their order.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
         - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
         """

@@ -45,14 +45,14 @@ class ArrivalServiceStub:
     recorded without a referral.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
     ImportArrival: _grpc.UnaryUnaryMultiCallable[_arrival_pb2.ImportArrivalRequest, _arrival_pb2.ImportArrivalResponse]
     """Records an arrival of the past, as TrackArrival does with one of now. Arrivals of one
     visitor are imported in their order.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
       - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
     """
@@ -74,14 +74,14 @@ class ArrivalServiceAsyncStub(ArrivalServiceStub):
     recorded without a referral.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
     ImportArrival: _aio.UnaryUnaryMultiCallable[_arrival_pb2.ImportArrivalRequest, _arrival_pb2.ImportArrivalResponse]  # type: ignore[assignment]
     """Records an arrival of the past, as TrackArrival does with one of now. Arrivals of one
     visitor are imported in their order.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
       - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
     """
@@ -106,7 +106,7 @@ class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
         recorded without a referral.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         """
 
     @_abc_1.abstractmethod
@@ -119,7 +119,7 @@ class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
         visitor are imported in their order.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
           - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
         """

@@ -27,14 +27,8 @@ class _PurchaseLinkingErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWra
     DESCRIPTOR: _descriptor.EnumDescriptor
     PURCHASE_LINKING_ERROR_REASON_UNSPECIFIED: _PurchaseLinkingErrorReason.ValueType  # 0
     """Never sent."""
-    PURCHASE_LINKING_ERROR_REASON_MERCHANT_UNKNOWN: _PurchaseLinkingErrorReason.ValueType  # 1
-    """NOT_FOUND. Metadata: `merchant_id`."""
-    PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID: _PurchaseLinkingErrorReason.ValueType  # 2
+    PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID: _PurchaseLinkingErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. Metadata: `field`."""
-    PURCHASE_LINKING_ERROR_REASON_EVENT_TIME_INVALID: _PurchaseLinkingErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT. Metadata: `event_time`."""
-    PURCHASE_LINKING_ERROR_REASON_CLIENT_ID_INVALID: _PurchaseLinkingErrorReason.ValueType  # 5
-    """INVALID_ARGUMENT. Metadata: `client_id`."""
 
 class PurchaseLinkingErrorReason(_PurchaseLinkingErrorReason, metaclass=_PurchaseLinkingErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that PurchaseLinkingService sends, under the error
@@ -43,14 +37,8 @@ class PurchaseLinkingErrorReason(_PurchaseLinkingErrorReason, metaclass=_Purchas
 
 PURCHASE_LINKING_ERROR_REASON_UNSPECIFIED: PurchaseLinkingErrorReason.ValueType  # 0
 """Never sent."""
-PURCHASE_LINKING_ERROR_REASON_MERCHANT_UNKNOWN: PurchaseLinkingErrorReason.ValueType  # 1
-"""NOT_FOUND. Metadata: `merchant_id`."""
-PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID: PurchaseLinkingErrorReason.ValueType  # 2
+PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID: PurchaseLinkingErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. Metadata: `field`."""
-PURCHASE_LINKING_ERROR_REASON_EVENT_TIME_INVALID: PurchaseLinkingErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT. Metadata: `event_time`."""
-PURCHASE_LINKING_ERROR_REASON_CLIENT_ID_INVALID: PurchaseLinkingErrorReason.ValueType  # 5
-"""INVALID_ARGUMENT. Metadata: `client_id`."""
 Global___PurchaseLinkingErrorReason: _TypeAlias = PurchaseLinkingErrorReason  # noqa: Y015
 
 @_typing.final

@@ -61,7 +61,7 @@ class PurchaseLinkingServiceServicer:
         answered like one that waits, so that nobody learns whether an order exists.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
         """
@@ -73,7 +73,7 @@ class PurchaseLinkingServiceServicer:
         """Claims an order for a browser as of a time in the past.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
         - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
         - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.

@@ -43,7 +43,7 @@ class PurchaseLinkingServiceStub:
     answered like one that waits, so that nobody learns whether an order exists.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
     """
@@ -51,7 +51,7 @@ class PurchaseLinkingServiceStub:
     """Claims an order for a browser as of a time in the past.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
       - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
@@ -72,7 +72,7 @@ class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
     answered like one that waits, so that nobody learns whether an order exists.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
         nor a whole number that JSON carries exactly.
     """
@@ -80,7 +80,7 @@ class PurchaseLinkingServiceAsyncStub(PurchaseLinkingServiceStub):
     """Claims an order for a browser as of a time in the past.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
       - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
@@ -104,7 +104,7 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
         answered like one that waits, so that nobody learns whether an order exists.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: an order or customer id is neither text
             nor a whole number that JSON carries exactly.
         """
@@ -118,7 +118,7 @@ class PurchaseLinkingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Claims an order for a browser as of a time in the past.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, ORDER_REFERENCE_INVALID: as for ClaimPurchase.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
           - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.

@@ -31,13 +31,9 @@ class _PurchasesErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """Never sent."""
     PURCHASES_ERROR_REASON_PURCHASE_NOT_FOUND: _PurchasesErrorReason.ValueType  # 1
     """NOT_FOUND. Metadata: `purchase_id`."""
-    PURCHASES_ERROR_REASON_PAGE_TOKEN_INVALID: _PurchasesErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT. Metadata: none."""
-    PURCHASES_ERROR_REASON_MERCHANT_UNKNOWN: _PurchasesErrorReason.ValueType  # 3
-    """NOT_FOUND. Metadata: `merchant_id`."""
-    PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND: _PurchasesErrorReason.ValueType  # 4
+    PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND: _PurchasesErrorReason.ValueType  # 2
     """NOT_FOUND. Metadata: `delivery_id`."""
-    PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD: _PurchasesErrorReason.ValueType  # 5
+    PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD: _PurchasesErrorReason.ValueType  # 3
     """FAILED_PRECONDITION. Metadata: `delivery_id`, `state`."""
 
 class PurchasesErrorReason(_PurchasesErrorReason, metaclass=_PurchasesErrorReasonEnumTypeWrapper):
@@ -49,13 +45,9 @@ PURCHASES_ERROR_REASON_UNSPECIFIED: PurchasesErrorReason.ValueType  # 0
 """Never sent."""
 PURCHASES_ERROR_REASON_PURCHASE_NOT_FOUND: PurchasesErrorReason.ValueType  # 1
 """NOT_FOUND. Metadata: `purchase_id`."""
-PURCHASES_ERROR_REASON_PAGE_TOKEN_INVALID: PurchasesErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT. Metadata: none."""
-PURCHASES_ERROR_REASON_MERCHANT_UNKNOWN: PurchasesErrorReason.ValueType  # 3
-"""NOT_FOUND. Metadata: `merchant_id`."""
-PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND: PurchasesErrorReason.ValueType  # 4
+PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND: PurchasesErrorReason.ValueType  # 2
 """NOT_FOUND. Metadata: `delivery_id`."""
-PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD: PurchasesErrorReason.ValueType  # 5
+PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD: PurchasesErrorReason.ValueType  # 3
 """FAILED_PRECONDITION. Metadata: `delivery_id`, `state`."""
 Global___PurchasesErrorReason: _TypeAlias = PurchasesErrorReason  # noqa: Y015
 

@@ -80,7 +80,7 @@ class PurchasesServiceServicer:
         """Lists the purchases of a merchant, newest first.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,7 +91,7 @@ class PurchasesServiceServicer:
         """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -115,7 +115,7 @@ class PurchasesServiceServicer:
         RetryDelivery does with one. Call it until it answers 0.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,14 +43,14 @@ class PurchasesServiceStub:
     """Lists the purchases of a merchant, newest first.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]
     """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveryRequest, _purchases_pb2.RetryDeliveryResponse]
@@ -66,7 +66,7 @@ class PurchasesServiceStub:
     RetryDelivery does with one. Call it until it answers 0.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
 
 @_typing.type_check_only
@@ -84,14 +84,14 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
     """Lists the purchases of a merchant, newest first.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveryRequest, _purchases_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
@@ -107,7 +107,7 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
     RetryDelivery does with one. Call it until it answers 0.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
 
 class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -134,7 +134,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the purchases of a merchant, newest first.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 
@@ -147,7 +147,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 
@@ -175,7 +175,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         RetryDelivery does with one. Call it until it answers 0.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         """
 
 def add_PurchasesServiceServicer_to_server(servicer: PurchasesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,7 +8,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,32 +18,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _ReferralErrorReason:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ReferralErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReferralErrorReason.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    REFERRAL_ERROR_REASON_UNSPECIFIED: _ReferralErrorReason.ValueType  # 0
-    """Never sent."""
-    REFERRAL_ERROR_REASON_PAGE_TOKEN_INVALID: _ReferralErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT. Metadata: none."""
-    REFERRAL_ERROR_REASON_MERCHANT_UNKNOWN: _ReferralErrorReason.ValueType  # 2
-    """NOT_FOUND. Metadata: `merchant_id`."""
-
-class ReferralErrorReason(_ReferralErrorReason, metaclass=_ReferralErrorReasonEnumTypeWrapper):
-    """Every `google.rpc.ErrorInfo.reason` that ReferralService sends, under the error domain
-    `referral.guerdon`. Values are added, never reused.
-    """
-
-REFERRAL_ERROR_REASON_UNSPECIFIED: ReferralErrorReason.ValueType  # 0
-"""Never sent."""
-REFERRAL_ERROR_REASON_PAGE_TOKEN_INVALID: ReferralErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT. Metadata: none."""
-REFERRAL_ERROR_REASON_MERCHANT_UNKNOWN: ReferralErrorReason.ValueType  # 2
-"""NOT_FOUND. Metadata: `merchant_id`."""
-Global___ReferralErrorReason: _TypeAlias = ReferralErrorReason  # noqa: Y015
 
 @_typing.final
 class ReferralLink(_message.Message):

@@ -56,7 +56,7 @@ class ReferralServiceServicer:
         as the links stood at a time.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,7 +67,7 @@ class ReferralServiceServicer:
         included.
 
         Errors:
-        - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

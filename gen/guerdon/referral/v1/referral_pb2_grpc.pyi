@@ -38,14 +38,14 @@ class ReferralServiceStub:
     as the links stood at a time.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
     ListReferralLinks: _grpc.UnaryUnaryMultiCallable[_referral_pb2.ListReferralLinksRequest, _referral_pb2.ListReferralLinksResponse]
     """Lists the links at a merchant that point to one referrer, newest first; ended ones
     included.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -59,14 +59,14 @@ class ReferralServiceAsyncStub(ReferralServiceStub):
     as the links stood at a time.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
     ListReferralLinks: _aio.UnaryUnaryMultiCallable[_referral_pb2.ListReferralLinksRequest, _referral_pb2.ListReferralLinksResponse]  # type: ignore[assignment]
     """Lists the links at a merchant that point to one referrer, newest first; ended ones
     included.
 
     Errors:
-      - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
 
@@ -83,7 +83,7 @@ class ReferralServiceServicer(metaclass=_abc_1.ABCMeta):
         as the links stood at a time.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         """
 
     @_abc_1.abstractmethod
@@ -96,7 +96,7 @@ class ReferralServiceServicer(metaclass=_abc_1.ABCMeta):
         included.
 
         Errors:
-          - NOT_FOUND, MERCHANT_UNKNOWN: there is no such merchant.
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
         """
 

@@ -23,14 +23,16 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 from guerdon.type.v1 import money_pb2 as guerdon_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n guerdon/rewards/v1/rewards.proto\x12\x12guerdon.rewards.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\x8e\x06\n\x06Reward\x12\x17\n\treward_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0einteraction_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\x04role\x18\x07 \x01(\x0e\x32\x1f.guerdon.rewards.v1.Reward.RoleB\x04\xe2\x41\x01\x03\x12$\n\x05\x64\x65pth\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00R\nchainDepth\x88\x01\x01\x12\x33\n\x07granted\x18\t \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\n \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12=\n\x05state\x18\x0b \x01(\x0e\x32 .guerdon.rewards.v1.Reward.StateB\x04\xe2\x41\x01\x03R\x06status\x12!\n\x13\x63\x61ncellation_reason\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12@\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CANCELLED\x10\x02\"P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_REFERRER\x10\x01\x12\x10\n\x0cROLE_REFEREE\x10\x02\x12\r\n\tROLE_USER\x10\x03\x42\x08\n\x06_depth\"\x9c\x06\n\x0bInteraction\x12\x1c\n\x0einteraction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12>\n\x04kind\x18\x03 \x01(\x0e\x32$.guerdon.rewards.v1.Interaction.KindB\x04\xe2\x41\x01\x03R\x04type\x12.\n\x0f\x65vent_reference\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x0f\x65xternalEventId\x12\x1f\n\x11identity_group_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x42\n\x05state\x18\x07 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x04\xe2\x41\x01\x03R\x06status\x12\x17\n\ttry_count\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08obstacle\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12(\n\x1areferrer_identity_group_id\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x0bneeded_rate\x18\x0e \x01(\x0b\x32\x1e.guerdon.rewards.v1.NeededRateB\x04\xe2\x41\x01\x03\"B\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_REFERRAL\x10\x01\x12\x11\n\rKIND_PURCHASE\x10\x02\"i\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_DECIDED\x10\x02\x12\x13\n\x0fSTATE_CANCELLED\x10\x03\x12\x0e\n\nSTATE_DEAD\x10\x04\"\xd2\x01\n\nNeededRate\x12\x1b\n\rbase_currency\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0equote_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1f\n\x11interaction_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\"\xa0\x03\n\x08\x44\x65\x63ision\x12\x19\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0crule_version\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32$.guerdon.rewards.v1.Decision.OutcomeB\x04\xe2\x41\x01\x03\x12.\n\x07\x64\x65tails\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xa0\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_GRANTED\x10\x01\x12\x17\n\x13OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12OUTCOME_NOT_ACTIVE\x10\x03\x12\x1a\n\x16OUTCOME_NOTHING_TO_PAY\x10\x04\x12\x1a\n\x16OUTCOME_BUDGET_REFUSED\x10\x05\"\xd2\x01\n\x07\x42\x61lance\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x08standing\x18\x02 \x01(\x0e\x32$.guerdon.rewards.v1.Balance.StandingB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\":\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_PENDING\x10\x01\"3\n\x10GetRewardRequest\x12\x1f\n\treward_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x11GetRewardResponse\x12\x30\n\x06reward\x18\x01 \x01(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\"x\n\x13ListBalancesRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"j\n\x14ListBalancesResponse\x12\x33\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1b.guerdon.rewards.v1.BalanceB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*\x9c\x02\n\x12RewardsErrorReason\x12$\n REWARDS_ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n%REWARDS_ERROR_REASON_REWARD_NOT_FOUND\x10\x01\x12.\n*REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND\x10\x02\x12+\n\'REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID\x10\x03\x12)\n%REWARDS_ERROR_REASON_MERCHANT_UNKNOWN\x10\x04\x12-\n)REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD\x10\x05\x32\xe5\x01\n\x0eRewardsService\x12\x64\n\tGetReward\x12$.guerdon.rewards.v1.GetRewardRequest\x1a%.guerdon.rewards.v1.GetRewardResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12m\n\x0cListBalances\x12\'.guerdon.rewards.v1.ListBalancesRequest\x1a(.guerdon.rewards.v1.ListBalancesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n guerdon/rewards/v1/rewards.proto\x12\x12guerdon.rewards.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\x98\x07\n\x06Reward\x12\x17\n\treward_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0einteraction_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\x04role\x18\x07 \x01(\x0e\x32\x1f.guerdon.rewards.v1.Reward.RoleB\x04\xe2\x41\x01\x03\x12$\n\x05\x64\x65pth\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00R\nchainDepth\x88\x01\x01\x12\x33\n\x07granted\x18\t \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\n \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12=\n\x05state\x18\x0b \x01(\x0e\x32 .guerdon.rewards.v1.Reward.StateB\x04\xe2\x41\x01\x03R\x06status\x12P\n\x13\x63\x61ncellation_reason\x18\x0c \x01(\x0e\x32-.guerdon.rewards.v1.Reward.CancellationReasonB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12@\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CANCELLED\x10\x02\"P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_REFERRER\x10\x01\x12\x10\n\x0cROLE_REFEREE\x10\x02\x12\r\n\tROLE_USER\x10\x03\"Y\n\x12\x43\x61ncellationReason\x12#\n\x1f\x43\x41NCELLATION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41NCELLATION_REASON_REFUND\x10\x01\x42\x08\n\x06_depth\"\xba\x06\n\x0bInteraction\x12\x1c\n\x0einteraction_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12>\n\x04kind\x18\x03 \x01(\x0e\x32$.guerdon.rewards.v1.Interaction.KindB\x04\xe2\x41\x01\x03R\x04type\x12.\n\x0f\x65vent_reference\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x0f\x65xternalEventId\x12\x1f\n\x11identity_group_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x42\n\x05state\x18\x07 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x04\xe2\x41\x01\x03R\x06status\x12\x17\n\ttry_count\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x34\n\x08obstacle\x18\t \x01(\x0e\x32\x1c.guerdon.rewards.v1.ObstacleB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12(\n\x1areferrer_identity_group_id\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x0bneeded_rate\x18\x0e \x01(\x0b\x32\x1e.guerdon.rewards.v1.NeededRateB\x04\xe2\x41\x01\x03\"B\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_REFERRAL\x10\x01\x12\x11\n\rKIND_PURCHASE\x10\x02\"i\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_DECIDED\x10\x02\x12\x13\n\x0fSTATE_CANCELLED\x10\x03\x12\x0e\n\nSTATE_DEAD\x10\x04\"\xd2\x01\n\nNeededRate\x12\x1b\n\rbase_currency\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0equote_currency\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1f\n\x11interaction_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\"\xa0\x03\n\x08\x44\x65\x63ision\x12\x19\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0crule_version\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12;\n\x07outcome\x18\x04 \x01(\x0e\x32$.guerdon.rewards.v1.Decision.OutcomeB\x04\xe2\x41\x01\x03\x12.\n\x07\x64\x65tails\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xa0\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_GRANTED\x10\x01\x12\x17\n\x13OUTCOME_NOT_MATCHED\x10\x02\x12\x16\n\x12OUTCOME_NOT_ACTIVE\x10\x03\x12\x1a\n\x16OUTCOME_NOTHING_TO_PAY\x10\x04\x12\x1a\n\x16OUTCOME_BUDGET_REFUSED\x10\x05\"\xd2\x01\n\x07\x42\x61lance\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x08standing\x18\x02 \x01(\x0e\x32$.guerdon.rewards.v1.Balance.StandingB\x04\xe2\x41\x01\x03\x12\x32\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\":\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x14\n\x10STANDING_PENDING\x10\x01\"3\n\x10GetRewardRequest\x12\x1f\n\treward_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x11GetRewardResponse\x12\x30\n\x06reward\x18\x01 \x01(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\"x\n\x13ListBalancesRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"j\n\x14ListBalancesResponse\x12\x33\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1b.guerdon.rewards.v1.BalanceB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x9e\x02\n\x06\x43redit\x12\x35\n\x0b\x63redit_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\ntouch_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10needed_tolerance\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x36\n\rlate_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x37\n\x0e\x65\x61rly_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x16\n\x08sentence\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\"\xc3\x01\n\x12ListRewardsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x11identity_group_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0bpurchase_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\tpage_size\x18\x04 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"g\n\x13ListRewardsResponse\x12\x31\n\x07rewards\x18\x01 \x03(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xc2\x01\n\x17ListInteractionsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12J\n\x05state\x18\x02 \x01(\x0e\x32%.guerdon.rewards.v1.Interaction.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"v\n\x18ListInteractionsResponse\x12;\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x1f.guerdon.rewards.v1.InteractionB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"d\n\x19\x45xplainInteractionRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12$\n\x0einteraction_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xf4\x01\n\x1a\x45xplainInteractionResponse\x12:\n\x0binteraction\x18\x01 \x01(\x0b\x32\x1f.guerdon.rewards.v1.InteractionB\x04\xe2\x41\x01\x03\x12\x35\n\tdecisions\x18\x02 \x03(\x0b\x32\x1c.guerdon.rewards.v1.DecisionB\x04\xe2\x41\x01\x03\x12\x31\n\x07rewards\x18\x03 \x03(\x0b\x32\x1a.guerdon.rewards.v1.RewardB\x04\xe2\x41\x01\x03\x12\x30\n\x06\x63redit\x18\x04 \x01(\x0b\x32\x1a.guerdon.rewards.v1.CreditB\x04\xe2\x41\x01\x03*\xd4\x01\n\x08Obstacle\x12\x18\n\x14OBSTACLE_UNSPECIFIED\x10\x00\x12\x19\n\x15OBSTACLE_RATE_MISSING\x10\x01\x12!\n\x1dOBSTACLE_CAMPAIGNS_UNREADABLE\x10\x02\x12\x1c\n\x18OBSTACLE_DECIDING_FAILED\x10\x03\x12\x16\n\x12OBSTACLE_TIMED_OUT\x10\x04\x12\x1c\n\x18OBSTACLE_CONNECTION_LOST\x10\x05\x12\x1c\n\x18OBSTACLE_REVERSAL_FAILED\x10\x06*\xc4\x01\n\x12RewardsErrorReason\x12$\n REWARDS_ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n%REWARDS_ERROR_REASON_REWARD_NOT_FOUND\x10\x01\x12.\n*REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND\x10\x02\x12-\n)REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD\x10\x03\x32\x98\x06\n\x0eRewardsService\x12\x64\n\tGetReward\x12$.guerdon.rewards.v1.GetRewardRequest\x1a%.guerdon.rewards.v1.GetRewardResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12m\n\x0cListBalances\x12\'.guerdon.rewards.v1.ListBalancesRequest\x1a(.guerdon.rewards.v1.ListBalancesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12\xa1\x01\n\x0bListRewards\x12&.guerdon.rewards.v1.ListRewardsRequest\x1a\'.guerdon.rewards.v1.ListRewardsResponse\"A\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02*\x12(/business/merchant/{merchant_id}/rewards\x12\xb5\x01\n\x10ListInteractions\x12+.guerdon.rewards.v1.ListInteractionsRequest\x1a,.guerdon.rewards.v1.ListInteractionsResponse\"F\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02/\x12-/business/merchant/{merchant_id}/interactions\x12\xd4\x01\n\x12\x45xplainInteraction\x12-.guerdon.rewards.v1.ExplainInteractionRequest\x1a..guerdon.rewards.v1.ExplainInteractionResponse\"_\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02H\x12\x46/business/merchant/{merchant_id}/interactions/{interaction_id}:explainb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -137,42 +139,116 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBALANCESRESPONSE'].fields_by_name['balances']._serialized_options = b'\342A\001\003'
   _globals['_LISTBALANCESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTBALANCESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['credit_time']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['credit_time']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['touch_time']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['touch_time']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['needed_tolerance']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['needed_tolerance']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['late_duration']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['late_duration']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['early_duration']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['early_duration']._serialized_options = b'\342A\001\003'
+  _globals['_CREDIT'].fields_by_name['sentence']._loaded_options = None
+  _globals['_CREDIT'].fields_by_name['sentence']._serialized_options = b'\342A\001\003'
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['identity_group_id']._loaded_options = None
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['identity_group_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['purchase_id']._loaded_options = None
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['purchase_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTREWARDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTREWARDSRESPONSE'].fields_by_name['rewards']._loaded_options = None
+  _globals['_LISTREWARDSRESPONSE'].fields_by_name['rewards']._serialized_options = b'\342A\001\003'
+  _globals['_LISTREWARDSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTREWARDSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['state']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTINTERACTIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTINTERACTIONSRESPONSE'].fields_by_name['interactions']._loaded_options = None
+  _globals['_LISTINTERACTIONSRESPONSE'].fields_by_name['interactions']._serialized_options = b'\342A\001\003'
+  _globals['_LISTINTERACTIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTINTERACTIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLAININTERACTIONREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_EXPLAININTERACTIONREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_EXPLAININTERACTIONREQUEST'].fields_by_name['interaction_id']._loaded_options = None
+  _globals['_EXPLAININTERACTIONREQUEST'].fields_by_name['interaction_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['interaction']._loaded_options = None
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['interaction']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['decisions']._loaded_options = None
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['decisions']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['rewards']._loaded_options = None
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['rewards']._serialized_options = b'\342A\001\003'
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['credit']._loaded_options = None
+  _globals['_EXPLAININTERACTIONRESPONSE'].fields_by_name['credit']._serialized_options = b'\342A\001\003'
   _globals['_REWARDSSERVICE'].methods_by_name['GetReward']._loaded_options = None
   _globals['_REWARDSSERVICE'].methods_by_name['GetReward']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
   _globals['_REWARDSSERVICE'].methods_by_name['ListBalances']._loaded_options = None
   _globals['_REWARDSSERVICE'].methods_by_name['ListBalances']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
-  _globals['_REWARDSERRORREASON']._serialized_start=3027
-  _globals['_REWARDSERRORREASON']._serialized_end=3311
-  _globals['_REWARD']._serialized_start=244
-  _globals['_REWARD']._serialized_end=1026
-  _globals['_REWARD_STATE']._serialized_start=864
-  _globals['_REWARD_STATE']._serialized_end=934
-  _globals['_REWARD_ROLE']._serialized_start=936
-  _globals['_REWARD_ROLE']._serialized_end=1016
-  _globals['_INTERACTION']._serialized_start=1029
-  _globals['_INTERACTION']._serialized_end=1825
-  _globals['_INTERACTION_KIND']._serialized_start=1652
-  _globals['_INTERACTION_KIND']._serialized_end=1718
-  _globals['_INTERACTION_STATE']._serialized_start=1720
-  _globals['_INTERACTION_STATE']._serialized_end=1825
-  _globals['_NEEDEDRATE']._serialized_start=1828
-  _globals['_NEEDEDRATE']._serialized_end=2038
-  _globals['_DECISION']._serialized_start=2041
-  _globals['_DECISION']._serialized_end=2457
-  _globals['_DECISION_OUTCOME']._serialized_start=2297
-  _globals['_DECISION_OUTCOME']._serialized_end=2457
-  _globals['_BALANCE']._serialized_start=2460
-  _globals['_BALANCE']._serialized_end=2670
-  _globals['_BALANCE_STANDING']._serialized_start=2612
-  _globals['_BALANCE_STANDING']._serialized_end=2670
-  _globals['_GETREWARDREQUEST']._serialized_start=2672
-  _globals['_GETREWARDREQUEST']._serialized_end=2723
-  _globals['_GETREWARDRESPONSE']._serialized_start=2725
-  _globals['_GETREWARDRESPONSE']._serialized_end=2794
-  _globals['_LISTBALANCESREQUEST']._serialized_start=2796
-  _globals['_LISTBALANCESREQUEST']._serialized_end=2916
-  _globals['_LISTBALANCESRESPONSE']._serialized_start=2918
-  _globals['_LISTBALANCESRESPONSE']._serialized_end=3024
-  _globals['_REWARDSSERVICE']._serialized_start=3314
-  _globals['_REWARDSSERVICE']._serialized_end=3543
+  _globals['_REWARDSSERVICE'].methods_by_name['ListRewards']._loaded_options = None
+  _globals['_REWARDSSERVICE'].methods_by_name['ListRewards']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002*\022(/business/merchant/{merchant_id}/rewards'
+  _globals['_REWARDSSERVICE'].methods_by_name['ListInteractions']._loaded_options = None
+  _globals['_REWARDSSERVICE'].methods_by_name['ListInteractions']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002/\022-/business/merchant/{merchant_id}/interactions'
+  _globals['_REWARDSSERVICE'].methods_by_name['ExplainInteraction']._loaded_options = None
+  _globals['_REWARDSSERVICE'].methods_by_name['ExplainInteraction']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002H\022F/business/merchant/{merchant_id}/interactions/{interaction_id}:explain'
+  _globals['_OBSTACLE']._serialized_start=4515
+  _globals['_OBSTACLE']._serialized_end=4727
+  _globals['_REWARDSERRORREASON']._serialized_start=4730
+  _globals['_REWARDSERRORREASON']._serialized_end=4926
+  _globals['_REWARD']._serialized_start=306
+  _globals['_REWARD']._serialized_end=1226
+  _globals['_REWARD_STATE']._serialized_start=973
+  _globals['_REWARD_STATE']._serialized_end=1043
+  _globals['_REWARD_ROLE']._serialized_start=1045
+  _globals['_REWARD_ROLE']._serialized_end=1125
+  _globals['_REWARD_CANCELLATIONREASON']._serialized_start=1127
+  _globals['_REWARD_CANCELLATIONREASON']._serialized_end=1216
+  _globals['_INTERACTION']._serialized_start=1229
+  _globals['_INTERACTION']._serialized_end=2055
+  _globals['_INTERACTION_KIND']._serialized_start=1882
+  _globals['_INTERACTION_KIND']._serialized_end=1948
+  _globals['_INTERACTION_STATE']._serialized_start=1950
+  _globals['_INTERACTION_STATE']._serialized_end=2055
+  _globals['_NEEDEDRATE']._serialized_start=2058
+  _globals['_NEEDEDRATE']._serialized_end=2268
+  _globals['_DECISION']._serialized_start=2271
+  _globals['_DECISION']._serialized_end=2687
+  _globals['_DECISION_OUTCOME']._serialized_start=2527
+  _globals['_DECISION_OUTCOME']._serialized_end=2687
+  _globals['_BALANCE']._serialized_start=2690
+  _globals['_BALANCE']._serialized_end=2900
+  _globals['_BALANCE_STANDING']._serialized_start=2842
+  _globals['_BALANCE_STANDING']._serialized_end=2900
+  _globals['_GETREWARDREQUEST']._serialized_start=2902
+  _globals['_GETREWARDREQUEST']._serialized_end=2953
+  _globals['_GETREWARDRESPONSE']._serialized_start=2955
+  _globals['_GETREWARDRESPONSE']._serialized_end=3024
+  _globals['_LISTBALANCESREQUEST']._serialized_start=3026
+  _globals['_LISTBALANCESREQUEST']._serialized_end=3146
+  _globals['_LISTBALANCESRESPONSE']._serialized_start=3148
+  _globals['_LISTBALANCESRESPONSE']._serialized_end=3254
+  _globals['_CREDIT']._serialized_start=3257
+  _globals['_CREDIT']._serialized_end=3543
+  _globals['_LISTREWARDSREQUEST']._serialized_start=3546
+  _globals['_LISTREWARDSREQUEST']._serialized_end=3741
+  _globals['_LISTREWARDSRESPONSE']._serialized_start=3743
+  _globals['_LISTREWARDSRESPONSE']._serialized_end=3846
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=3849
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=4043
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=4045
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=4163
+  _globals['_EXPLAININTERACTIONREQUEST']._serialized_start=4165
+  _globals['_EXPLAININTERACTIONREQUEST']._serialized_end=4265
+  _globals['_EXPLAININTERACTIONRESPONSE']._serialized_start=4268
+  _globals['_EXPLAININTERACTIONRESPONSE']._serialized_end=4512
+  _globals['_REWARDSSERVICE']._serialized_start=4929
+  _globals['_REWARDSSERVICE']._serialized_end=5721
 # @@protoc_insertion_point(module_scope)

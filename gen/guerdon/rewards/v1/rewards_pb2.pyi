@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -22,6 +23,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Obstacle:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ObstacleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Obstacle.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OBSTACLE_UNSPECIFIED: _Obstacle.ValueType  # 0
+    """Nothing stands in the way."""
+    OBSTACLE_RATE_MISSING: _Obstacle.ValueType  # 1
+    """The event waits for an exchange rate."""
+    OBSTACLE_CAMPAIGNS_UNREADABLE: _Obstacle.ValueType  # 2
+    """The merchant's campaigns could not be read."""
+    OBSTACLE_DECIDING_FAILED: _Obstacle.ValueType  # 3
+    """Deciding failed through a fault of ours; the worker's log has more."""
+    OBSTACLE_TIMED_OUT: _Obstacle.ValueType  # 4
+    """Deciding took too long."""
+    OBSTACLE_CONNECTION_LOST: _Obstacle.ValueType  # 5
+    """The connection to the database was lost."""
+    OBSTACLE_REVERSAL_FAILED: _Obstacle.ValueType  # 6
+    """What was taken back could not be dealt with."""
+
+class Obstacle(_Obstacle, metaclass=_ObstacleEnumTypeWrapper):
+    """What stands in the way of deciding an event, or all events of a merchant. More may be added."""
+
+OBSTACLE_UNSPECIFIED: Obstacle.ValueType  # 0
+"""Nothing stands in the way."""
+OBSTACLE_RATE_MISSING: Obstacle.ValueType  # 1
+"""The event waits for an exchange rate."""
+OBSTACLE_CAMPAIGNS_UNREADABLE: Obstacle.ValueType  # 2
+"""The merchant's campaigns could not be read."""
+OBSTACLE_DECIDING_FAILED: Obstacle.ValueType  # 3
+"""Deciding failed through a fault of ours; the worker's log has more."""
+OBSTACLE_TIMED_OUT: Obstacle.ValueType  # 4
+"""Deciding took too long."""
+OBSTACLE_CONNECTION_LOST: Obstacle.ValueType  # 5
+"""The connection to the database was lost."""
+OBSTACLE_REVERSAL_FAILED: Obstacle.ValueType  # 6
+"""What was taken back could not be dealt with."""
+Global___Obstacle: _TypeAlias = Obstacle  # noqa: Y015
+
 class _RewardsErrorReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -34,15 +75,11 @@ class _RewardsErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     """NOT_FOUND. Metadata: `reward_id`."""
     REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND: _RewardsErrorReason.ValueType  # 2
     """NOT_FOUND. Metadata: `interaction_id`."""
-    REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID: _RewardsErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT. Metadata: none."""
-    REWARDS_ERROR_REASON_MERCHANT_UNKNOWN: _RewardsErrorReason.ValueType  # 4
-    """NOT_FOUND. Metadata: `merchant_id`."""
-    REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD: _RewardsErrorReason.ValueType  # 5
+    REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD: _RewardsErrorReason.ValueType  # 3
     """FAILED_PRECONDITION. Metadata: `interaction_id`, `state`."""
 
 class RewardsErrorReason(_RewardsErrorReason, metaclass=_RewardsErrorReasonEnumTypeWrapper):
-    """Every `google.rpc.ErrorInfo.reason` that RewardsService and RewardService send, under the
+    """Every `google.rpc.ErrorInfo.reason` that RewardsService and LaneService send, under the
     error domain `rewards.guerdon`. Values are added, never reused.
     """
 
@@ -52,11 +89,7 @@ REWARDS_ERROR_REASON_REWARD_NOT_FOUND: RewardsErrorReason.ValueType  # 1
 """NOT_FOUND. Metadata: `reward_id`."""
 REWARDS_ERROR_REASON_INTERACTION_NOT_FOUND: RewardsErrorReason.ValueType  # 2
 """NOT_FOUND. Metadata: `interaction_id`."""
-REWARDS_ERROR_REASON_PAGE_TOKEN_INVALID: RewardsErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT. Metadata: none."""
-REWARDS_ERROR_REASON_MERCHANT_UNKNOWN: RewardsErrorReason.ValueType  # 4
-"""NOT_FOUND. Metadata: `merchant_id`."""
-REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD: RewardsErrorReason.ValueType  # 5
+REWARDS_ERROR_REASON_INTERACTION_NOT_DEAD: RewardsErrorReason.ValueType  # 3
 """FAILED_PRECONDITION. Metadata: `interaction_id`, `state`."""
 Global___RewardsErrorReason: _TypeAlias = RewardsErrorReason  # noqa: Y015
 
@@ -116,6 +149,25 @@ class Reward(_message.Message):
     ROLE_USER: Reward.Role.ValueType  # 3
     """Bought."""
 
+    class _CancellationReason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _CancellationReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Reward._CancellationReason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CANCELLATION_REASON_UNSPECIFIED: Reward._CancellationReason.ValueType  # 0
+        """It was not taken back."""
+        CANCELLATION_REASON_REFUND: Reward._CancellationReason.ValueType  # 1
+        """The order was refunded or cancelled."""
+
+    class CancellationReason(_CancellationReason, metaclass=_CancellationReasonEnumTypeWrapper):
+        """Why a reward was taken back. More reasons may be added."""
+
+    CANCELLATION_REASON_UNSPECIFIED: Reward.CancellationReason.ValueType  # 0
+    """It was not taken back."""
+    CANCELLATION_REASON_REFUND: Reward.CancellationReason.ValueType  # 1
+    """The order was refunded or cancelled."""
+
     REWARD_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
@@ -151,8 +203,8 @@ class Reward(_message.Message):
     """
     state: Global___Reward.State.ValueType
     """Where the reward stands."""
-    cancellation_reason: _builtins.str
-    """Why it was taken back: `refund` or `cancel`. Empty: it was not."""
+    cancellation_reason: Global___Reward.CancellationReason.ValueType
+    """Why it was taken back. Unspecified: it was not."""
     description: _builtins.str
     """What the campaign tells people about it."""
     @_builtins.property
@@ -185,7 +237,7 @@ class Reward(_message.Message):
         granted: _money_pb2.TokenAmount | None = ...,
         amount: _money_pb2.TokenAmount | None = ...,
         state: Global___Reward.State.ValueType = ...,
-        cancellation_reason: _builtins.str = ...,
+        cancellation_reason: Global___Reward.CancellationReason.ValueType = ...,
         description: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
@@ -300,10 +352,8 @@ class Interaction(_message.Message):
     """Where it stands."""
     try_count: _builtins.int
     """How often deciding it failed although others of the merchant succeeded."""
-    obstacle: _builtins.str
-    """Why deciding it failed last, or what it waits for: `RATE_MISSING`, `DECIDING_FAILED`,
-    `TIMED_OUT`. Empty: nothing. More words may be added.
-    """
+    obstacle: Global___Obstacle.ValueType
+    """Why deciding it failed last, or what it waits for. Unspecified: nothing."""
     referrer_identity_group_id: _builtins.str
     """Who is credited with having brought the person. A UUID. Empty: nobody, or it is not
     decided.
@@ -337,7 +387,7 @@ class Interaction(_message.Message):
         purchase_id: _builtins.str = ...,
         state: Global___Interaction.State.ValueType = ...,
         try_count: _builtins.int = ...,
-        obstacle: _builtins.str = ...,
+        obstacle: Global___Obstacle.ValueType = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
@@ -634,3 +684,257 @@ class ListBalancesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBalancesResponse: _TypeAlias = ListBalancesResponse  # noqa: Y015
+
+@_typing.final
+class Credit(_message.Message):
+    """Which arrival by a person's link counted for an order, or nearly did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDIT_TIME_FIELD_NUMBER: _builtins.int
+    TOUCH_TIME_FIELD_NUMBER: _builtins.int
+    NEEDED_TOLERANCE_FIELD_NUMBER: _builtins.int
+    LATE_DURATION_FIELD_NUMBER: _builtins.int
+    EARLY_DURATION_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    needed_tolerance: _builtins.bool
+    """Whether it was never followed before the order's time, so that the tolerance was needed."""
+    sentence: _builtins.str
+    """The same in a sentence, for people. Empty: there is nothing to say."""
+    @_builtins.property
+    def credit_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when a link may have been followed: the order's time, or, if nobody is credited as of
+        that, the merchant's clock tolerance later, as far as the order had not been reported.
+        """
+
+    @_builtins.property
+    def touch_time(self) -> _timestamp_pb2.Timestamp:
+        """When the link that counts was followed last. Absent: nobody is credited."""
+
+    @_builtins.property
+    def late_duration(self) -> _duration_pb2.Duration:
+        """Without a credit: how long after `credit_time` a link was followed, if that was within a day."""
+
+    @_builtins.property
+    def early_duration(self) -> _duration_pb2.Duration:
+        """Without a credit: how long before the look-back began a link was followed last, if that was
+        within a day.
+        """
+
+    def __init__(
+        self,
+        *,
+        credit_time: _timestamp_pb2.Timestamp | None = ...,
+        touch_time: _timestamp_pb2.Timestamp | None = ...,
+        needed_tolerance: _builtins.bool = ...,
+        late_duration: _duration_pb2.Duration | None = ...,
+        early_duration: _duration_pb2.Duration | None = ...,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit_time", b"credit_time", "early_duration", b"early_duration", "late_duration", b"late_duration", "touch_time", b"touch_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_time", b"credit_time", "early_duration", b"early_duration", "late_duration", b"late_duration", "needed_tolerance", b"needed_tolerance", "sentence", b"sentence", "touch_time", b"touch_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Credit: _TypeAlias = Credit  # noqa: Y015
+
+@_typing.final
+class ListRewardsRequest(_message.Message):
+    """Asks for the rewards of a merchant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    IDENTITY_GROUP_ID_FIELD_NUMBER: _builtins.int
+    PURCHASE_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """Whose rewards. A UUID."""
+    identity_group_id: _builtins.str
+    """Only this person's. A UUID. Empty: everybody's."""
+    purchase_id: _builtins.str
+    """Only those of this purchase. A UUID. Empty: of every event."""
+    page_size: _builtins.int
+    """How many to return at the most. Default 50; more than 500 is taken as 500."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        identity_group_id: _builtins.str = ...,
+        purchase_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_group_id", b"identity_group_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "purchase_id", b"purchase_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRewardsRequest: _TypeAlias = ListRewardsRequest  # noqa: Y015
+
+@_typing.final
+class ListRewardsResponse(_message.Message):
+    """A page of rewards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REWARDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins. Empty: this is the last one."""
+    @_builtins.property
+    def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reward]:
+        """The rewards, newest first."""
+
+    def __init__(
+        self,
+        *,
+        rewards: _abc.Iterable[Global___Reward] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rewards", b"rewards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRewardsResponse: _TypeAlias = ListRewardsResponse  # noqa: Y015
+
+@_typing.final
+class ListInteractionsRequest(_message.Message):
+    """Asks for the events at a merchant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """At which merchant. A UUID."""
+    state: Global___Interaction.State.ValueType
+    """Only events in this state. Unspecified: all."""
+    page_size: _builtins.int
+    """How many to return at the most. Default 50; more than 500 is taken as 500."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        state: Global___Interaction.State.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInteractionsRequest: _TypeAlias = ListInteractionsRequest  # noqa: Y015
+
+@_typing.final
+class ListInteractionsResponse(_message.Message):
+    """A page of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERACTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins. Empty: this is the last one."""
+    @_builtins.property
+    def interactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interaction]:
+        """The events, newest first."""
+
+    def __init__(
+        self,
+        *,
+        interactions: _abc.Iterable[Global___Interaction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interactions", b"interactions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInteractionsResponse: _TypeAlias = ListInteractionsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainInteractionRequest(_message.Message):
+    """Asks what campaigns made of an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    INTERACTION_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """At which merchant. A UUID."""
+    interaction_id: _builtins.str
+    """Which event. A UUID."""
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        interaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interaction_id", b"interaction_id", "merchant_id", b"merchant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainInteractionRequest: _TypeAlias = ExplainInteractionRequest  # noqa: Y015
+
+@_typing.final
+class ExplainInteractionResponse(_message.Message):
+    """What campaigns made of an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERACTION_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    REWARDS_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interaction(self) -> Global___Interaction:
+        """The event."""
+
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
+        """One decision for each campaign that the event's trigger concerns, in the order in which
+        they were made. Empty while the event waits.
+        """
+
+    @_builtins.property
+    def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reward]:
+        """What was granted."""
+
+    @_builtins.property
+    def credit(self) -> Global___Credit:
+        """Why somebody is credited with having brought the buyer of an order, or nobody is. Absent
+        while the event waits, and for other events.
+        """
+
+    def __init__(
+        self,
+        *,
+        interaction: Global___Interaction | None = ...,
+        decisions: _abc.Iterable[Global___Decision] | None = ...,
+        rewards: _abc.Iterable[Global___Reward] | None = ...,
+        credit: Global___Credit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "interaction", b"interaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "decisions", b"decisions", "interaction", b"interaction", "rewards", b"rewards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainInteractionResponse: _TypeAlias = ExplainInteractionResponse  # noqa: Y015

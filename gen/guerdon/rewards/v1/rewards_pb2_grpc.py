@@ -48,6 +48,21 @@ class RewardsServiceStub:
                 request_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListBalancesRequest.SerializeToString,
                 response_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListBalancesResponse.FromString,
                 _registered_method=True)
+        self.ListRewards = channel.unary_unary(
+                '/guerdon.rewards.v1.RewardsService/ListRewards',
+                request_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListRewardsRequest.SerializeToString,
+                response_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListRewardsResponse.FromString,
+                _registered_method=True)
+        self.ListInteractions = channel.unary_unary(
+                '/guerdon.rewards.v1.RewardsService/ListInteractions',
+                request_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListInteractionsRequest.SerializeToString,
+                response_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListInteractionsResponse.FromString,
+                _registered_method=True)
+        self.ExplainInteraction = channel.unary_unary(
+                '/guerdon.rewards.v1.RewardsService/ExplainInteraction',
+                request_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ExplainInteractionRequest.SerializeToString,
+                response_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ExplainInteractionResponse.FromString,
+                _registered_method=True)
 
 
 class RewardsServiceServicer:
@@ -78,6 +93,38 @@ class RewardsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRewards(self, request, context):
+        """Lists the rewards of a merchant, newest first.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInteractions(self, request, context):
+        """Lists the events at a merchant, newest first.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainInteraction(self, request, context):
+        """Says what every campaign made of an event, and why. Decisions are kept 400 days.
+
+        Errors:
+        - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RewardsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -90,6 +137,21 @@ def add_RewardsServiceServicer_to_server(servicer, server):
                     servicer.ListBalances,
                     request_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListBalancesRequest.FromString,
                     response_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListBalancesResponse.SerializeToString,
+            ),
+            'ListRewards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRewards,
+                    request_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListRewardsRequest.FromString,
+                    response_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListRewardsResponse.SerializeToString,
+            ),
+            'ListInteractions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInteractions,
+                    request_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListInteractionsRequest.FromString,
+                    response_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListInteractionsResponse.SerializeToString,
+            ),
+            'ExplainInteraction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainInteraction,
+                    request_deserializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ExplainInteractionRequest.FromString,
+                    response_serializer=guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ExplainInteractionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -150,6 +212,87 @@ class RewardsService:
             '/guerdon.rewards.v1.RewardsService/ListBalances',
             guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListBalancesRequest.SerializeToString,
             guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRewards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.rewards.v1.RewardsService/ListRewards',
+            guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListRewardsRequest.SerializeToString,
+            guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListRewardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInteractions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.rewards.v1.RewardsService/ListInteractions',
+            guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListInteractionsRequest.SerializeToString,
+            guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ListInteractionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainInteraction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.rewards.v1.RewardsService/ExplainInteraction',
+            guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ExplainInteractionRequest.SerializeToString,
+            guerdon_dot_rewards_dot_v1_dot_rewards__pb2.ExplainInteractionResponse.FromString,
             options,
             channel_credentials,
             insecure,

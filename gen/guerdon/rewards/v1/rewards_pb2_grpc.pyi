@@ -50,6 +50,26 @@ class RewardsServiceStub:
     Errors:
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
+    ListRewards: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListRewardsRequest, _rewards_pb2.ListRewardsResponse]
+    """Lists the rewards of a merchant, newest first.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    ListInteractions: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListInteractionsRequest, _rewards_pb2.ListInteractionsResponse]
+    """Lists the events at a merchant, newest first.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    ExplainInteraction: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ExplainInteractionRequest, _rewards_pb2.ExplainInteractionResponse]
+    """Says what every campaign made of an event, and why. Decisions are kept 400 days.
+
+    Errors:
+      - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
+    """
 
 @_typing.type_check_only
 class RewardsServiceAsyncStub(RewardsServiceStub):
@@ -72,6 +92,26 @@ class RewardsServiceAsyncStub(RewardsServiceStub):
 
     Errors:
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    ListRewards: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListRewardsRequest, _rewards_pb2.ListRewardsResponse]  # type: ignore[assignment]
+    """Lists the rewards of a merchant, newest first.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    ListInteractions: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListInteractionsRequest, _rewards_pb2.ListInteractionsResponse]  # type: ignore[assignment]
+    """Lists the events at a merchant, newest first.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    ExplainInteraction: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ExplainInteractionRequest, _rewards_pb2.ExplainInteractionResponse]  # type: ignore[assignment]
+    """Says what every campaign made of an event, and why. Decisions are kept 400 days.
+
+    Errors:
+      - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
     """
 
 class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -104,6 +144,44 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRewards(
+        self,
+        request: _rewards_pb2.ListRewardsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rewards_pb2.ListRewardsResponse, _abc.Awaitable[_rewards_pb2.ListRewardsResponse]]:
+        """Lists the rewards of a merchant, newest first.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInteractions(
+        self,
+        request: _rewards_pb2.ListInteractionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rewards_pb2.ListInteractionsResponse, _abc.Awaitable[_rewards_pb2.ListInteractionsResponse]]:
+        """Lists the events at a merchant, newest first.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainInteraction(
+        self,
+        request: _rewards_pb2.ExplainInteractionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rewards_pb2.ExplainInteractionResponse, _abc.Awaitable[_rewards_pb2.ExplainInteractionResponse]]:
+        """Says what every campaign made of an event, and why. Decisions are kept 400 days.
+
+        Errors:
+          - NOT_FOUND, INTERACTION_NOT_FOUND: the merchant has none with this id.
         """
 
 def add_RewardsServiceServicer_to_server(servicer: RewardsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

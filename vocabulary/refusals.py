@@ -1,4 +1,4 @@
-"""How an arrival says no."""
+"""Refusals that mean the same whoever says them: they come from the mesh's error domain."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ from vocabulary.errors import DomainError, Kind
 from vocabulary.ids import MerchantId
 
 
-class ArrivalError(DomainError):
-    domain: ClassVar[str] = "arrival"
+class SharedError(DomainError):
+    domain: ClassVar[str] = "mesh"
 
 
-class MerchantUnknownError(ArrivalError):
-    reason = "MERCHANT_UNKNOWN"
+class MerchantNotFoundError(SharedError):
+    reason = "MERCHANT_NOT_FOUND"
     kind = Kind.NOT_FOUND
 
     def __init__(self, merchant_id: MerchantId) -> None:
         super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
 
 
-class ClientIdInvalidError(ArrivalError):
+class PageTokenInvalidError(SharedError):
+    reason = "PAGE_TOKEN_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The page token is not one of ours; leave it out to start over.", field="page_token"
+        )
+
+
+class ClientIdInvalidError(SharedError):
     reason = "CLIENT_ID_INVALID"
     kind = Kind.INVALID
 
@@ -33,7 +43,7 @@ class ClientIdInvalidError(ArrivalError):
         )
 
 
-class EventTimeInvalidError(ArrivalError):
+class EventTimeInvalidError(SharedError):
     reason = "EVENT_TIME_INVALID"
     kind = Kind.INVALID
 

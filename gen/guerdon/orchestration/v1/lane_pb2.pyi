@@ -5,7 +5,6 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -50,10 +49,9 @@ class Lane(_message.Message):
     """How many events failed too often and wait until they are tried again on demand. 10,000: so
     many or more.
     """
-    obstacle: _builtins.str
-    """Why nothing could be decided at the last try: `CAMPAIGNS_UNREADABLE`, `DECIDING_FAILED`,
-    `TIMED_OUT`, `CONNECTION_LOST`; or why refunds could not be dealt with: `REVERSAL_FAILED`.
-    Empty: nothing stands in the way. More words may be added. It costs no event a try.
+    obstacle: _rewards_pb2.Obstacle.ValueType
+    """Why nothing could be decided at the last try, or why refunds could not be dealt with.
+    Unspecified: nothing stands in the way. It costs no event a try.
     """
     @_builtins.property
     def oldest_due_time(self) -> _timestamp_pb2.Timestamp:
@@ -78,7 +76,7 @@ class Lane(_message.Message):
         waiting_count: _builtins.int = ...,
         dead_count: _builtins.int = ...,
         oldest_due_time: _timestamp_pb2.Timestamp | None = ...,
-        obstacle: _builtins.str = ...,
+        obstacle: _rewards_pb2.Obstacle.ValueType = ...,
         retry_time: _timestamp_pb2.Timestamp | None = ...,
         needed_rates: _abc.Iterable[_rewards_pb2.NeededRate] | None = ...,
     ) -> None: ...
@@ -89,260 +87,6 @@ class Lane(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Lane: _TypeAlias = Lane  # noqa: Y015
-
-@_typing.final
-class ListRewardsRequest(_message.Message):
-    """Asks for the rewards of a merchant."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MERCHANT_ID_FIELD_NUMBER: _builtins.int
-    IDENTITY_GROUP_ID_FIELD_NUMBER: _builtins.int
-    PURCHASE_ID_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    merchant_id: _builtins.str
-    """Whose rewards. A UUID."""
-    identity_group_id: _builtins.str
-    """Only this person's. A UUID. Empty: everybody's."""
-    purchase_id: _builtins.str
-    """Only those of this purchase. A UUID. Empty: of every event."""
-    page_size: _builtins.int
-    """How many to return at the most. Default 50; more than 500 is taken as 500."""
-    page_token: _builtins.str
-    """Where to go on: `next_page_token` of the page before."""
-    def __init__(
-        self,
-        *,
-        merchant_id: _builtins.str = ...,
-        identity_group_id: _builtins.str = ...,
-        purchase_id: _builtins.str = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_group_id", b"identity_group_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "purchase_id", b"purchase_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRewardsRequest: _TypeAlias = ListRewardsRequest  # noqa: Y015
-
-@_typing.final
-class ListRewardsResponse(_message.Message):
-    """A page of rewards."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REWARDS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """Where the next page begins. Empty: this is the last one."""
-    @_builtins.property
-    def rewards(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.Reward]:
-        """The rewards, newest first."""
-
-    def __init__(
-        self,
-        *,
-        rewards: _abc.Iterable[_rewards_pb2.Reward] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rewards", b"rewards"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListRewardsResponse: _TypeAlias = ListRewardsResponse  # noqa: Y015
-
-@_typing.final
-class ListInteractionsRequest(_message.Message):
-    """Asks for the events at a merchant."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MERCHANT_ID_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    merchant_id: _builtins.str
-    """At which merchant. A UUID."""
-    state: _rewards_pb2.Interaction.State.ValueType
-    """Only events in this state. Unspecified: all."""
-    page_size: _builtins.int
-    """How many to return at the most. Default 50; more than 500 is taken as 500."""
-    page_token: _builtins.str
-    """Where to go on: `next_page_token` of the page before."""
-    def __init__(
-        self,
-        *,
-        merchant_id: _builtins.str = ...,
-        state: _rewards_pb2.Interaction.State.ValueType = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListInteractionsRequest: _TypeAlias = ListInteractionsRequest  # noqa: Y015
-
-@_typing.final
-class ListInteractionsResponse(_message.Message):
-    """A page of events."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INTERACTIONS_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """Where the next page begins. Empty: this is the last one."""
-    @_builtins.property
-    def interactions(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.Interaction]:
-        """The events, newest first."""
-
-    def __init__(
-        self,
-        *,
-        interactions: _abc.Iterable[_rewards_pb2.Interaction] | None = ...,
-        next_page_token: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interactions", b"interactions", "next_page_token", b"next_page_token"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ListInteractionsResponse: _TypeAlias = ListInteractionsResponse  # noqa: Y015
-
-@_typing.final
-class ExplainInteractionRequest(_message.Message):
-    """Asks what campaigns made of an event."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MERCHANT_ID_FIELD_NUMBER: _builtins.int
-    INTERACTION_ID_FIELD_NUMBER: _builtins.int
-    merchant_id: _builtins.str
-    """At which merchant. A UUID."""
-    interaction_id: _builtins.str
-    """Which event. A UUID."""
-    def __init__(
-        self,
-        *,
-        merchant_id: _builtins.str = ...,
-        interaction_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interaction_id", b"interaction_id", "merchant_id", b"merchant_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ExplainInteractionRequest: _TypeAlias = ExplainInteractionRequest  # noqa: Y015
-
-@_typing.final
-class ExplainInteractionResponse(_message.Message):
-    """What campaigns made of an event."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INTERACTION_FIELD_NUMBER: _builtins.int
-    DECISIONS_FIELD_NUMBER: _builtins.int
-    REWARDS_FIELD_NUMBER: _builtins.int
-    CREDIT_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def interaction(self) -> _rewards_pb2.Interaction:
-        """The event."""
-
-    @_builtins.property
-    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.Decision]:
-        """One decision for each campaign that the event's trigger concerns, in the order in which
-        they were made. Empty while the event waits.
-        """
-
-    @_builtins.property
-    def rewards(self) -> _containers.RepeatedCompositeFieldContainer[_rewards_pb2.Reward]:
-        """What was granted."""
-
-    @_builtins.property
-    def credit(self) -> Global___Credit:
-        """Why somebody is credited with having brought the buyer of an order, or nobody is. Absent
-        while the event waits, and for other events.
-        """
-
-    def __init__(
-        self,
-        *,
-        interaction: _rewards_pb2.Interaction | None = ...,
-        decisions: _abc.Iterable[_rewards_pb2.Decision] | None = ...,
-        rewards: _abc.Iterable[_rewards_pb2.Reward] | None = ...,
-        credit: Global___Credit | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "interaction", b"interaction"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit", "decisions", b"decisions", "interaction", b"interaction", "rewards", b"rewards"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ExplainInteractionResponse: _TypeAlias = ExplainInteractionResponse  # noqa: Y015
-
-@_typing.final
-class Credit(_message.Message):
-    """Which arrival by a person's link counted for an order, or nearly did."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CREDIT_TIME_FIELD_NUMBER: _builtins.int
-    TOUCH_TIME_FIELD_NUMBER: _builtins.int
-    NEEDED_TOLERANCE_FIELD_NUMBER: _builtins.int
-    LATE_DURATION_FIELD_NUMBER: _builtins.int
-    EARLY_DURATION_FIELD_NUMBER: _builtins.int
-    SENTENCE_FIELD_NUMBER: _builtins.int
-    needed_tolerance: _builtins.bool
-    """Whether it was never followed before the order's time, so that the tolerance was needed."""
-    sentence: _builtins.str
-    """The same in a sentence, for people. Empty: there is nothing to say."""
-    @_builtins.property
-    def credit_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when a link may have been followed: the order's time, or, if nobody is credited as of
-        that, the merchant's clock tolerance later, as far as the order had not been reported.
-        """
-
-    @_builtins.property
-    def touch_time(self) -> _timestamp_pb2.Timestamp:
-        """When the link that counts was followed last. Absent: nobody is credited."""
-
-    @_builtins.property
-    def late_duration(self) -> _duration_pb2.Duration:
-        """Without a credit: how long after `credit_time` a link was followed, if that was within a day."""
-
-    @_builtins.property
-    def early_duration(self) -> _duration_pb2.Duration:
-        """Without a credit: how long before the look-back began a link was followed last, if that was
-        within a day.
-        """
-
-    def __init__(
-        self,
-        *,
-        credit_time: _timestamp_pb2.Timestamp | None = ...,
-        touch_time: _timestamp_pb2.Timestamp | None = ...,
-        needed_tolerance: _builtins.bool = ...,
-        late_duration: _duration_pb2.Duration | None = ...,
-        early_duration: _duration_pb2.Duration | None = ...,
-        sentence: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["credit_time", b"credit_time", "early_duration", b"early_duration", "late_duration", b"late_duration", "touch_time", b"touch_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit_time", b"credit_time", "early_duration", b"early_duration", "late_duration", b"late_duration", "needed_tolerance", b"needed_tolerance", "sentence", b"sentence", "touch_time", b"touch_time"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Credit: _TypeAlias = Credit  # noqa: Y015
 
 @_typing.final
 class GetLaneRequest(_message.Message):

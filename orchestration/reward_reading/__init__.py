@@ -1,0 +1,1 @@
+"""What became of events, read from several domains at once."""
