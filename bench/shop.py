@@ -72,7 +72,7 @@ def _campaign(number: int) -> dict[str, object]:
     pays = number == 0
     return {
         "name": f"Campaign {number}",
-        "startsAt": "2020-01-01T00:00:00Z",
+        "startTime": "2020-01-01T00:00:00Z",
         "rule": {
             "trigger": "TRIGGER_REFERRAL_PURCHASE",
             "conditions": {

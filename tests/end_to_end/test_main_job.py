@@ -98,7 +98,7 @@ async def test_a_refund_takes_the_rewards_back(shop: Shop) -> None:
     assert (await shop.deliver("A-1", status="refunded")).text == "ok"
 
     deadline = time.monotonic() + 3
-    while {each["status"] for each in await shop.rewards()} != {"STATE_CANCELLED"}:
+    while {each["state"] for each in await shop.rewards()} != {"STATE_CANCELLED"}:
         assert time.monotonic() < deadline, await shop.rewards()
         await asyncio.sleep(0.05)
     assert {each["amount"]["amount"] for each in await shop.rewards()} == {"0"}

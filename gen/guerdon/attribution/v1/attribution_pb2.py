@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(guerdon/attribution/v1/attribution.proto\x12\x16guerdon.attribution.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xc4\x03\n\nTouchpoint\x12\x1b\n\rtouchpoint_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x06source\x18\x04 \x01(\x0e\x32).guerdon.attribution.v1.Touchpoint.SourceB\x04\xe2\x41\x01\x03\x12(\n\x1areferrer_identity_group_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0blanding_url\x18\x06 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12.\n\x03utm\x18\x07 \x01(\x0b\x32\x1b.guerdon.attribution.v1.UtmB\x04\xe2\x41\x01\x03\x12\x41\n\x0c\x61rrival_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"a\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14SOURCE_REFERRAL_LINK\x10\x01\x12\x12\n\x0eSOURCE_PAID_AD\x10\x02\x12\x11\n\rSOURCE_DIRECT\x10\x03\"t\n\x03Utm\x12\x14\n\x06source\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06medium\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63\x61mpaign\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04term\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63ontent\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"\xa1\x01\n\x16ListTouchpointsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x11identity_group_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"w\n\x17ListTouchpointsResponse\x12=\n\x0btouchpoints\x18\x01 \x03(\x0b\x32\".guerdon.attribution.v1.TouchpointB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd0\x01\n\x12\x41ttributionService\x12\xb9\x01\n\x0fListTouchpoints\x12..guerdon.attribution.v1.ListTouchpointsRequest\x1a/.guerdon.attribution.v1.ListTouchpointsResponse\"E\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/business/merchant/{merchant_id}/touchpointsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(guerdon/attribution/v1/attribution.proto\x12\x16guerdon.attribution.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xb9\x03\n\nTouchpoint\x12\x1b\n\rtouchpoint_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x06source\x18\x04 \x01(\x0e\x32).guerdon.attribution.v1.Touchpoint.SourceB\x04\xe2\x41\x01\x03\x12(\n\x1areferrer_identity_group_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0blanding_url\x18\x06 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12.\n\x03utm\x18\x07 \x01(\x0b\x32\x1b.guerdon.attribution.v1.UtmB\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x61rrival_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"a\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14SOURCE_REFERRAL_LINK\x10\x01\x12\x12\n\x0eSOURCE_PAID_AD\x10\x02\x12\x11\n\rSOURCE_DIRECT\x10\x03\"t\n\x03Utm\x12\x14\n\x06source\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06medium\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x63\x61mpaign\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04term\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63ontent\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"\xa1\x01\n\x16ListTouchpointsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12*\n\x11identity_group_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"w\n\x17ListTouchpointsResponse\x12=\n\x0btouchpoints\x18\x01 \x03(\x0b\x32\".guerdon.attribution.v1.TouchpointB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd0\x01\n\x12\x41ttributionService\x12\xb9\x01\n\x0fListTouchpoints\x12..guerdon.attribution.v1.ListTouchpointsRequest\x1a/.guerdon.attribution.v1.ListTouchpointsResponse\"E\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/business/merchant/{merchant_id}/touchpointsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -77,15 +77,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTRIBUTIONSERVICE'].methods_by_name['ListTouchpoints']._loaded_options = None
   _globals['_ATTRIBUTIONSERVICE'].methods_by_name['ListTouchpoints']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002.\022,/business/merchant/{merchant_id}/touchpoints'
   _globals['_TOUCHPOINT']._serialized_start=227
-  _globals['_TOUCHPOINT']._serialized_end=679
-  _globals['_TOUCHPOINT_SOURCE']._serialized_start=582
-  _globals['_TOUCHPOINT_SOURCE']._serialized_end=679
-  _globals['_UTM']._serialized_start=681
-  _globals['_UTM']._serialized_end=797
-  _globals['_LISTTOUCHPOINTSREQUEST']._serialized_start=800
-  _globals['_LISTTOUCHPOINTSREQUEST']._serialized_end=961
-  _globals['_LISTTOUCHPOINTSRESPONSE']._serialized_start=963
-  _globals['_LISTTOUCHPOINTSRESPONSE']._serialized_end=1082
-  _globals['_ATTRIBUTIONSERVICE']._serialized_start=1085
-  _globals['_ATTRIBUTIONSERVICE']._serialized_end=1293
+  _globals['_TOUCHPOINT']._serialized_end=668
+  _globals['_TOUCHPOINT_SOURCE']._serialized_start=571
+  _globals['_TOUCHPOINT_SOURCE']._serialized_end=668
+  _globals['_UTM']._serialized_start=670
+  _globals['_UTM']._serialized_end=786
+  _globals['_LISTTOUCHPOINTSREQUEST']._serialized_start=789
+  _globals['_LISTTOUCHPOINTSREQUEST']._serialized_end=950
+  _globals['_LISTTOUCHPOINTSRESPONSE']._serialized_start=952
+  _globals['_LISTTOUCHPOINTSRESPONSE']._serialized_end=1071
+  _globals['_ATTRIBUTIONSERVICE']._serialized_start=1074
+  _globals['_ATTRIBUTIONSERVICE']._serialized_end=1282
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguerdon/campaign/v1/rate.proto\x12\x13guerdon.campaign.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\x86\x05\n\x0c\x45xchangeRate\x12\x1e\n\x10\x65xchange_rate_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12q\n\rbase_currency\x18\x02 \x01(\tBZ\xe2\x41\x01\x02\xbaHS\xba\x01P\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1athis.matches(\'^[A-Z]{3}$\')\x12r\n\x0equote_currency\x18\x03 \x01(\tBZ\xe2\x41\x01\x02\xbaHS\xba\x01P\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1athis.matches(\'^[A-Z]{3}$\')\x12\xd7\x01\n\x04rate\x18\x04 \x01(\tB\xc8\x01\xe2\x41\x01\x02\xbaH\xc0\x01\xba\x01\xbc\x01\n\x04rate\x12kmust be a decimal number above 0, with up to 18 digits before its point and up to 18 after it, as in 1.0832\x1aGthis.matches(\'^[0-9]{1,18}([.][0-9]{1,18})?$\') && this.matches(\'[1-9]\')\x12\x36\n\x0cobserve_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x1b\n\x06source\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12@\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"u\n\x0eSetRateRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12>\n\rexchange_rate\x18\x02 \x01(\x0b\x32!.guerdon.campaign.v1.ExchangeRateB\x04\xe2\x41\x01\x02\"Q\n\x0fSetRateResponse\x12>\n\rexchange_rate\x18\x01 \x01(\x0b\x32!.guerdon.campaign.v1.ExchangeRateB\x04\xe2\x41\x01\x03\"\xb9\x02\n\x10ListRatesRequest\x12t\n\rbase_currency\x18\x01 \x01(\tB]\xe2\x41\x01\x01\xbaHV\xba\x01S\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1dthis.matches(\'^([A-Z]{3})?$\')\x12u\n\x0equote_currency\x18\x02 \x01(\tB]\xe2\x41\x01\x01\xbaHV\xba\x01S\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1dthis.matches(\'^([A-Z]{3})?$\')\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"s\n\x11ListRatesResponse\x12?\n\x0e\x65xchange_rates\x18\x01 \x03(\x0b\x32!.guerdon.campaign.v1.ExchangeRateB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd7\x01\n\x0bRateService\x12`\n\x07SetRate\x12#.guerdon.campaign.v1.SetRateRequest\x1a$.guerdon.campaign.v1.SetRateResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12\x66\n\tListRates\x12%.guerdon.campaign.v1.ListRatesRequest\x1a&.guerdon.campaign.v1.ListRatesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguerdon/campaign/v1/rate.proto\x12\x13guerdon.campaign.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xfb\x04\n\x0c\x45xchangeRate\x12\x1e\n\x10\x65xchange_rate_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12q\n\rbase_currency\x18\x02 \x01(\tBZ\xe2\x41\x01\x02\xbaHS\xba\x01P\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1athis.matches(\'^[A-Z]{3}$\')\x12r\n\x0equote_currency\x18\x03 \x01(\tBZ\xe2\x41\x01\x02\xbaHS\xba\x01P\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1athis.matches(\'^[A-Z]{3}$\')\x12\xd7\x01\n\x04rate\x18\x04 \x01(\tB\xc8\x01\xe2\x41\x01\x02\xbaH\xc0\x01\xba\x01\xbc\x01\n\x04rate\x12kmust be a decimal number above 0, with up to 18 digits before its point and up to 18 after it, as in 1.0832\x1aGthis.matches(\'^[0-9]{1,18}([.][0-9]{1,18})?$\') && this.matches(\'[1-9]\')\x12\x36\n\x0cobserve_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x1b\n\x06source\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"u\n\x0eSetRateRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12>\n\rexchange_rate\x18\x02 \x01(\x0b\x32!.guerdon.campaign.v1.ExchangeRateB\x04\xe2\x41\x01\x02\"Q\n\x0fSetRateResponse\x12>\n\rexchange_rate\x18\x01 \x01(\x0b\x32!.guerdon.campaign.v1.ExchangeRateB\x04\xe2\x41\x01\x03\"\xb9\x02\n\x10ListRatesRequest\x12t\n\rbase_currency\x18\x01 \x01(\tB]\xe2\x41\x01\x01\xbaHV\xba\x01S\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1dthis.matches(\'^([A-Z]{3})?$\')\x12u\n\x0equote_currency\x18\x02 \x01(\tB]\xe2\x41\x01\x01\xbaHV\xba\x01S\n\x08\x63urrency\x12(must be three capital letters, as in USD\x1a\x1dthis.matches(\'^([A-Z]{3})?$\')\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"s\n\x11ListRatesResponse\x12?\n\x0e\x65xchange_rates\x18\x01 \x03(\x0b\x32!.guerdon.campaign.v1.ExchangeRateB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd7\x01\n\x0bRateService\x12`\n\x07SetRate\x12#.guerdon.campaign.v1.SetRateRequest\x1a$.guerdon.campaign.v1.SetRateResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12\x66\n\tListRates\x12%.guerdon.campaign.v1.ListRatesRequest\x1a&.guerdon.campaign.v1.ListRatesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,15 +72,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RATESERVICE'].methods_by_name['ListRates']._loaded_options = None
   _globals['_RATESERVICE'].methods_by_name['ListRates']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
   _globals['_EXCHANGERATE']._serialized_start=184
-  _globals['_EXCHANGERATE']._serialized_end=830
-  _globals['_SETRATEREQUEST']._serialized_start=832
-  _globals['_SETRATEREQUEST']._serialized_end=949
-  _globals['_SETRATERESPONSE']._serialized_start=951
-  _globals['_SETRATERESPONSE']._serialized_end=1032
-  _globals['_LISTRATESREQUEST']._serialized_start=1035
-  _globals['_LISTRATESREQUEST']._serialized_end=1348
-  _globals['_LISTRATESRESPONSE']._serialized_start=1350
-  _globals['_LISTRATESRESPONSE']._serialized_end=1465
-  _globals['_RATESERVICE']._serialized_start=1468
-  _globals['_RATESERVICE']._serialized_end=1683
+  _globals['_EXCHANGERATE']._serialized_end=819
+  _globals['_SETRATEREQUEST']._serialized_start=821
+  _globals['_SETRATEREQUEST']._serialized_end=938
+  _globals['_SETRATERESPONSE']._serialized_start=940
+  _globals['_SETRATERESPONSE']._serialized_end=1021
+  _globals['_LISTRATESREQUEST']._serialized_start=1024
+  _globals['_LISTRATESREQUEST']._serialized_end=1337
+  _globals['_LISTRATESRESPONSE']._serialized_start=1339
+  _globals['_LISTRATESRESPONSE']._serialized_end=1454
+  _globals['_RATESERVICE']._serialized_start=1457
+  _globals['_RATESERVICE']._serialized_end=1672
 # @@protoc_insertion_point(module_scope)

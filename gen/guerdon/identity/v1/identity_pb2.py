@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"guerdon/identity/v1/identity.proto\x12\x13guerdon.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\x93\x01\n\rIdentityGroup\x12\x1f\n\x11identity_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x0ewallet_address\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12@\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"\xd3\x02\n\x0cIdentityNode\x12\x1e\n\x10identity_node_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x04kind\x18\x03 \x01(\x0e\x32&.guerdon.identity.v1.IdentityNode.KindB\x04\xe2\x41\x01\x03\x12\x16\n\x05value\x18\x04 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12@\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\"Q\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_CLIENT\x10\x01\x12\x11\n\rKIND_CUSTOMER\x10\x02\x12\x0f\n\x0bKIND_WALLET\x10\x03\"B\n\x17GetIdentityGroupRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\\\n\x18GetIdentityGroupResponse\x12@\n\x0eidentity_group\x18\x01 \x01(\x0b\x32\".guerdon.identity.v1.IdentityGroupB\x04\xe2\x41\x01\x03\"\xb9\x02\n\x1bResolveIdentityGroupRequest\x12\x42\n\x04kind\x18\x01 \x01(\x0e\x32&.guerdon.identity.v1.IdentityNode.KindB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\x05value\x18\x02 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x02\xbaH\x05r\x03\x18\xff\x01\x12$\n\x0bmerchant_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:\x8f\x01\xbaH\x8b\x01\x1a\x88\x01\n\x0emerchant_scope\x12\x43merchant_id goes with a client or a customer, and not with a wallet\x1a\x31(int(this.kind) == 3) == (this.merchant_id == \'\')\"`\n\x1cResolveIdentityGroupResponse\x12@\n\x0eidentity_group\x18\x01 \x01(\x0b\x32\".guerdon.identity.v1.IdentityGroupB\x04\xe2\x41\x01\x03\"}\n\x18ListIdentityNodesRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"{\n\x19ListIdentityNodesResponse\x12?\n\x0eidentity_nodes\x18\x01 \x03(\x0b\x32!.guerdon.identity.v1.IdentityNodeB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xdf\x01\n\x14\x43onnectWalletRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\'\n\x11identity_group_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12y\n\x0ewallet_address\x18\x03 \x01(\tBa\x80\x01\x01\xe2\x41\x01\x02\xbaHW\xba\x01T\n\x07\x61\x64\x64ress\x12$must be 0x and 40 hexadecimal digits\x1a#this.matches(\'^0x[0-9a-fA-F]{40}$\')\"Y\n\x15\x43onnectWalletResponse\x12@\n\x0eidentity_group\x18\x01 \x01(\x0b\x32\".guerdon.identity.v1.IdentityGroupB\x04\xe2\x41\x01\x03*\x96\x02\n\x13IdentityErrorReason\x12%\n!IDENTITY_ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n%IDENTITY_ERROR_REASON_GROUP_NOT_FOUND\x10\x01\x12(\n$IDENTITY_ERROR_REASON_NODE_NOT_FOUND\x10\x02\x12)\n%IDENTITY_ERROR_REASON_WALLET_CONFLICT\x10\x03\x12&\n\"IDENTITY_ERROR_REASON_WALLET_TAKEN\x10\x04\x12\x30\n,IDENTITY_ERROR_REASON_WALLET_ADDRESS_INVALID\x10\x05\x32\x8c\x04\n\x0fIdentityService\x12{\n\x10GetIdentityGroup\x12,.guerdon.identity.v1.GetIdentityGroupRequest\x1a-.guerdon.identity.v1.GetIdentityGroupResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12\x87\x01\n\x14ResolveIdentityGroup\x12\x30.guerdon.identity.v1.ResolveIdentityGroupRequest\x1a\x31.guerdon.identity.v1.ResolveIdentityGroupResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12~\n\x11ListIdentityNodes\x12-.guerdon.identity.v1.ListIdentityNodesRequest\x1a..guerdon.identity.v1.ListIdentityNodesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12r\n\rConnectWallet\x12).guerdon.identity.v1.ConnectWalletRequest\x1a*.guerdon.identity.v1.ConnectWalletResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"guerdon/identity/v1/identity.proto\x12\x13guerdon.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\x88\x01\n\rIdentityGroup\x12\x1f\n\x11identity_group_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x0ewallet_address\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xc8\x02\n\x0cIdentityNode\x12\x1e\n\x10identity_node_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12:\n\x04kind\x18\x03 \x01(\x0e\x32&.guerdon.identity.v1.IdentityNode.KindB\x04\xe2\x41\x01\x03\x12\x16\n\x05value\x18\x04 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"Q\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_CLIENT\x10\x01\x12\x11\n\rKIND_CUSTOMER\x10\x02\x12\x0f\n\x0bKIND_WALLET\x10\x03\"B\n\x17GetIdentityGroupRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\\\n\x18GetIdentityGroupResponse\x12@\n\x0eidentity_group\x18\x01 \x01(\x0b\x32\".guerdon.identity.v1.IdentityGroupB\x04\xe2\x41\x01\x03\"\xb9\x02\n\x1bResolveIdentityGroupRequest\x12\x42\n\x04kind\x18\x01 \x01(\x0e\x32&.guerdon.identity.v1.IdentityNode.KindB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\x05value\x18\x02 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x02\xbaH\x05r\x03\x18\xff\x01\x12$\n\x0bmerchant_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:\x8f\x01\xbaH\x8b\x01\x1a\x88\x01\n\x0emerchant_scope\x12\x43merchant_id goes with a client or a customer, and not with a wallet\x1a\x31(int(this.kind) == 3) == (this.merchant_id == \'\')\"`\n\x1cResolveIdentityGroupResponse\x12@\n\x0eidentity_group\x18\x01 \x01(\x0b\x32\".guerdon.identity.v1.IdentityGroupB\x04\xe2\x41\x01\x03\"}\n\x18ListIdentityNodesRequest\x12\'\n\x11identity_group_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"{\n\x19ListIdentityNodesResponse\x12?\n\x0eidentity_nodes\x18\x01 \x03(\x0b\x32!.guerdon.identity.v1.IdentityNodeB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xdf\x01\n\x14\x43onnectWalletRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\'\n\x11identity_group_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12y\n\x0ewallet_address\x18\x03 \x01(\tBa\x80\x01\x01\xe2\x41\x01\x02\xbaHW\xba\x01T\n\x07\x61\x64\x64ress\x12$must be 0x and 40 hexadecimal digits\x1a#this.matches(\'^0x[0-9a-fA-F]{40}$\')\"Y\n\x15\x43onnectWalletResponse\x12@\n\x0eidentity_group\x18\x01 \x01(\x0b\x32\".guerdon.identity.v1.IdentityGroupB\x04\xe2\x41\x01\x03*\x96\x02\n\x13IdentityErrorReason\x12%\n!IDENTITY_ERROR_REASON_UNSPECIFIED\x10\x00\x12)\n%IDENTITY_ERROR_REASON_GROUP_NOT_FOUND\x10\x01\x12(\n$IDENTITY_ERROR_REASON_NODE_NOT_FOUND\x10\x02\x12)\n%IDENTITY_ERROR_REASON_WALLET_CONFLICT\x10\x03\x12&\n\"IDENTITY_ERROR_REASON_WALLET_TAKEN\x10\x04\x12\x30\n,IDENTITY_ERROR_REASON_WALLET_ADDRESS_INVALID\x10\x05\x32\x8c\x04\n\x0fIdentityService\x12{\n\x10GetIdentityGroup\x12,.guerdon.identity.v1.GetIdentityGroupRequest\x1a-.guerdon.identity.v1.GetIdentityGroupResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12\x87\x01\n\x14ResolveIdentityGroup\x12\x30.guerdon.identity.v1.ResolveIdentityGroupRequest\x1a\x31.guerdon.identity.v1.ResolveIdentityGroupResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12~\n\x11ListIdentityNodes\x12-.guerdon.identity.v1.ListIdentityNodesRequest\x1a..guerdon.identity.v1.ListIdentityNodesResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12r\n\rConnectWallet\x12).guerdon.identity.v1.ConnectWalletRequest\x1a*.guerdon.identity.v1.ConnectWalletResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -93,30 +93,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTITYSERVICE'].methods_by_name['ListIdentityNodes']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
   _globals['_IDENTITYSERVICE'].methods_by_name['ConnectWallet']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['ConnectWallet']._serialized_options = b'\220\002\002\212\265\030\003\n\001\010'
-  _globals['_IDENTITYERRORREASON']._serialized_start=1825
-  _globals['_IDENTITYERRORREASON']._serialized_end=2103
+  _globals['_IDENTITYERRORREASON']._serialized_start=1803
+  _globals['_IDENTITYERRORREASON']._serialized_end=2081
   _globals['_IDENTITYGROUP']._serialized_start=188
-  _globals['_IDENTITYGROUP']._serialized_end=335
-  _globals['_IDENTITYNODE']._serialized_start=338
-  _globals['_IDENTITYNODE']._serialized_end=677
-  _globals['_IDENTITYNODE_KIND']._serialized_start=596
-  _globals['_IDENTITYNODE_KIND']._serialized_end=677
-  _globals['_GETIDENTITYGROUPREQUEST']._serialized_start=679
-  _globals['_GETIDENTITYGROUPREQUEST']._serialized_end=745
-  _globals['_GETIDENTITYGROUPRESPONSE']._serialized_start=747
-  _globals['_GETIDENTITYGROUPRESPONSE']._serialized_end=839
-  _globals['_RESOLVEIDENTITYGROUPREQUEST']._serialized_start=842
-  _globals['_RESOLVEIDENTITYGROUPREQUEST']._serialized_end=1155
-  _globals['_RESOLVEIDENTITYGROUPRESPONSE']._serialized_start=1157
-  _globals['_RESOLVEIDENTITYGROUPRESPONSE']._serialized_end=1253
-  _globals['_LISTIDENTITYNODESREQUEST']._serialized_start=1255
-  _globals['_LISTIDENTITYNODESREQUEST']._serialized_end=1380
-  _globals['_LISTIDENTITYNODESRESPONSE']._serialized_start=1382
-  _globals['_LISTIDENTITYNODESRESPONSE']._serialized_end=1505
-  _globals['_CONNECTWALLETREQUEST']._serialized_start=1508
-  _globals['_CONNECTWALLETREQUEST']._serialized_end=1731
-  _globals['_CONNECTWALLETRESPONSE']._serialized_start=1733
-  _globals['_CONNECTWALLETRESPONSE']._serialized_end=1822
-  _globals['_IDENTITYSERVICE']._serialized_start=2106
-  _globals['_IDENTITYSERVICE']._serialized_end=2630
+  _globals['_IDENTITYGROUP']._serialized_end=324
+  _globals['_IDENTITYNODE']._serialized_start=327
+  _globals['_IDENTITYNODE']._serialized_end=655
+  _globals['_IDENTITYNODE_KIND']._serialized_start=574
+  _globals['_IDENTITYNODE_KIND']._serialized_end=655
+  _globals['_GETIDENTITYGROUPREQUEST']._serialized_start=657
+  _globals['_GETIDENTITYGROUPREQUEST']._serialized_end=723
+  _globals['_GETIDENTITYGROUPRESPONSE']._serialized_start=725
+  _globals['_GETIDENTITYGROUPRESPONSE']._serialized_end=817
+  _globals['_RESOLVEIDENTITYGROUPREQUEST']._serialized_start=820
+  _globals['_RESOLVEIDENTITYGROUPREQUEST']._serialized_end=1133
+  _globals['_RESOLVEIDENTITYGROUPRESPONSE']._serialized_start=1135
+  _globals['_RESOLVEIDENTITYGROUPRESPONSE']._serialized_end=1231
+  _globals['_LISTIDENTITYNODESREQUEST']._serialized_start=1233
+  _globals['_LISTIDENTITYNODESREQUEST']._serialized_end=1358
+  _globals['_LISTIDENTITYNODESRESPONSE']._serialized_start=1360
+  _globals['_LISTIDENTITYNODESRESPONSE']._serialized_end=1483
+  _globals['_CONNECTWALLETREQUEST']._serialized_start=1486
+  _globals['_CONNECTWALLETREQUEST']._serialized_end=1709
+  _globals['_CONNECTWALLETRESPONSE']._serialized_start=1711
+  _globals['_CONNECTWALLETRESPONSE']._serialized_end=1800
+  _globals['_IDENTITYSERVICE']._serialized_start=2084
+  _globals['_IDENTITYSERVICE']._serialized_end=2608
 # @@protoc_insertion_point(module_scope)
