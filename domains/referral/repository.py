@@ -102,7 +102,7 @@ class ReferralRepository:
         before: ReferralLinkId | None,
         limit: int,
     ) -> Sequence[ReferralLink]:
-        """Up to `limit` links to a referrer older than one, newest first."""
+        """Up to `limit` links to a referrer older than one, most recently recorded first."""
         rows = await tx.execute(
             _LIST_OF_REFERRER,
             {

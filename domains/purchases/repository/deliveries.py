@@ -113,7 +113,7 @@ class DeliveryRepository:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Delivery]:
-        """The deliveries of a merchant's shop, newest first."""
+        """The deliveries of a merchant's shop, most recently recorded first."""
         rows = await tx.execute(
             _LIST_DELIVERIES,
             {"merchant_id": merchant_id, "state": state, "after": after, "limit": limit},

@@ -150,7 +150,7 @@ class PurchaseRepository:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Purchase]:
-        """A merchant's purchases, newest first; only one order's if it is named."""
+        """A merchant's purchases, most recently recorded first; only one order's if it is named."""
         rows = await tx.execute(
             _LIST_OF_ORDER if order_reference else _LIST,
             {

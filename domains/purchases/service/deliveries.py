@@ -44,7 +44,7 @@ class DeliveriesService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Delivery]:
-        """The deliveries of a merchant's shop, newest first.
+        """The deliveries of a merchant's shop, most recently recorded first.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.

@@ -73,7 +73,7 @@ class PurchasesService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Purchase]:
-        """A merchant's purchases, newest first; only one order's if it is named.
+        """A merchant's purchases, most recently recorded first; only one order's if it is named.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.

@@ -178,7 +178,7 @@ class EventRepository:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Interaction]:
-        """A merchant's events, newest first."""
+        """A merchant's events, most recently recorded first."""
         rows = await tx.execute(
             _LIST,
             {

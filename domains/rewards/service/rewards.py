@@ -122,7 +122,7 @@ class RewardsService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, newest first; one person's or one purchase's if named."""
+        """A merchant's rewards, most recently recorded first; one person's or one purchase's if named."""
         return await self._rewards.list_of_merchant(
             tx,
             merchant_id,
@@ -141,7 +141,7 @@ class RewardsService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Interaction]:
-        """A merchant's events, newest first."""
+        """A merchant's events, most recently recorded first."""
         return await self._events.list_of_merchant(
             tx, merchant_id, state=state, after=after, limit=limit
         )

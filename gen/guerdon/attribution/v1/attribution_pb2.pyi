@@ -189,7 +189,7 @@ class ListTouchpointsResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def touchpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Touchpoint]:
-        """The arrivals, newest first."""
+        """The arrivals, most recently recorded first."""
 
     def __init__(
         self,

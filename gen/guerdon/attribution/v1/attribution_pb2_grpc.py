@@ -47,7 +47,7 @@ class AttributionServiceServicer:
     """
 
     def ListTouchpoints(self, request, context):
-        """Lists the arrivals at a merchant, newest first.
+        """Lists the arrivals at a merchant, most recently recorded first.
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.

@@ -34,7 +34,7 @@ class AttributionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AttributionServiceAsyncStub: ...
     ListTouchpoints: _grpc.UnaryUnaryMultiCallable[_attribution_pb2.ListTouchpointsRequest, _attribution_pb2.ListTouchpointsResponse]
-    """Lists the arrivals at a merchant, newest first.
+    """Lists the arrivals at a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -47,7 +47,7 @@ class AttributionServiceAsyncStub(AttributionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListTouchpoints: _aio.UnaryUnaryMultiCallable[_attribution_pb2.ListTouchpointsRequest, _attribution_pb2.ListTouchpointsResponse]  # type: ignore[assignment]
-    """Lists the arrivals at a merchant, newest first.
+    """Lists the arrivals at a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -63,7 +63,7 @@ class AttributionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _attribution_pb2.ListTouchpointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_attribution_pb2.ListTouchpointsResponse, _abc.Awaitable[_attribution_pb2.ListTouchpointsResponse]]:
-        """Lists the arrivals at a merchant, newest first.
+        """Lists the arrivals at a merchant, most recently recorded first.
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.

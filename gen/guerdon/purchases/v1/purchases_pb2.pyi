@@ -522,7 +522,7 @@ class ListPurchasesResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def purchases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purchase]:
-        """The purchases, newest first."""
+        """The purchases, most recently recorded first."""
 
     def __init__(
         self,
@@ -584,7 +584,7 @@ class ListDeliveriesResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Delivery]:
-        """The deliveries, newest first."""
+        """The deliveries, most recently recorded first."""
 
     def __init__(
         self,

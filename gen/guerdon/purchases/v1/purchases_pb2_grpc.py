@@ -77,7 +77,7 @@ class PurchasesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPurchases(self, request, context):
-        """Lists the purchases of a merchant, newest first.
+        """Lists the purchases of a merchant, most recently recorded first.
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -88,7 +88,7 @@ class PurchasesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDeliveries(self, request, context):
-        """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
+        """Lists the signed deliveries of a merchant's shop, most recently recorded first. They are kept 90 days.
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.

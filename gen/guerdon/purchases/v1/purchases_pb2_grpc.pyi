@@ -40,14 +40,14 @@ class PurchasesServiceStub:
       - NOT_FOUND, PURCHASE_NOT_FOUND: the merchant has none with this id.
     """
     ListPurchases: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListPurchasesRequest, _purchases_pb2.ListPurchasesResponse]
-    """Lists the purchases of a merchant, newest first.
+    """Lists the purchases of a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]
-    """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
+    """Lists the signed deliveries of a merchant's shop, most recently recorded first. They are kept 90 days.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -81,14 +81,14 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
       - NOT_FOUND, PURCHASE_NOT_FOUND: the merchant has none with this id.
     """
     ListPurchases: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListPurchasesRequest, _purchases_pb2.ListPurchasesResponse]  # type: ignore[assignment]
-    """Lists the purchases of a merchant, newest first.
+    """Lists the purchases of a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
-    """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
+    """Lists the signed deliveries of a merchant's shop, most recently recorded first. They are kept 90 days.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -131,7 +131,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchases_pb2.ListPurchasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.ListPurchasesResponse, _abc.Awaitable[_purchases_pb2.ListPurchasesResponse]]:
-        """Lists the purchases of a merchant, newest first.
+        """Lists the purchases of a merchant, most recently recorded first.
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -144,7 +144,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _purchases_pb2.ListDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_purchases_pb2.ListDeliveriesResponse, _abc.Awaitable[_purchases_pb2.ListDeliveriesResponse]]:
-        """Lists the signed deliveries of a merchant's shop, newest first. They are kept 90 days.
+        """Lists the signed deliveries of a merchant's shop, most recently recorded first. They are kept 90 days.
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.

@@ -171,7 +171,7 @@ class ListReferralLinksResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def referral_links(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReferralLink]:
-        """The links, newest first."""
+        """The links, most recently recorded first."""
 
     def __init__(
         self,

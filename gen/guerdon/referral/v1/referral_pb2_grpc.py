@@ -63,7 +63,7 @@ class ReferralServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListReferralLinks(self, request, context):
-        """Lists the links at a merchant that point to one referrer, newest first; ended ones
+        """Lists the links at a merchant that point to one referrer, most recently recorded first; ended ones
         included.
 
         Errors:

@@ -41,7 +41,7 @@ class ReferralServiceStub:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
     ListReferralLinks: _grpc.UnaryUnaryMultiCallable[_referral_pb2.ListReferralLinksRequest, _referral_pb2.ListReferralLinksResponse]
-    """Lists the links at a merchant that point to one referrer, newest first; ended ones
+    """Lists the links at a merchant that point to one referrer, most recently recorded first; ended ones
     included.
 
     Errors:
@@ -62,7 +62,7 @@ class ReferralServiceAsyncStub(ReferralServiceStub):
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
     """
     ListReferralLinks: _aio.UnaryUnaryMultiCallable[_referral_pb2.ListReferralLinksRequest, _referral_pb2.ListReferralLinksResponse]  # type: ignore[assignment]
-    """Lists the links at a merchant that point to one referrer, newest first; ended ones
+    """Lists the links at a merchant that point to one referrer, most recently recorded first; ended ones
     included.
 
     Errors:
@@ -92,7 +92,7 @@ class ReferralServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _referral_pb2.ListReferralLinksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_referral_pb2.ListReferralLinksResponse, _abc.Awaitable[_referral_pb2.ListReferralLinksResponse]]:
-        """Lists the links at a merchant that point to one referrer, newest first; ended ones
+        """Lists the links at a merchant that point to one referrer, most recently recorded first; ended ones
         included.
 
         Errors:

@@ -789,7 +789,7 @@ class ListRewardsResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reward]:
-        """The rewards, newest first."""
+        """The rewards, most recently recorded first."""
 
     def __init__(
         self,
@@ -851,7 +851,7 @@ class ListInteractionsResponse(_message.Message):
     """Where the next page begins. Empty: this is the last one."""
     @_builtins.property
     def interactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interaction]:
-        """The events, newest first."""
+        """The events, most recently recorded first."""
 
     def __init__(
         self,

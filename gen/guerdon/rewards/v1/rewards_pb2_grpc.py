@@ -94,7 +94,7 @@ class RewardsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRewards(self, request, context):
-        """Lists the rewards of a merchant, newest first.
+        """Lists the rewards of a merchant, most recently recorded first.
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -105,7 +105,7 @@ class RewardsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInteractions(self, request, context):
-        """Lists the events at a merchant, newest first.
+        """Lists the events at a merchant, most recently recorded first.
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.

@@ -51,14 +51,14 @@ class RewardsServiceStub:
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListRewards: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListRewardsRequest, _rewards_pb2.ListRewardsResponse]
-    """Lists the rewards of a merchant, newest first.
+    """Lists the rewards of a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListInteractions: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListInteractionsRequest, _rewards_pb2.ListInteractionsResponse]
-    """Lists the events at a merchant, newest first.
+    """Lists the events at a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -94,14 +94,14 @@ class RewardsServiceAsyncStub(RewardsServiceStub):
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListRewards: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListRewardsRequest, _rewards_pb2.ListRewardsResponse]  # type: ignore[assignment]
-    """Lists the rewards of a merchant, newest first.
+    """Lists the rewards of a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
     """
     ListInteractions: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListInteractionsRequest, _rewards_pb2.ListInteractionsResponse]  # type: ignore[assignment]
-    """Lists the events at a merchant, newest first.
+    """Lists the events at a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -152,7 +152,7 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rewards_pb2.ListRewardsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rewards_pb2.ListRewardsResponse, _abc.Awaitable[_rewards_pb2.ListRewardsResponse]]:
-        """Lists the rewards of a merchant, newest first.
+        """Lists the rewards of a merchant, most recently recorded first.
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
@@ -165,7 +165,7 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rewards_pb2.ListInteractionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rewards_pb2.ListInteractionsResponse, _abc.Awaitable[_rewards_pb2.ListInteractionsResponse]]:
-        """Lists the events at a merchant, newest first.
+        """Lists the events at a merchant, most recently recorded first.
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
