@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model import Delivery, DeliveryState, OrderEvent, PassedOver
-from domains.purchases.model.delivery import event_reference
+from domains.purchases.model.delivery import event_reference, trial_digest
 from domains.purchases.platforms import ShopPlatform
 from domains.purchases.service import DeliveriesService
 from infrastructure.database.failures import is_away, is_retryable, is_timeout
@@ -94,18 +95,16 @@ class PurchaseWebhookOrchestrator:
         if not received.signature.strip():
             raise SignatureInvalidError(platform.signature_header, "is missing")
         now = self._clock()
-        reference = event_reference(received.event_id, received.body)
+        body_digest = hashlib.sha256(received.body).digest()
         is_passed_over = received.is_test and not self._accepts_tests
-        if is_passed_over:
-            # Once the shop is in earnest it may send the same again: that is another delivery.
-            reference = event_reference(f"trial {reference}", received.body)
+        signed_digest = trial_digest(body_digest) if is_passed_over else body_digest
         async with self._database.single() as tx:
             shop = await find_shop(
                 tx,
                 merchant_id=received.merchant_id,
                 product_id=received.product_id,
-                event_reference=reference,
-                body=received.body,
+                signed_digest=signed_digest,
+                body_digest=body_digest,
             )
         if shop is None or shop.platform != received.platform or shop.sealed_key is None:
             raise WebhookNotFoundError(received.addressee, received.platform)
@@ -113,7 +112,7 @@ class PurchaseWebhookOrchestrator:
         fault = platform.fault_of_signature(received.signature, key=key, body=received.body)
         if fault is not None:
             raise SignatureInvalidError(platform.signature_header, fault)
-        delivery = self._delivery(received, platform, shop, reference, now)
+        delivery = self._delivery(received, platform, shop, signed_digest, now)
         if is_passed_over:
             async with self._database.single() as tx:
                 await self._deliveries.keep_passed_over(tx, delivery, PassedOver.TRIAL, now=now)
@@ -216,7 +215,7 @@ class PurchaseWebhookOrchestrator:
         received: ReceivedDelivery,
         platform: ShopPlatform,
         shop: Shop,
-        reference: str,
+        signed_digest: bytes,
         now: datetime,
     ) -> Delivery:
         headers = {
@@ -227,7 +226,8 @@ class PurchaseWebhookOrchestrator:
             delivery_id=DeliveryId(self._new_id()),
             merchant_id=shop.merchant_id,
             platform=platform.name,
-            event_reference=reference,
+            signed_digest=signed_digest,
+            event_reference=event_reference(received.event_id),
             headers={name: value for name, value in headers.items() if value},
             body=received.body,
             state=DeliveryState.APPLIED,

@@ -93,6 +93,7 @@ async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"dig
     await claim(tx, row)
 
 
+_SIGNED = hashlib.sha256(b"event 7").digest()
 PRODUCT = hashlib.sha256(b"merchant 1").digest()
 _NODE = {"identity_node": "uq_identity_node_identifier"}
 _ARRIVAL = {**_NODE, "merchant": "pk_merchant", "touchpoint": "ix_touchpoint_source"}
@@ -104,7 +105,7 @@ _BROUGHT = {
 _REPORT = {
     **_NODE,
     "merchant": "pk_merchant",
-    "delivery": "uq_delivery_event",
+    "delivery": "uq_delivery_signed",
     # Half of all orders are this customer's.
     "shop_order": "pk_shop_order, ix_shop_order_customer",
     "order_claim": "pk_order_claim",
@@ -129,22 +130,22 @@ REQUESTS: dict[str, HotStatement] = {
     ),
     "shop by merchant": HotStatement(
         call=lambda tx: find_shop(
-            tx, merchant_id=SHOP, product_id=None, event_reference="event 7", body=b""
+            tx, merchant_id=SHOP, product_id=None, signed_digest=_SIGNED, body_digest=_SIGNED
         ),
         indexes={
             "merchant": "pk_merchant",
             "merchant_webhook": "pk_merchant_webhook",
-            "delivery": "uq_delivery_event, ix_delivery_ahead",
+            "delivery": "uq_delivery_signed, ix_delivery_ahead",
         },
     ),
     "shop by product": HotStatement(
         call=lambda tx: find_shop(
-            tx, merchant_id=None, product_id=PRODUCT, event_reference="event 7", body=b""
+            tx, merchant_id=None, product_id=PRODUCT, signed_digest=_SIGNED, body_digest=_SIGNED
         ),
         indexes={
             "merchant": "uq_merchant_product_id",
             "merchant_webhook": "pk_merchant_webhook",
-            "delivery": "uq_delivery_event, ix_delivery_ahead",
+            "delivery": "uq_delivery_signed, ix_delivery_ahead",
         },
     ),
     "first report": HotStatement(call=lambda tx: _apply(tx, "new order"), indexes=_REPORT),

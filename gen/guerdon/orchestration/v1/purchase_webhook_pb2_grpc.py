@@ -118,9 +118,13 @@ class PurchaseWebhookServiceServicer:
         time are fixed, whatever comes later.
 
         Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
-        `x-webhook-id`, what tells the delivery apart (default, and for a word that stands for none,
-        like `undefined`: the SHA-256 of the body);
+        `x-webhook-id`, what the shop calls the delivery, which is kept to be shown and nothing else;
         `x-test`, `true` for a trial, which a server in production passes over.
+
+        A delivery is its signed bytes. The same ones again are a repetition for the 90 days that the
+        delivery is kept, answered `ok` and nothing else, whatever comes with them that is not signed.
+        Other bytes are another delivery. So a shop that reports the same state of an order twice, as in
+        paid, refunded, paid again, says something else each time: `updatedAt` does.
 
         Errors:
         - NOT_FOUND, WEBHOOK_NOT_FOUND: no such merchant, or it has set no webhook up.
