@@ -33,6 +33,19 @@ class ClientIdInvalidError(ArrivalError):
         )
 
 
+class ReferrerClientIdRefusedError(ArrivalError):
+    reason = "REFERRER_CLIENT_ID_REFUSED"
+    kind = Kind.INVALID
+
+    def __init__(self, *, field: str) -> None:
+        super().__init__(
+            "A referrer's client id is not accepted: it is the secret of their browser, and a link "
+            "shows it to everybody. Send referrerShareId instead: the shareId with which the "
+            "arrival of whoever shares the link was answered.",
+            field=field,
+        )
+
+
 class EventTimeInvalidError(ArrivalError):
     reason = "EVENT_TIME_INVALID"
     kind = Kind.INVALID

@@ -33,6 +33,8 @@ IDS_OF_OTHERS = {
     "guerdon.orchestration.v1.ImportArrivalRequest.client_id",
     "guerdon.orchestration.v1.ImportClaimRequest.client_id",
     "guerdon.orchestration.v1.TrackArrivalRequest.referrer_client_id",
+    # Whatever stands in a link that was copied.
+    "guerdon.orchestration.v1.TrackArrivalRequest.referrer_share_id",
     # A UUID or a product id; shops know themselves by either.
     "guerdon.orchestration.v1.ReceiveCustomOrderRequest.merchant_id",
     # A hash.

@@ -19,6 +19,7 @@ from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.schema import MIGRATIONS, migrate
 from server.embedded.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, read
+from tests.support.connections import MAKE_BROWSER
 from tests.support.flows import NOON, flows_on
 from tests.support.mesh import create_database
 from tests.support.shop import Shop
@@ -416,3 +417,21 @@ async def test_of_deliveries_with_the_same_bytes_one_stands_for_them(old: Old) -
     # Done once more, because it was interrupted before it was noted, it changes nothing.
     await old.write("UPDATE alembic_version SET version_num = '0003'")
     await old.bring_up_to_date()
+
+
+async def test_browsers_that_came_before_have_share_ids(old: Old) -> None:
+    """Whoever came before could share no link, or all of them the same one."""
+    for client in ("one", "other", "third"):
+        await old.write(MAKE_BROWSER, client=client)
+
+    await old.bring_up_to_date()
+
+    ((browsers, share_ids),) = await old.read(
+        "SELECT count(*), count(DISTINCT share_id) FROM identity_node"
+    )
+    assert (browsers, share_ids) == (3, 3)
+    # Done once more, because it was interrupted before it was noted, it changes nothing.
+    before = await old.read("SELECT share_id FROM identity_node ORDER BY value")
+    await old.write("UPDATE alembic_version SET version_num = '0004'")
+    await old.bring_up_to_date()
+    assert await old.read("SELECT share_id FROM identity_node ORDER BY value") == before

@@ -61,9 +61,10 @@ _SCRIPT = (
     f"INSERT INTO identity_group SELECT {_id('person')}, {_BEGIN} FROM {_N}",
     f"""
     INSERT INTO identity_node
-        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time, share_id)
     SELECT {_id("node", "kind.name || n")}, {_id("person")}, kind.name, kind.name || '-' || n,
-           CASE WHEN kind.name <> 'wallet' THEN {_SHOP} END, {_BEGIN}
+           CASE WHEN kind.name <> 'wallet' THEN {_SHOP} END, {_BEGIN},
+           {_id("share", "kind.name || n")}
     FROM {_N}, unnest(ARRAY['client', 'wallet']) AS kind (name)""",
     f"""
     INSERT INTO touchpoint (merchant_id, touchpoint_id, identity_group_id, source,
