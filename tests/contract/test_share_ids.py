@@ -109,7 +109,8 @@ async def test_knowing_a_link_earns_nothing(mesh: Mesh) -> None:
     for place in PUBLIC:
         await send(shop, place, ann.share_id, mallory=mallory)
     for number, key in enumerate(IN_BODIES):
-        body = an_order(f"M-{number}", **{"clientId": "mallory", key: ann.share_id})
+        said: dict[str, Any] = {"clientId": "mallory", key: ann.share_id}
+        body = an_order(f"M-{number}", **said)
         await shop.mesh.call(
             f"{WEBHOOK}/ReceiveCustomOrder",
             purchase_webhook_pb2.ReceiveCustomOrderRequest(
