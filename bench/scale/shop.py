@@ -33,6 +33,7 @@ from domains.campaign.model import (
     Rule,
     Trigger,
 )
+from domains.purchases.platforms import Message
 from domains.rewards.model import WaitingLane
 from infrastructure.database.engine import database_of
 from infrastructure.database.transaction import Database
@@ -113,10 +114,9 @@ class Shop:
                 platform="custom",
                 merchant_id=self.merchant_id,
                 product_id=None,
-                body=body,
-                signature=base64.b64encode(digest).decode(),
-                event_id="",
-                is_test=False,
+                message=Message(
+                    body=body, headers={"x-hmac-sha256": [base64.b64encode(digest).decode()]}
+                ),
             )
         )
 

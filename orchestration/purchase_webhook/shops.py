@@ -14,7 +14,8 @@ from vocabulary.ids import MerchantId
 # then; of a body that named a time after its receipt, also if it was applied: told again it would
 # be newer than what came between.
 _SHOP = """
-    SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key,
+    SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key, webhook.previous_sealed_key,
+           webhook.previous_key_end_time,
            CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time,
            LEAST(CASE WHEN kept.state IN ('failed', 'dead') THEN kept.body_time END,
                  ahead.body_time) AS body_time
@@ -46,8 +47,15 @@ class Shop:
     merchant_id: MerchantId
     platform: str | None
     sealed_key: bytes | None
+    previous_sealed_key: bytes | None
+    previous_key_end_time: datetime | None
     first_time: datetime | None
     body_time: datetime | None
+
+    def previous_key(self, now: datetime) -> bytes | None:
+        """The sealed key before the present one, as long as it verifies as well."""
+        end = self.previous_key_end_time
+        return self.previous_sealed_key if end is not None and now < end else None
 
 
 async def find_shop(
@@ -71,6 +79,8 @@ async def find_shop(
         merchant_id=MerchantId(row.merchant_id),
         platform=row.platform,
         sealed_key=row.sealed_key,
+        previous_sealed_key=row.previous_sealed_key,
+        previous_key_end_time=row.previous_key_end_time,
         first_time=row.first_time,
         body_time=row.body_time,
     )

@@ -55,6 +55,7 @@ NOT_SENSITIVE = {
     "guerdon.type.v1.Token.token_address",
     # The last four characters.
     "guerdon.business.v1.Webhook.signing_key_suffix",
+    "guerdon.business.v1.Webhook.previous_signing_key_suffix",
 }
 PAGE_TOKENS = {"page_token", "next_page_token"}
 
