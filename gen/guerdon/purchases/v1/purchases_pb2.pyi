@@ -334,9 +334,9 @@ class Delivery(_message.Message):
     signed_digest: _builtins.str
     """What tells it apart from the shop's other deliveries: the SHA-256 of what was signed, as 64
     hexadecimal digits. Of `x-hmac-sha256` that is the body; by Standard Webhooks it is the id, a
-    full stop and the body. The same signed bytes again are a
-    repetition of it, for the 90 days that it is kept: answered, and nothing else. Of a trial that
-    was passed over it is made of those, so that the same bytes in earnest are another delivery.
+    full stop and the body. The same signed bytes again are a repetition of it, for the 90 days that
+    it is kept: answered, and nothing else. Of a trial that was passed over it is made of those, so
+    that the same bytes in earnest are another delivery.
     """
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
