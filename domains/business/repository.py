@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.business.model import AttributionModel, Merchant, Platform, RewardToken, Webhook
+from domains.business.model import (
+    AttributionModel,
+    Merchant,
+    Platform,
+    PreviousKey,
+    RewardToken,
+    Webhook,
+)
 from domains.business.tables import merchant, merchant_webhook
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
@@ -18,6 +25,7 @@ _ADD = (
     .returning(merchant.c.merchant_id)
 )
 _GET = select(merchant).where(merchant.c.merchant_id == bindparam("merchant_id"))
+_LOCK = text("SELECT merchant_id FROM merchant WHERE merchant_id = :merchant_id FOR NO KEY UPDATE")
 _GET_WEBHOOK = select(merchant_webhook).where(
     merchant_webhook.c.merchant_id == bindparam("merchant_id")
 )
@@ -25,10 +33,9 @@ _NEW_WEBHOOK = insert(merchant_webhook)
 _SET_WEBHOOK = _NEW_WEBHOOK.on_conflict_do_update(
     index_elements=["merchant_id"],
     set_={
-        "platform": _NEW_WEBHOOK.excluded.platform,
-        "sealed_key": _NEW_WEBHOOK.excluded.sealed_key,
-        "key_suffix": _NEW_WEBHOOK.excluded.key_suffix,
-        "update_time": _NEW_WEBHOOK.excluded.update_time,
+        column.name: _NEW_WEBHOOK.excluded[column.name]
+        for column in merchant_webhook.c
+        if not column.primary_key
     },
 )
 
@@ -70,9 +77,21 @@ class MerchantRepository:
             sealed_key=row.sealed_key,
             key_suffix=row.key_suffix,
             update_time=row.update_time,
+            previous_key=None
+            if row.previous_sealed_key is None
+            else PreviousKey(
+                sealed_key=row.previous_sealed_key,
+                key_suffix=row.previous_key_suffix,
+                end_time=row.previous_key_end_time,
+            ),
         )
 
+    async def lock(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Lets whoever sets this merchant up wait; False if there is none."""
+        return (await tx.execute(_LOCK, {"merchant_id": merchant_id})).first() is not None
+
     async def set_webhook(self, tx: Transaction, webhook: Webhook) -> None:
+        previous = webhook.previous_key
         await tx.execute(
             _SET_WEBHOOK,
             {
@@ -81,6 +100,9 @@ class MerchantRepository:
                 "sealed_key": webhook.sealed_key,
                 "key_suffix": webhook.key_suffix,
                 "update_time": webhook.update_time,
+                "previous_sealed_key": previous and previous.sealed_key,
+                "previous_key_suffix": previous and previous.key_suffix,
+                "previous_key_end_time": previous and previous.end_time,
             },
         )
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domains.business.errors import DomainTakenError, WebhookNotFoundError
 from domains.business.model import (
     KEY_SUFFIX_CHARACTERS,
+    PREVIOUS_KEY_DEFAULT,
     Merchant,
     Platform,
+    PreviousKey,
     Webhook,
+    check_key,
     normalize_domain,
 )
 from domains.business.ports import Seal
@@ -81,19 +84,41 @@ class BusinessService:
         platform: Platform,
         signing_key: str,
         now: datetime,
+        previous_key_kept: timedelta | None = None,
     ) -> Webhook:
-        """Replaces how the merchant's shop signs.
+        """Replaces how the merchant's shop signs. What is set already is not set again.
+
+        The key that is replaced goes on to verify for `previous_key_kept`, by default a day. With
+        the key that is set already, that can only end earlier what goes on.
 
         Raises:
+            SigningKeyInvalidError: it is not what it says of itself.
             MerchantNotFoundError: there is no such merchant.
         """
-        await self.get(tx, merchant_id)
+        check_key(signing_key)
+        if not await self._merchants.lock(tx, merchant_id):
+            raise MerchantNotFoundError(merchant_id)
+        known = await self._merchants.find_webhook(tx, merchant_id)
+        known_key = None if known is None else self._seal.open_if_possible(known.sealed_key)
+        if known is not None and (known.platform, known_key) == (platform, signing_key):
+            if previous_key_kept is None:
+                return known
+            ended = known.with_previous_key_until(now + previous_key_kept)
+            await self._merchants.set_webhook(tx, ended)
+            return ended
+        end_time = now + (PREVIOUS_KEY_DEFAULT if previous_key_kept is None else previous_key_kept)
         webhook = Webhook(
             merchant_id=merchant_id,
             platform=platform,
             sealed_key=self._seal.seal(signing_key),
             key_suffix=signing_key[-KEY_SUFFIX_CHARACTERS:],
             update_time=now,
+            # One that can be read no more verifies nothing.
+            previous_key=None
+            if known is None or known_key is None
+            else PreviousKey(
+                sealed_key=known.sealed_key, key_suffix=known.key_suffix, end_time=end_time
+            ),
         )
         await self._merchants.set_webhook(tx, webhook)
         return webhook

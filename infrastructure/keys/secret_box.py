@@ -30,6 +30,13 @@ class SecretBox:
         except InvalidToken as failure:
             raise SealBrokenError from failure
 
+    def open_if_possible(self, sealed: bytes) -> str | None:
+        """The secret; None if it was sealed with a key that the settings no longer name."""
+        try:
+            return self.open(sealed)
+        except SealBrokenError:
+            return None
+
 
 class SealBrokenError(Exception):
     """A stored secret cannot be read with the keys of the settings."""

@@ -11,6 +11,8 @@ from uuid import uuid4
 from google.api import httpbody_pb2
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
+from sqlalchemy import text
+
 from guerdon.attribution.v1 import attribution_pb2
 from guerdon.business.v1 import business_pb2
 from guerdon.campaign.v1 import campaign_pb2, rate_pb2
@@ -25,8 +27,6 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2
 from guerdon.referral.v1 import referral_pb2
 from guerdon.rewards.v1 import rewards_pb2
-from sqlalchemy import text
-
 from infrastructure.rpc.contract import Method
 from infrastructure.rpc.translating import to_timestamp
 from tests.support.mesh import Proof, proof_for
@@ -106,7 +106,7 @@ async def _resolve(busy: BusyShop) -> Message:
 
 
 async def _connect_wallet(busy: BusyShop) -> Message:
-    group = await busy.shop.arrive(str(uuid4()))
+    group = (await busy.shop.arrive(str(uuid4()))).identity_group_id
     return identity_pb2.ConnectWalletRequest(
         identity_group_id=group, wallet_address=f"0x{uuid4().hex}{'0' * 8}"
     )
@@ -153,7 +153,7 @@ async def _explain(busy: BusyShop) -> Message:
 async def _track(busy: BusyShop) -> Message:
     return arrival_pb2.TrackArrivalRequest(
         merchant_id=busy.shop.merchant_id,
-        referrer_client_id=str(uuid4()),
+        referrer_share_id=str(uuid4()),
         landing_url="https://shop.example/",
     )
 
