@@ -1,12 +1,14 @@
 """What callers read when Envoy itself answers.
 
-Callers of JSON get the same shape as from a service. Native gRPC callers are left out: they have
-their status already, and a JSON text would become its message.
+Callers of JSON get the same shape as from a service, native gRPC callers a status with the same
+details.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from envoy_data_plane.envoy.config.accesslog.v3 import (
     AccessLogFilter,
@@ -17,19 +19,40 @@ from envoy_data_plane.envoy.config.accesslog.v3 import (
     OrFilter,
     StatusCodeFilter,
 )
-from envoy_data_plane.envoy.config.core.v3 import RuntimeUInt32, SubstitutionFormatString
+from envoy_data_plane.envoy.config.core.v3 import (
+    DataSource,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    RuntimeUInt32,
+    SubstitutionFormatString,
+)
 from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     LocalReplyConfig,
     ResponseMapper,
 )
-from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 from envoy_data_plane.google import protobuf
+from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
+
+from server.edge.routes import BODY_BYTES_MAX_KEY, METADATA
+from server.edge.scripts import ENCODING_UNKNOWN_STATUS, ENCODINGS
 
 ERROR_DOMAIN = "mesh.guerdon"
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _UNREADABLE_REQUEST = "The request cannot be read; check its path, parameters, headers and JSON."
+# What is refused before any filter has seen it has no CORS headers either. The refusal is the same
+# for everybody and tells nothing, so every page may read it.
+_READABLE_BY_PAGES = HeaderValueOption(
+    header=HeaderValue(key="access-control-allow-origin", value="*"),
+    append_action=HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT,
+)
+_ESCAPED_SLASH = HeaderMatcher(
+    name=":path",
+    string_match=StringMatcher(safe_regex=RegexMatcher(regex=".*%(?:2[fF]|5[cC]).*")),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +60,10 @@ class LocalReply:
     """What Envoy answers with an HTTP status.
 
     `reason` is a value of `MeshErrorReason` without its prefix. `and_above` widens the entry to all
-    higher statuses.
+    higher statuses. `details` are Envoy's own words about a request in JSON, put behind the
+    message. `native_code` is the code for native gRPC callers, where it is another one.
+    `answered_as` is the status that callers of JSON read, where it is another one. `asked` narrows
+    the entry to some requests; `is_early` says that no filter has seen them.
     """
 
     http_status: int
@@ -45,16 +71,24 @@ class LocalReply:
     reason: str
     message: str
     and_above: bool = False
+    details: str = ""
+    native_code: StatusCode | None = None
+    answered_as: int | None = None
+    asked: HeaderMatcher | None = None
+    is_early: bool = False
 
 
-_OTHERS = (
-    LocalReply(
-        http_status=400,
-        code=StatusCode.INVALID_ARGUMENT,
-        reason="REQUEST_MALFORMED",
-        # Envoy's words name the parameter or the place in the JSON; of a path they are none.
-        message=f"{_UNREADABLE_REQUEST} %LOCAL_REPLY_BODY%",
-    ),
+_MALFORMED = LocalReply(
+    http_status=400,
+    code=StatusCode.INVALID_ARGUMENT,
+    reason="REQUEST_MALFORMED",
+    message=_UNREADABLE_REQUEST,
+    # Envoy's words name the parameter or the place in the JSON; of a path they are none.
+    details=" %LOCAL_REPLY_BODY%",
+)
+LOCAL_REPLIES = (
+    replace(_MALFORMED, asked=_ESCAPED_SLASH, is_early=True),
+    _MALFORMED,
     # Nothing at the edge asks for a proof today. What will, answers in the mesh's words.
     LocalReply(
         http_status=401,
@@ -71,14 +105,29 @@ _OTHERS = (
     LocalReply(
         http_status=404,
         code=StatusCode.NOT_FOUND,
+        # What gRPC itself says of a method that is not there.
+        native_code=StatusCode.UNIMPLEMENTED,
         reason="ROUTE_UNKNOWN",
         message="No call has this path and verb; check the spelling of both.",
     ),
     LocalReply(
         http_status=408,
         code=StatusCode.DEADLINE_EXCEEDED,
-        reason="SERVER_SLOW",
-        message="The call was given up, because nothing moved for too long; try again.",
+        reason="REQUEST_UNFINISHED",
+        message="The request did not arrive as a whole in time; send it without pauses.",
+    ),
+    LocalReply(
+        http_status=413,
+        code=StatusCode.OUT_OF_RANGE,
+        reason="BODY_TOO_LARGE",
+        message="The body is larger than this call takes; send less at once.",
+        details=f" At most: %METADATA(ROUTE:{METADATA}:{BODY_BYTES_MAX_KEY})% bytes.",
+    ),
+    LocalReply(
+        http_status=ENCODING_UNKNOWN_STATUS,
+        code=StatusCode.UNIMPLEMENTED,
+        reason="REQUEST_MALFORMED",
+        message=f"The header grpc-encoding is one of {', '.join(ENCODINGS)}.",
     ),
     LocalReply(
         http_status=429,
@@ -91,7 +140,10 @@ _OTHERS = (
         code=StatusCode.INVALID_ARGUMENT,
         reason="REQUEST_MALFORMED",
         message="The path and the headers of the request are too large.",
+        is_early=True,
     ),
+    # A transfer encoding that nobody knows: the caller's doing, not ours.
+    replace(_MALFORMED, http_status=501, details="", answered_as=400),
     LocalReply(
         http_status=503,
         code=StatusCode.UNAVAILABLE,
@@ -112,49 +164,75 @@ _OTHERS = (
         message="The server's answer cannot be passed on; the call may have had its effect.",
         and_above=True,
     ),
-    LocalReply(
-        http_status=400,
-        code=StatusCode.INVALID_ARGUMENT,
-        reason="REQUEST_MALFORMED",
-        message=_UNREADABLE_REQUEST,
-        and_above=True,
-    ),
+    replace(_MALFORMED, details="", and_above=True),
 )
+"""Every answer of Envoy's own; the first that fits is given."""
 
 
-def local_replies(body_bytes_max: int) -> tuple[LocalReply, ...]:
-    """Every answer of Envoy's own; the first that fits is given."""
-    too_large = LocalReply(
-        http_status=413,
-        code=StatusCode.OUT_OF_RANGE,
-        reason="BODY_TOO_LARGE",
-        message=f"The body is larger than {body_bytes_max} bytes; send less at once.",
+def local_reply_config(*, for_pages: bool) -> LocalReplyConfig:
+    """The same as Envoy reads it. Pages may read the early ones of a listener that is for them."""
+    return LocalReplyConfig(
+        mappers=[
+            mapper
+            for reply in LOCAL_REPLIES
+            for mapper in _mappers(reply, is_readable=for_pages and reply.is_early)
+        ]
     )
-    return (too_large, *_OTHERS)
 
 
-def local_reply_config(body_bytes_max: int) -> LocalReplyConfig:
-    """The same as Envoy reads it."""
-    return LocalReplyConfig(mappers=[_mapper(reply) for reply in local_replies(body_bytes_max)])
+def _mappers(reply: LocalReply, *, is_readable: bool) -> Iterator[ResponseMapper]:
+    asked = [] if reply.asked is None else [_header_filter(reply.asked)]
+    for native in (False, True):
+        caller = _from_native_caller() if native else _from_json_caller()
+        fitting = AndFilter(filters=[_with_status(reply), caller, *asked])
+        yield ResponseMapper(
+            filter=AccessLogFilter(and_filter=fitting),
+            # Without it gRPC-Web would make a code of the status, and take ours for the caller's.
+            status_code=200 if native else reply.answered_as,
+            body_format_override=_native_body() if native else _json_body(reply),
+            headers_to_add=[
+                *(_native_headers(reply) if native else ()),
+                *([_READABLE_BY_PAGES] if is_readable else ()),
+            ],
+        )
 
 
-def _mapper(reply: LocalReply) -> ResponseMapper:
-    both = AndFilter(filters=[_with_status(reply), _from_json_caller()])
-    return ResponseMapper(
-        filter=AccessLogFilter(and_filter=both),
-        body_format_override=SubstitutionFormatString(
-            content_type="application/json",
-            json_format=protobuf.Struct.from_dict(
-                {
-                    "code": reply.code.value[0],
-                    "message": reply.message,
-                    "details": [
-                        {"@type": _ERROR_INFO, "domain": ERROR_DOMAIN, "reason": reply.reason}
-                    ],
-                }
-            ),
+def _json_body(reply: LocalReply) -> SubstitutionFormatString:
+    info = {"@type": _ERROR_INFO, "domain": ERROR_DOMAIN, "reason": reply.reason}
+    return SubstitutionFormatString(
+        content_type="application/json",
+        json_format=protobuf.Struct.from_dict(
+            {
+                "code": reply.code.value[0],
+                "message": reply.message + reply.details,
+                "details": [info],
+            }
         ),
     )
+
+
+def _native_body() -> SubstitutionFormatString:
+    """Nothing: all is said in the headers."""
+    return SubstitutionFormatString(
+        text_format_source=DataSource(inline_string=""), content_type="application/grpc"
+    )
+
+
+def _native_headers(reply: LocalReply) -> Iterator[HeaderValueOption]:
+    code = (reply.native_code or reply.code).value[0]
+    status = status_pb2.Status(code=code, message=reply.message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reply.reason, domain=ERROR_DOMAIN))
+    # Binary headers of gRPC are Base64, without the signs that fill it up.
+    details = base64.b64encode(status.SerializeToString(deterministic=True)).rstrip(b"=")
+    for name, value in (
+        ("grpc-status", str(code)),
+        ("grpc-message", reply.message),
+        ("grpc-status-details-bin", details.decode()),
+    ):
+        yield HeaderValueOption(
+            header=HeaderValue(key=name, value=value),
+            append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
 
 
 def _with_status(reply: LocalReply) -> AccessLogFilter:
@@ -167,20 +245,27 @@ def _with_status(reply: LocalReply) -> AccessLogFilter:
 
 
 def _from_json_caller() -> AccessLogFilter:
-    """A call that came as JSON: already turned into gRPC, or not looking like gRPC at all."""
+    """A call that came as JSON: already turned into gRPC, or not gRPC at all."""
     turned = HeaderMatcher(name="x-envoy-original-path", present_match=True)
-    not_grpc = HeaderMatcher(
+    return AccessLogFilter(
+        or_filter=OrFilter(filters=[_header_filter(turned), _header_filter(_grpc(invert=True))])
+    )
+
+
+def _from_native_caller() -> AccessLogFilter:
+    return _header_filter(_grpc(invert=False))
+
+
+def _grpc(*, invert: bool) -> HeaderMatcher:
+    """What Envoy takes for gRPC; `application/grpcx` is not, and neither is gRPC-Web."""
+    return HeaderMatcher(
         name="content-type",
-        string_match=StringMatcher(prefix="application/grpc"),
-        invert_match=True,
+        string_match=StringMatcher(safe_regex=RegexMatcher(regex="application/grpc(?:[+].*)?")),
+        invert_match=invert,
         # Otherwise a GET, which has no content type, would match neither.
         treat_missing_header_as_empty=True,
     )
-    return AccessLogFilter(
-        or_filter=OrFilter(
-            filters=[
-                AccessLogFilter(header_filter=HeaderFilter(header=header))
-                for header in (turned, not_grpc)
-            ]
-        )
-    )
+
+
+def _header_filter(header: HeaderMatcher) -> AccessLogFilter:
+    return AccessLogFilter(header_filter=HeaderFilter(header=header))

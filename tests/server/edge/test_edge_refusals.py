@@ -5,9 +5,11 @@ import asyncio
 import grpc
 import pytest
 
-from tests.server.edge.running import BODY_BYTES_MAX, Edge, reason_of
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
+from tests.server.edge.running import Edge, reason_of
 
 PAGE = {"origin": "https://shop.example"}
+TRACKING_BYTES_MAX = REQUEST_BYTES_MAX[RateClass.TRACKING]
 MERCHANT = "/guerdon.business.v1.BusinessService/GetMerchant"
 
 
@@ -77,9 +79,9 @@ async def test_the_place_in_malformed_json_is_shown(edge: Edge) -> None:
 
 
 async def test_the_largest_body_passes_and_a_larger_one_is_refused(edge: Edge) -> None:
-    """The limit is the one in the settings, and the page that sent more can read so."""
+    """The limit is the one of the contract, and the page that sent more can read so."""
     frame = b'{"merchantId":""}'
-    fill = BODY_BYTES_MAX - len(frame)
+    fill = TRACKING_BYTES_MAX - len(frame)
 
     passed, refused = [
         await edge.public.post(
@@ -94,7 +96,7 @@ async def test_the_largest_body_passes_and_a_larger_one_is_refused(edge: Edge) -
     assert refused.status_code == 413
     assert reason_of(refused) == "BODY_TOO_LARGE"
     assert refused.json()["code"] == grpc.StatusCode.OUT_OF_RANGE.value[0]
-    assert str(BODY_BYTES_MAX) in refused.json()["message"]
+    assert str(TRACKING_BYTES_MAX) in refused.json()["message"]
     assert refused.headers["access-control-allow-origin"] == PAGE["origin"]
     assert len(edge.backend.seen) == 1
 
@@ -102,7 +104,8 @@ async def test_the_largest_body_passes_and_a_larger_one_is_refused(edge: Edge) -
 async def test_a_larger_webhook_is_refused(edge: Edge) -> None:
     """Raw bodies are held in memory as well."""
     response = await edge.public.post(
-        "/ext/merchant/m-1/webhook/custom", content=b"a" * (BODY_BYTES_MAX + 1)
+        "/ext/merchant/m-1/webhook/custom",
+        content=b"a" * (REQUEST_BYTES_MAX[RateClass.WEBHOOK] + 1),
     )
 
     assert response.status_code == 413

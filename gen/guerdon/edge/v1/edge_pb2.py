@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aguerdon/edge/v1/edge.proto\x12\x0fguerdon.edge.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fguerdon/options/v1/method.proto\"\x12\n\x10GetHealthRequest\")\n\x11GetHealthResponse\x12\x14\n\x06status\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\"\x15\n\x13GetReadinessRequest\",\n\x14GetReadinessResponse\x12\x14\n\x06status\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03*\xb0\x05\n\x0fMeshErrorReason\x12!\n\x1dMESH_ERROR_REASON_UNSPECIFIED\x10\x00\x12%\n!MESH_ERROR_REASON_REQUEST_INVALID\x10\x01\x12$\n MESH_ERROR_REASON_CALLER_UNKNOWN\x10\x02\x12$\n MESH_ERROR_REASON_CALLER_REFUSED\x10\x03\x12*\n&MESH_ERROR_REASON_QUERY_OVERRIDES_PATH\x10\x04\x12\'\n#MESH_ERROR_REASON_REQUEST_ID_REUSED\x10\x05\x12\x1e\n\x1aMESH_ERROR_REASON_INTERNAL\x10\x06\x12%\n!MESH_ERROR_REASON_DEPENDENCY_AWAY\x10\x07\x12\x1f\n\x1bMESH_ERROR_REASON_NOT_READY\x10\x08\x12\'\n#MESH_ERROR_REASON_REQUEST_MALFORMED\x10\t\x12#\n\x1fMESH_ERROR_REASON_ROUTE_UNKNOWN\x10\n\x12$\n MESH_ERROR_REASON_BODY_TOO_LARGE\x10\x0b\x12\"\n\x1eMESH_ERROR_REASON_RATE_LIMITED\x10\x0c\x12!\n\x1dMESH_ERROR_REASON_SERVER_AWAY\x10\r\x12!\n\x1dMESH_ERROR_REASON_SERVER_SLOW\x10\x0e\x12\'\n#MESH_ERROR_REASON_ANSWER_UNREADABLE\x10\x0f\x12\'\n#MESH_ERROR_REASON_QUERY_BESIDE_BODY\x10\x10\x12\x1a\n\x16MESH_ERROR_REASON_BUSY\x10\x11\x32\x83\x02\n\x0b\x45\x64geService\x12q\n\tGetHealth\x12!.guerdon.edge.v1.GetHealthRequest\x1a\".guerdon.edge.v1.GetHealthResponse\"\x1d\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x01\x90\xb5\x18\x04\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12\x80\x01\n\x0cGetReadiness\x12$.guerdon.edge.v1.GetReadinessRequest\x1a%.guerdon.edge.v1.GetReadinessResponse\"#\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x01\x90\xb5\x18\x04\x82\xd3\xe4\x93\x02\x0f\x12\r/health/readyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aguerdon/edge/v1/edge.proto\x12\x0fguerdon.edge.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fguerdon/options/v1/method.proto\"\x12\n\x10GetHealthRequest\")\n\x11GetHealthResponse\x12\x14\n\x06status\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\"\x15\n\x13GetReadinessRequest\",\n\x14GetReadinessResponse\x12\x14\n\x06status\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03*\xda\x05\n\x0fMeshErrorReason\x12!\n\x1dMESH_ERROR_REASON_UNSPECIFIED\x10\x00\x12%\n!MESH_ERROR_REASON_REQUEST_INVALID\x10\x01\x12$\n MESH_ERROR_REASON_CALLER_UNKNOWN\x10\x02\x12$\n MESH_ERROR_REASON_CALLER_REFUSED\x10\x03\x12*\n&MESH_ERROR_REASON_QUERY_OVERRIDES_PATH\x10\x04\x12\'\n#MESH_ERROR_REASON_REQUEST_ID_REUSED\x10\x05\x12\x1e\n\x1aMESH_ERROR_REASON_INTERNAL\x10\x06\x12%\n!MESH_ERROR_REASON_DEPENDENCY_AWAY\x10\x07\x12\x1f\n\x1bMESH_ERROR_REASON_NOT_READY\x10\x08\x12\'\n#MESH_ERROR_REASON_REQUEST_MALFORMED\x10\t\x12#\n\x1fMESH_ERROR_REASON_ROUTE_UNKNOWN\x10\n\x12$\n MESH_ERROR_REASON_BODY_TOO_LARGE\x10\x0b\x12\"\n\x1eMESH_ERROR_REASON_RATE_LIMITED\x10\x0c\x12!\n\x1dMESH_ERROR_REASON_SERVER_AWAY\x10\r\x12!\n\x1dMESH_ERROR_REASON_SERVER_SLOW\x10\x0e\x12\'\n#MESH_ERROR_REASON_ANSWER_UNREADABLE\x10\x0f\x12\'\n#MESH_ERROR_REASON_QUERY_BESIDE_BODY\x10\x10\x12\x1a\n\x16MESH_ERROR_REASON_BUSY\x10\x11\x12(\n$MESH_ERROR_REASON_REQUEST_UNFINISHED\x10\x1c\x32\x83\x02\n\x0b\x45\x64geService\x12q\n\tGetHealth\x12!.guerdon.edge.v1.GetHealthRequest\x1a\".guerdon.edge.v1.GetHealthResponse\"\x1d\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x01\x90\xb5\x18\x04\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12\x80\x01\n\x0cGetReadiness\x12$.guerdon.edge.v1.GetReadinessRequest\x1a%.guerdon.edge.v1.GetReadinessResponse\"#\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x01\x90\xb5\x18\x04\x82\xd3\xe4\x93\x02\x0f\x12\r/health/readyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EDGESERVICE'].methods_by_name['GetReadiness']._loaded_options = None
   _globals['_EDGESERVICE'].methods_by_name['GetReadiness']._serialized_options = b'\220\002\001\212\265\030\003\n\001\001\220\265\030\004\202\323\344\223\002\017\022\r/health/ready'
   _globals['_MESHERRORREASON']._serialized_start=276
-  _globals['_MESHERRORREASON']._serialized_end=964
+  _globals['_MESHERRORREASON']._serialized_end=1006
   _globals['_GETHEALTHREQUEST']._serialized_start=143
   _globals['_GETHEALTHREQUEST']._serialized_end=161
   _globals['_GETHEALTHRESPONSE']._serialized_start=163
@@ -52,6 +52,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREADINESSREQUEST']._serialized_end=227
   _globals['_GETREADINESSRESPONSE']._serialized_start=229
   _globals['_GETREADINESSRESPONSE']._serialized_end=273
-  _globals['_EDGESERVICE']._serialized_start=967
-  _globals['_EDGESERVICE']._serialized_end=1226
+  _globals['_EDGESERVICE']._serialized_start=1009
+  _globals['_EDGESERVICE']._serialized_end=1268
 # @@protoc_insertion_point(module_scope)

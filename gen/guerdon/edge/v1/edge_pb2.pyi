@@ -53,17 +53,20 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
     MESH_ERROR_REASON_REQUEST_MALFORMED: _MeshErrorReason.ValueType  # 9
     """From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-    header. Metadata: none.
+    header. UNIMPLEMENTED over gRPC for a `grpc-encoding` other than `identity`, `gzip` and
+    `deflate`. Metadata: none.
     """
     MESH_ERROR_REASON_ROUTE_UNKNOWN: _MeshErrorReason.ValueType  # 10
-    """From Envoy. NOT_FOUND. No public method has this path and verb. Metadata: none."""
-    MESH_ERROR_REASON_BODY_TOO_LARGE: _MeshErrorReason.ValueType  # 11
-    """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+    """From Envoy. NOT_FOUND, UNIMPLEMENTED over gRPC. No public method has this path and verb.
     Metadata: none.
     """
+    MESH_ERROR_REASON_BODY_TOO_LARGE: _MeshErrorReason.ValueType  # 11
+    """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the method's rate class
+    allows. Metadata: none.
+    """
     MESH_ERROR_REASON_RATE_LIMITED: _MeshErrorReason.ValueType  # 12
-    """From Envoy. RESOURCE_EXHAUSTED. The route is called too often; slow down.
-    Metadata: none.
+    """From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
+    by all together, or large bodies come too often; slow down. Metadata: none.
     """
     MESH_ERROR_REASON_SERVER_AWAY: _MeshErrorReason.ValueType  # 13
     """From Envoy. UNAVAILABLE. No server process takes calls at the moment. Metadata: none."""
@@ -76,6 +79,10 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     MESH_ERROR_REASON_BUSY: _MeshErrorReason.ValueType  # 17
     """UNAVAILABLE. The call waited too long for another one; nothing was done, try again.
     Metadata: `incident`.
+    """
+    MESH_ERROR_REASON_REQUEST_UNFINISHED: _MeshErrorReason.ValueType  # 28
+    """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
+    15 seconds, or nothing of it moved for a minute. Metadata: none.
     """
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
@@ -113,17 +120,20 @@ MESH_ERROR_REASON_NOT_READY: MeshErrorReason.ValueType  # 8
 """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
 MESH_ERROR_REASON_REQUEST_MALFORMED: MeshErrorReason.ValueType  # 9
 """From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-header. Metadata: none.
+header. UNIMPLEMENTED over gRPC for a `grpc-encoding` other than `identity`, `gzip` and
+`deflate`. Metadata: none.
 """
 MESH_ERROR_REASON_ROUTE_UNKNOWN: MeshErrorReason.ValueType  # 10
-"""From Envoy. NOT_FOUND. No public method has this path and verb. Metadata: none."""
-MESH_ERROR_REASON_BODY_TOO_LARGE: MeshErrorReason.ValueType  # 11
-"""From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+"""From Envoy. NOT_FOUND, UNIMPLEMENTED over gRPC. No public method has this path and verb.
 Metadata: none.
 """
+MESH_ERROR_REASON_BODY_TOO_LARGE: MeshErrorReason.ValueType  # 11
+"""From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the method's rate class
+allows. Metadata: none.
+"""
 MESH_ERROR_REASON_RATE_LIMITED: MeshErrorReason.ValueType  # 12
-"""From Envoy. RESOURCE_EXHAUSTED. The route is called too often; slow down.
-Metadata: none.
+"""From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
+by all together, or large bodies come too often; slow down. Metadata: none.
 """
 MESH_ERROR_REASON_SERVER_AWAY: MeshErrorReason.ValueType  # 13
 """From Envoy. UNAVAILABLE. No server process takes calls at the moment. Metadata: none."""
@@ -136,6 +146,10 @@ MESH_ERROR_REASON_QUERY_BESIDE_BODY: MeshErrorReason.ValueType  # 16
 MESH_ERROR_REASON_BUSY: MeshErrorReason.ValueType  # 17
 """UNAVAILABLE. The call waited too long for another one; nothing was done, try again.
 Metadata: `incident`.
+"""
+MESH_ERROR_REASON_REQUEST_UNFINISHED: MeshErrorReason.ValueType  # 28
+"""From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
+15 seconds, or nothing of it moved for a minute. Metadata: none.
 """
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
