@@ -30,8 +30,13 @@ from server.edge.cluster import (
 )
 from server.edge.contract import PublicMethod
 from server.edge.filters import mesh_filters, public_filters
-from server.edge.local_replies import local_reply_config
-from server.edge.routes import mesh_routes, public_routes
+from server.edge.local_replies import Readers, local_reply_config, page_readers
+from server.edge.routes import (
+    DASHBOARD_AUDIENCE,
+    mesh_routes,
+    public_routes,
+    segments_of_shop_pages,
+)
 from server.edge.settings import EdgeSettings
 
 # Streams send something at least every 15 seconds.
@@ -70,6 +75,9 @@ def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> List
             max_stream_duration=STREAM_DURATION_MAX,
             headers_with_underscores_action=UNDERSCORES,
         ),
+        pages=page_readers(
+            segments_of_shop_pages(methods), (DASHBOARD_AUDIENCE, edge.dashboard_origins)
+        ),
     )
     manager.xff_num_trusted_hops = edge.trusted_hop_count
     # Not on the mesh, where a stream of requests may go on for as long as it likes.
@@ -87,6 +95,7 @@ def mesh_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listen
         options=HttpProtocolOptions(
             idle_timeout=MESH_IDLE_TIMEOUT, headers_with_underscores_action=UNDERSCORES
         ),
+        pages=(),
     )
     listener = _listener("mesh", edge.mesh_host, edge.mesh_port, manager)
     # However much the world has opened and sent, the mesh goes on.
@@ -114,13 +123,14 @@ def _connection_manager(
     routes: RouteConfiguration,
     filters: list[HttpFilter],
     options: HttpProtocolOptions,
+    pages: Sequence[Readers],
 ) -> HttpConnectionManager:
     slashes = HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST
     return HttpConnectionManager(
         stat_prefix=name,
         route_config=routes,
         http_filters=filters,
-        local_reply_config=local_reply_config(for_pages=name == "public"),
+        local_reply_config=local_reply_config(pages),
         # Without `internal_address_config` no address is one of ours, so nobody's `x-envoy-…`
         # headers change timeouts or retries. An empty one would mean every private address.
         use_remote_address=True,

@@ -7,7 +7,8 @@ details.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from envoy_data_plane.envoy.config.accesslog.v3 import (
@@ -43,16 +44,6 @@ from server.edge.scripts import ENCODING_UNKNOWN_STATUS, ENCODINGS
 ERROR_DOMAIN = "mesh.guerdon"
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _UNREADABLE_REQUEST = "The request cannot be read; check its path, parameters, headers and JSON."
-# What is refused before any filter has seen it has no CORS headers either. The refusal is the same
-# for everybody and tells nothing, so every page may read it.
-_READABLE_BY_PAGES = HeaderValueOption(
-    header=HeaderValue(key="access-control-allow-origin", value="*"),
-    append_action=HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT,
-)
-_ESCAPED_SLASH = HeaderMatcher(
-    name=":path",
-    string_match=StringMatcher(safe_regex=RegexMatcher(regex=".*%(?:2[fF]|5[cC]).*")),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +53,7 @@ class LocalReply:
     `reason` is a value of `MeshErrorReason` without its prefix. `and_above` widens the entry to all
     higher statuses. `details` are Envoy's own words about a request in JSON, put behind the
     message. `native_code` is the code for native gRPC callers, where it is another one.
-    `answered_as` is the status that callers of JSON read, where it is another one. `asked` narrows
-    the entry to some requests; `is_early` says that no filter has seen them.
+    `answered_as` is the status that callers of JSON read, where it is another one.
     """
 
     http_status: int
@@ -74,8 +64,17 @@ class LocalReply:
     details: str = ""
     native_code: StatusCode | None = None
     answered_as: int | None = None
-    asked: HeaderMatcher | None = None
-    is_early: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """Whose pages may read an answer that no filter has seen, and so none has marked for them.
+
+    `requests` says by which headers such a request is known, `origin` what the answer says.
+    """
+
+    requests: tuple[HeaderMatcher, ...]
+    origin: str
 
 
 _MALFORMED = LocalReply(
@@ -87,7 +86,6 @@ _MALFORMED = LocalReply(
     details=" %LOCAL_REPLY_BODY%",
 )
 LOCAL_REPLIES = (
-    replace(_MALFORMED, asked=_ESCAPED_SLASH, is_early=True),
     _MALFORMED,
     # Nothing at the edge asks for a proof today. What will, answers in the mesh's words.
     LocalReply(
@@ -140,7 +138,6 @@ LOCAL_REPLIES = (
         code=StatusCode.INVALID_ARGUMENT,
         reason="REQUEST_MALFORMED",
         message="The path and the headers of the request are too large.",
-        is_early=True,
     ),
     # A transfer encoding that nobody knows: the caller's doing, not ours.
     replace(_MALFORMED, http_status=501, details="", answered_as=400),
@@ -169,19 +166,51 @@ LOCAL_REPLIES = (
 """Every answer of Envoy's own; the first that fits is given."""
 
 
-def local_reply_config(*, for_pages: bool) -> LocalReplyConfig:
-    """The same as Envoy reads it. Pages may read the early ones of a listener that is for them."""
+# Statuses of answers before all filters: of a path that cannot be understood, and of headers that
+# are too large. Of the latter Envoy knows nothing any more, not even the path.
+_EARLY_STATUS = 400
+_EARLY_UNREAD_STATUS = 431
+_EVERY_PAGE = Readers(requests=(), origin="*")
+
+
+def page_readers(
+    shop_segments: Sequence[str], dashboards: tuple[str, Sequence[str]]
+) -> list[Readers]:
+    """Pages of shops, by the first segments that they call, and dashboards by theirs and origin."""
+    segment, origins = dashboards
+    readers = [Readers(requests=(_below(shop_segments),), origin="*")]
+    if origins:
+        page = HeaderMatcher(
+            name="origin", string_match=_matching("|".join(map(re.escape, origins)))
+        )
+        readers.append(Readers(requests=(_below([segment]), page), origin="%REQ(origin)%"))
+    return readers
+
+
+def local_reply_config(pages: Sequence[Readers]) -> LocalReplyConfig:
+    """The same as Envoy reads it. `pages` may read the early ones; of the mesh there are none."""
     return LocalReplyConfig(
         mappers=[
             mapper
             for reply in LOCAL_REPLIES
-            for mapper in _mappers(reply, is_readable=for_pages and reply.is_early)
+            for readers in _readers(reply, pages)
+            for mapper in _mappers(reply, readers)
         ]
     )
 
 
-def _mappers(reply: LocalReply, *, is_readable: bool) -> Iterator[ResponseMapper]:
-    asked = [] if reply.asked is None else [_header_filter(reply.asked)]
+def _readers(reply: LocalReply, pages: Sequence[Readers]) -> Sequence[Readers | None]:
+    if pages and reply.http_status == _EARLY_UNREAD_STATUS:
+        # The same for everybody, and it tells nothing.
+        return [_EVERY_PAGE]
+    if reply.http_status == _EARLY_STATUS and not reply.and_above:
+        return [*pages, None]
+    return [None]
+
+
+def _mappers(reply: LocalReply, readers: Readers | None) -> Iterator[ResponseMapper]:
+    asked = [] if readers is None else [_header_filter(each) for each in readers.requests]
+    allowed = [] if readers is None else [_allowed_origin(readers.origin)]
     for native in (False, True):
         caller = _from_native_caller() if native else _from_json_caller()
         fitting = AndFilter(filters=[_with_status(reply), caller, *asked])
@@ -190,11 +219,25 @@ def _mappers(reply: LocalReply, *, is_readable: bool) -> Iterator[ResponseMapper
             # Without it gRPC-Web would make a code of the status, and take ours for the caller's.
             status_code=200 if native else reply.answered_as,
             body_format_override=_native_body() if native else _json_body(reply),
-            headers_to_add=[
-                *(_native_headers(reply) if native else ()),
-                *([_READABLE_BY_PAGES] if is_readable else ()),
-            ],
+            headers_to_add=[*(_native_headers(reply) if native else ()), *allowed],
         )
+
+
+def _allowed_origin(origin: str) -> HeaderValueOption:
+    return HeaderValueOption(
+        header=HeaderValue(key="access-control-allow-origin", value=origin),
+        append_action=HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT,
+    )
+
+
+def _below(segments: Sequence[str]) -> HeaderMatcher:
+    """A path below one of these first segments. A backslash stands where a slash was meant."""
+    paths = "|".join(map(re.escape, segments))
+    return HeaderMatcher(name=":path", string_match=_matching(rf"(?:{paths})(?:[/?\\].*)?"))
+
+
+def _matching(pattern: str) -> StringMatcher:
+    return StringMatcher(safe_regex=RegexMatcher(regex=pattern))
 
 
 def _json_body(reply: LocalReply) -> SubstitutionFormatString:
@@ -260,7 +303,7 @@ def _grpc(*, invert: bool) -> HeaderMatcher:
     """What Envoy takes for gRPC; `application/grpcx` is not, and neither is gRPC-Web."""
     return HeaderMatcher(
         name="content-type",
-        string_match=StringMatcher(safe_regex=RegexMatcher(regex="application/grpc(?:[+].*)?")),
+        string_match=_matching("application/grpc(?:[+].*)?"),
         invert_match=invert,
         # Otherwise a GET, which has no content type, would match neither.
         treat_missing_header_as_empty=True,

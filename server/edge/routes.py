@@ -73,7 +73,7 @@ def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteC
         for method in methods
     ]
     limits = body_limits(methods)
-    by_segment = dict.fromkeys((*ANY_PAGE_AUDIENCES, *_segments_of_shop_pages(methods)), any_page)
+    by_segment = dict.fromkeys(segments_of_shop_pages(methods), any_page)
     by_segment[DASHBOARD_AUDIENCE] = dashboards
     routes += [
         _segment_route(segment, _to_nowhere(), limits.get(segment), by_segment.get(segment))
@@ -94,6 +94,17 @@ def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteC
         )
     ]
     return _configuration("public", routes)
+
+
+def segments_of_shop_pages(methods: Sequence[PublicMethod]) -> tuple[str, ...]:
+    """The first segments of all paths that shop pages call, older ones included."""
+    found = {
+        first_segment(path)
+        for method in methods
+        if method.rate_class is RateClass.TRACKING
+        for path in method.json_paths
+    }
+    return tuple(sorted({*ANY_PAGE_AUDIENCES, *found}))
 
 
 def mesh_routes(methods: Sequence[PublicMethod]) -> RouteConfiguration:
@@ -213,20 +224,6 @@ def _to_nowhere() -> RouteAction:
     return RouteAction(
         cluster=NOWHERE,
         cluster_not_found_response_code=RouteActionClusterNotFoundResponseCode.NOT_FOUND,
-    )
-
-
-def _segments_of_shop_pages(methods: Sequence[PublicMethod]) -> tuple[str, ...]:
-    """The first segments of all paths that shop pages call, older ones included."""
-    return tuple(
-        sorted(
-            {
-                first_segment(path)
-                for method in methods
-                if method.rate_class is RateClass.TRACKING
-                for path in method.json_paths
-            }
-        )
     )
 
 

@@ -70,10 +70,12 @@ class Edge:
         return f"{self.settings.mesh_host}:{self.settings.mesh_port}"
 
 
-async def native_refusal(target: str, path: str, **metadata: str) -> tuple[grpc.StatusCode, str]:
+async def native_refusal(
+    target: str, path: str, *, message: bytes = b""
+) -> tuple[grpc.StatusCode, str]:
     """The code and the reason that a native gRPC call is refused with."""
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await call(target, path, **metadata)
+        await call(target, path, message=message)
     status = rpc_status.from_call(refused.value)
     assert status is not None, refused.value
     assert status.message
@@ -84,12 +86,12 @@ async def native_refusal(target: str, path: str, **metadata: str) -> tuple[grpc.
     return refused.value.code(), info.reason
 
 
-async def call(target: str, path: str, **metadata: str) -> bytes:
-    """Calls a method by native gRPC with an empty request; underscores stand for dashes."""
+async def call(target: str, path: str, *, message: bytes = b"", **metadata: str) -> bytes:
+    """Calls a method by native gRPC; underscores stand for dashes in names of metadata."""
     async with grpc.aio.insecure_channel(target) as channel:
         pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
         method = channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
-        return await method(b"", metadata=pairs, timeout=5)
+        return await method(message, metadata=pairs, timeout=5)
 
 
 async def status_of(target: str, path: str) -> tuple[grpc.StatusCode, str]:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
-from tests.server.edge.running import Edge, reason_of
+from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.raw_http import ask
+from tests.server.edge.running import DESCRIPTORS, Edge, reason_of, running_edge, settings_for
 
 PAGE = {"origin": "https://shop.example"}
 TRACKING_BYTES_MAX = REQUEST_BYTES_MAX[RateClass.TRACKING]
@@ -152,3 +156,23 @@ async def test_a_path_parameter_contradicted_by_the_body_is_refused(edge: Edge) 
 
     assert response.status_code == 400
     assert edge.backend.seen == []
+
+
+async def test_a_request_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+    """Whoever never ends its body would hold what it has sent for as long as it likes."""
+    backend = Backend(DESCRIPTORS.read_bytes())
+
+    def impatient(text: str) -> str:
+        return text.replace('"requestTimeout": "15s"', '"requestTimeout": "0.500s"')
+
+    async with (
+        running_process(backend) as process,
+        running_edge(settings_for([process.port]), backend, tmp_path, change=impatient) as edge,
+    ):
+        sent = b"POST /user/track/arrival HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"
+        answer = await ask(edge.public_target, sent)
+
+    assert answer.status == 408
+    assert reason_of(httpx.Response(408, headers=answer.headers, content=answer.rest)) == (
+        "REQUEST_UNFINISHED"
+    )
