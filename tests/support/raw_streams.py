@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import h2.config
 import h2.connection
@@ -41,8 +41,9 @@ class RawStreams:
         return stream
 
     def end_with(self, stream: int, trailers: Headers) -> None:
-        """Ends a request with trailers."""
-        self._connection.send_headers(stream, list(trailers), end_stream=True)
+        """Ends a request with trailers, unless it was answered already."""
+        with suppress(h2.exceptions.ProtocolError):
+            self._connection.send_headers(stream, list(trailers), end_stream=True)
         self._flush()
 
     async def send(self, stream: int, data: bytes) -> bool:
