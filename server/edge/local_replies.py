@@ -123,7 +123,7 @@ LOCAL_REPLIES = (
     ),
     LocalReply(
         http_status=ENCODING_UNKNOWN_STATUS,
-        code=StatusCode.UNIMPLEMENTED,
+        code=StatusCode.INVALID_ARGUMENT,
         reason="REQUEST_MALFORMED",
         message=f"The header grpc-encoding is one of {', '.join(ENCODINGS)}.",
     ),

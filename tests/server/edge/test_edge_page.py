@@ -160,7 +160,7 @@ PRESENT: dict[str, tuple[Look, object]] = {
 }
 """What the page says, where it stands, and what stands there."""
 
-DECIDED = {
+DECIDED: dict[str, tuple[Look, object]] = {
     "headers with underscores: REJECT_REQUEST": (
         lambda: both("commonHttpProtocolOptions", "headersWithUnderscoresAction"),
         ["DROP_HEADER"] * 2,

@@ -84,7 +84,7 @@ async def test_nobody_outside_passes_for_an_internal_service(edge: Edge) -> None
     forged = {"x-service-auth": "token", "X_Service_Auth": "token"}
 
     await edge.public.get("/health", headers=forged)
-    await call(edge.public_target, HEALTH, x_service_auth="token")
+    await call(edge.public_target, HEALTH, metadata={"x-service-auth": "token"})
 
     assert len(edge.backend.seen) == 2
     for seen in edge.backend.seen:
@@ -105,7 +105,7 @@ async def test_only_envoy_says_how_a_call_came(edge: Edge) -> None:
     forged = {"x-envoy-original-path": "/forged", "x-envoy-original-method": "FORGED"}
 
     await edge.public.get("/health", headers=forged)
-    await call(edge.public_target, HEALTH, **{k.replace("-", "_"): v for k, v in forged.items()})
+    await call(edge.public_target, HEALTH, metadata=forged)
 
     json_call, native_call = edge.backend.seen
     assert json_call.metadata["x-envoy-original-path"] == "/health"

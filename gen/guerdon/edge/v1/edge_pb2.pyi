@@ -53,16 +53,15 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
     MESH_ERROR_REASON_REQUEST_MALFORMED: _MeshErrorReason.ValueType  # 9
     """From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-    header. UNIMPLEMENTED over gRPC for a `grpc-encoding` other than `identity`, `gzip` and
-    `deflate`. Metadata: none.
+    header. Metadata: none.
     """
     MESH_ERROR_REASON_ROUTE_UNKNOWN: _MeshErrorReason.ValueType  # 10
-    """From Envoy. NOT_FOUND, UNIMPLEMENTED over gRPC. No public method has this path and verb.
-    Metadata: none.
+    """From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
+    UNIMPLEMENTED, as gRPC has it. Metadata: none.
     """
     MESH_ERROR_REASON_BODY_TOO_LARGE: _MeshErrorReason.ValueType  # 11
-    """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the method's rate class
-    allows. Metadata: none.
+    """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+    Metadata: none.
     """
     MESH_ERROR_REASON_RATE_LIMITED: _MeshErrorReason.ValueType  # 12
     """From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
@@ -120,16 +119,15 @@ MESH_ERROR_REASON_NOT_READY: MeshErrorReason.ValueType  # 8
 """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
 MESH_ERROR_REASON_REQUEST_MALFORMED: MeshErrorReason.ValueType  # 9
 """From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-header. UNIMPLEMENTED over gRPC for a `grpc-encoding` other than `identity`, `gzip` and
-`deflate`. Metadata: none.
+header. Metadata: none.
 """
 MESH_ERROR_REASON_ROUTE_UNKNOWN: MeshErrorReason.ValueType  # 10
-"""From Envoy. NOT_FOUND, UNIMPLEMENTED over gRPC. No public method has this path and verb.
-Metadata: none.
+"""From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
+UNIMPLEMENTED, as gRPC has it. Metadata: none.
 """
 MESH_ERROR_REASON_BODY_TOO_LARGE: MeshErrorReason.ValueType  # 11
-"""From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the method's rate class
-allows. Metadata: none.
+"""From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+Metadata: none.
 """
 MESH_ERROR_REASON_RATE_LIMITED: MeshErrorReason.ValueType  # 12
 """From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
