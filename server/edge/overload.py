@@ -27,22 +27,22 @@ from envoy_data_plane.google import protobuf
 from server.edge.settings import EdgeSettings
 
 # Three hundred bodies of the largest class and all else that Envoy holds are below the first
-# action, so that what callers may do does not set it off.
+# refusal, so that what callers may do does not set it off.
 HEAP_BYTES_MAX = 640 << 20
-SHRINK_AT = 0.80
+# 32 MiB, twice what Envoy needs: from here on what was freed is given back.
+SHRINK_AT = 0.05
 # The streams that hold most are reset, more of them the nearer the limit is.
 RESET_FROM, RESET_TO = 0.85, 0.95
 REFUSE_AT = 0.98
 # Streams that hold less than 64 KiB are not told apart.
 TRACKED_BYTES_POWER_OF_TWO = 16
 REFRESH_INTERVAL = timedelta(milliseconds=250)
-# The allocator keeps what was freed. Beyond the soft limit it gives it back at once, below it
-# 8 MiB a quarter second.
-SOFT_MEMORY_BYTES = 128 << 20
+# The allocator keeps what was freed. Beyond the soft limit it gives back what it can before it
+# takes more, below it 8 MiB a quarter second.
+SOFT_MEMORY_BYTES = 64 << 20
 RELEASED_BYTES = 8 << 20
 RELEASE_INTERVAL = timedelta(milliseconds=250)
-UNFREED_BYTES_MAX = 32 << 20
-
+UNFREED_BYTES_MAX = 8 << 20
 # A pattern that leaves out some names has more steps than the hundred that Envoy allows; its cost
 # is still that of reading a name once.
 PATTERN_STEPS_MAX = 400
