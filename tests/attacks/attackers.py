@@ -30,7 +30,6 @@ RESERVED = (
     ("grpc-status", "zzz"),
     ("grpc-trace-bin", "%%%"),
     ("some-bin", "%%%"),
-    ("te", "zzz"),
     ("a.b", "zzz"),
 )
 REPEATS = 100

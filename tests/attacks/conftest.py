@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
@@ -55,7 +56,11 @@ def memory(stack: Stack) -> Callable[[], Awaitable[Memory]]:
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Shows a line of figures, of tests that pass as well."""
-    writer = request.config.get_terminal_writer()
-    return lambda line: writer.write(f"\n{line}\n")
+
+    def show(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}\n")
+
+    return show
