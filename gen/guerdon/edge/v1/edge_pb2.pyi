@@ -56,14 +56,16 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     header. Metadata: none.
     """
     MESH_ERROR_REASON_ROUTE_UNKNOWN: _MeshErrorReason.ValueType  # 10
-    """From Envoy. NOT_FOUND. No public method has this path and verb. Metadata: none."""
+    """From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
+    UNIMPLEMENTED, as gRPC has it. Metadata: none.
+    """
     MESH_ERROR_REASON_BODY_TOO_LARGE: _MeshErrorReason.ValueType  # 11
     """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
     Metadata: none.
     """
     MESH_ERROR_REASON_RATE_LIMITED: _MeshErrorReason.ValueType  # 12
-    """From Envoy. RESOURCE_EXHAUSTED. The route is called too often; slow down.
-    Metadata: none.
+    """From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
+    by all together, or large bodies come too often; slow down. Metadata: none.
     """
     MESH_ERROR_REASON_SERVER_AWAY: _MeshErrorReason.ValueType  # 13
     """From Envoy. UNAVAILABLE. No server process takes calls at the moment. Metadata: none."""
@@ -85,6 +87,10 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
     MESH_ERROR_REASON_EVENT_TIME_INVALID: _MeshErrorReason.ValueType  # 21
     """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
+    MESH_ERROR_REASON_REQUEST_UNFINISHED: _MeshErrorReason.ValueType  # 28
+    """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
+    15 seconds, or nothing of it moved for a minute. Metadata: none.
+    """
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that comes from the mesh itself, before or instead of
@@ -125,14 +131,16 @@ MESH_ERROR_REASON_REQUEST_MALFORMED: MeshErrorReason.ValueType  # 9
 header. Metadata: none.
 """
 MESH_ERROR_REASON_ROUTE_UNKNOWN: MeshErrorReason.ValueType  # 10
-"""From Envoy. NOT_FOUND. No public method has this path and verb. Metadata: none."""
+"""From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
+UNIMPLEMENTED, as gRPC has it. Metadata: none.
+"""
 MESH_ERROR_REASON_BODY_TOO_LARGE: MeshErrorReason.ValueType  # 11
 """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
 Metadata: none.
 """
 MESH_ERROR_REASON_RATE_LIMITED: MeshErrorReason.ValueType  # 12
-"""From Envoy. RESOURCE_EXHAUSTED. The route is called too often; slow down.
-Metadata: none.
+"""From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
+by all together, or large bodies come too often; slow down. Metadata: none.
 """
 MESH_ERROR_REASON_SERVER_AWAY: MeshErrorReason.ValueType  # 13
 """From Envoy. UNAVAILABLE. No server process takes calls at the moment. Metadata: none."""
@@ -154,6 +162,10 @@ MESH_ERROR_REASON_CLIENT_ID_INVALID: MeshErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
 MESH_ERROR_REASON_EVENT_TIME_INVALID: MeshErrorReason.ValueType  # 21
 """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
+MESH_ERROR_REASON_REQUEST_UNFINISHED: MeshErrorReason.ValueType  # 28
+"""From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
+15 seconds, or nothing of it moved for a minute. Metadata: none.
+"""
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
 @_typing.final
