@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from google.protobuf.descriptor import Descriptor
 
 
-def json_path(message: Descriptor, path: str) -> str:
+def json_path(message: Descriptor | None, path: str) -> str:
     """`path`, written as a caller of JSON knows it: `orderId` for `order_reference`.
 
     A part that the message does not declare is left as it is: it names a header, or a key of
     a body that the contract does not describe.
     """
     parts = []
-    current: Descriptor | None = message
+    current = message
     for part in path.split("."):
         name, bracket, index = part.partition("[")
         field = current.fields_by_name.get(name) if current is not None else None
@@ -23,7 +23,7 @@ def json_path(message: Descriptor, path: str) -> str:
     return ".".join(parts)
 
 
-def with_json_paths(text: str, message: Descriptor, paths: Iterable[str]) -> str:
+def with_json_paths(text: str, message: Descriptor | None, paths: Iterable[str]) -> str:
     """`text` with each of the paths in it as `json_path` writes it."""
     for path in filter(None, paths):
         text = text.replace(path, json_path(message, path))

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -156,13 +157,17 @@ def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
     )
 
 
-def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
-    """A refusal as it is sent: short enough to arrive, with paths as the caller knows them."""
+def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> status_pb2.Status:
+    """A refusal as it is sent: short enough to arrive, with paths as the caller knows them.
+
+    Without a method it is one of something that is not of the contract.
+    """
+    request = None if method is None else method.request_type
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
         blamed = [each.path for each in refusal.violations[:VIOLATIONS_MAX]] if as_json else ()
-        return with_json_paths(text, method.request_type, blamed)
+        return with_json_paths(text, request, blamed)
 
     status = status_pb2.Status(
         code=refusal.code.value[0], message=_cut(told(refusal.message), MESSAGE_BYTES_MAX)
@@ -177,17 +182,17 @@ def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.
     status.details.add().Pack(info)
     if refusal.violations:
         room = STATUS_BYTES_MAX - status.ByteSize() - len(status.message.encode()) - _PACKING_BYTES
-        status.details.add().Pack(_bad_request(refusal, method, as_json=as_json, room=room))
+        status.details.add().Pack(_bad_request(refusal, request, as_json=as_json, room=room))
     return status
 
 
 def _bad_request(
-    refusal: Refusal, method: Method, *, as_json: bool, room: int
+    refusal: Refusal, request: Descriptor | None, *, as_json: bool, room: int
 ) -> error_details_pb2.BadRequest:
     """The violations, as many of them as there is room for, but at least one."""
     blamed = error_details_pb2.BadRequest()
     for violation in refusal.violations[:VIOLATIONS_MAX]:
-        path = json_path(method.request_type, violation.path) if as_json else violation.path
+        path = json_path(request, violation.path) if as_json else violation.path
         blamed.field_violations.add(
             field=_cut(path, PATH_BYTES_MAX),
             description=_cut(violation.description, MESSAGE_BYTES_MAX),

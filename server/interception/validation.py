@@ -11,10 +11,6 @@ from server.interception.chain import Call, Handler
 from server.interception.message_faults import faults_of, prepare
 from server.interception.refusals import Refusal, Violation
 
-_UNREADABLE = Violation(
-    path="", description="cannot be read; its texts are UTF-8, and its type is the method's own"
-)
-
 
 class Validation:
     """Refuses a request that is malformed, misses a REQUIRED field or breaks a protovalidate rule.
@@ -29,8 +25,7 @@ class Validation:
         prepare(method.request_type)
 
         async def step(request: Message, call: Call) -> Message:
-            violations = faults_of(request) if call.is_readable else [_UNREADABLE]
-            violations = violations or self._broken(request)
+            violations = faults_of(request) or self._broken(request)
             if violations:
                 first = violations[0]
                 raise Refusal(
