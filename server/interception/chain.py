@@ -6,7 +6,7 @@ costs a call a few microseconds, an interceptor object of gRPC's own several tim
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,17 +14,21 @@ import grpc
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import ContractError, Method
-from infrastructure.rpc.headers import headers_of
-from infrastructure.rpc.served_method import set_served_method
+from infrastructure.rpc.headers import read_headers
+from infrastructure.rpc.served_call import set_served_call
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One call: its method, its headers (lower-case names), and gRPC's context."""
+    """One call: its method, its headers (lower-case names), and gRPC's context.
+
+    Of headers that came several times, `headers` has the last, and `repeated` the names.
+    """
 
     method: Method
     headers: Mapping[str, str]
     context: Any
+    repeated: Collection[str] = ()
 
     def header(self, name: str) -> str:
         """The text of a header; empty if it is absent."""
@@ -101,6 +105,7 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
             raise ContractError(message)
 
         async def serve(request: Message, call: Call) -> Message:
+            set_served_call(method.path, request)
             response: Message = await self._behaviours[method.path](request, call.context)
             return response
 
@@ -110,8 +115,8 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         empty = method.request_class()
 
         async def outermost(_: Any, context: Any) -> Message:
-            set_served_method(method.path)
-            call = Call(method=method, headers=headers_of(context), context=context)
+            headers, repeated = read_headers(context)
+            call = Call(method=method, headers=headers, repeated=repeated, context=context)
             return await proceed(empty, call)
 
         return outermost

@@ -85,6 +85,9 @@ REACH_US: Mapping[str, Native] = {
         body=(_good(method),),
         may_pass=not proof_for(method),
     ),
+    "two signatures": lambda method: NativeCall(
+        headers=(("x-hmac-sha256", "one"), ("x-hmac-sha256", "two")), body=(_good(method),)
+    ),
     "a proof that is no text": lambda method: NativeCall(
         usual={"proof": "\x80\xff"}, body=(_good(method),), may_pass=not proof_for(method)
     ),
@@ -158,6 +161,9 @@ IN_JSON: Mapping[str, Json] = {
     "a timeout that is none": lambda _: JsonCall(headers=(("grpc-timeout", "zzz"),), may_pass=True),
     "a binary header that is none": lambda _: JsonCall(headers=(("x-a-bin", "%"),), may_pass=True),
     "an encoding of gRPC's": lambda _: JsonCall(headers=(("grpc-encoding", "zzz"),), may_pass=True),
+    "two signatures": lambda _: JsonCall(
+        headers=(("x-hmac-sha256", "one"), ("x-hmac-sha256", "two"))
+    ),
     # A route without a body has nothing in it that could be missing, and ignores what comes.
     "no body": lambda method: JsonCall(body=b"", may_pass=not method.takes_body),
     "two bodies": lambda method: JsonCall(body=b"{}{}", may_pass=not method.takes_body),
