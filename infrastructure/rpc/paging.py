@@ -22,7 +22,8 @@ PAGE_BYTES_MAX = 1 << 20
 """As it travels between our processes. As JSON it may be six times as large, when every
 character is one that JSON spells out; Envoy passes that on."""
 INT32_MAX = 2**31 - 1
-_FIRST, _LAST = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 Item = TypeVar("Item")
 Shown = TypeVar("Shown", bound=Message)

@@ -73,4 +73,4 @@ def _is_id(field: FieldDescriptor) -> bool:
 
 def _is_ours(field: FieldDescriptor) -> bool:
     inside = field.message_type
-    return inside is not None and inside.file.package.startswith("guerdon.")
+    return inside is not None and not inside.file.package.startswith("google.")

@@ -10,7 +10,7 @@ _served: ContextVar[tuple[str, Message | None]] = ContextVar("served_call", defa
 
 
 def served_call() -> tuple[str, Message | None]:
-    """The gRPC path of the method that this task serves, and its request; nothing outside of one."""
+    """The gRPC path and the request that this task serves; outside of one, nothing."""
     return _served.get()
 
 

@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 def beyond_contract(open_services: Iterable[str]) -> Callable[[str, Any], Any]:
     """The rule for methods whose paths begin with one of these, and for all that nobody serves."""
     prefixes = tuple(open_services)
-    unknown = grpc.stream_unary_rpc_method_handler(_unknown)
+    unknown: Any = grpc.stream_unary_rpc_method_handler(_unknown)
 
     def served(path: str, handler: Any) -> Any:
         if handler is None or not path.startswith(prefixes):

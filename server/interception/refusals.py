@@ -22,7 +22,7 @@ from infrastructure.database.failures import is_away, is_timeout, sqlstate
 from infrastructure.database.transaction import RequestIdReusedError
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
-from server.interception.field_paths import json_path, with_json_paths
+from server.interception.field_paths import json_path, with_json_names
 from server.logs import fault_of
 from vocabulary.errors import DomainError, Kind
 
@@ -75,6 +75,21 @@ class Refusal(Exception):  # noqa: N818 - the house calls it so
     domain: str = "mesh"
 
 
+MORE_IS_WRONG = "More is wrong."
+
+
+def sentences_of(violations: Sequence[Violation], *, has_more: bool) -> str:
+    """What is wrong, a sentence a field, as many as a message has room for."""
+    text = ""
+    for each in violations:
+        sentence = f"{each.path or 'The request'} {each.description}."
+        if text and len(f"{text} {sentence} {MORE_IS_WRONG}".encode()) > MESSAGE_BYTES_MAX:
+            has_more = True
+            break
+        text = f"{text} {sentence}".lstrip()
+    return f"{text} {MORE_IS_WRONG}" if has_more else text
+
+
 class Refusals:
     """The outermost step: nothing is raised past it but a status that was meant."""
 
@@ -102,13 +117,14 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
         case DomainError():
             if raised.kind is Kind.UNAVAILABLE and raised.__cause__ is not None:
                 _log_fault("call postponed", raised.__cause__, method=method.path)
-            blamed = raised.field
             return Refusal(
                 code=CODES[raised.kind],
                 reason=raised.reason,
                 message=raised.message,
                 metadata=raised.metadata,
-                violations=[Violation(path=blamed, description=raised.problem)] if blamed else (),
+                violations=[
+                    Violation(path=path, description=problem) for path, problem in raised.violations
+                ],
                 domain=raised.domain,
             )
         case RequestIdReusedError():
@@ -167,7 +183,7 @@ def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> stat
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
         blamed = [each.path for each in refusal.violations[:VIOLATIONS_MAX]] if as_json else ()
-        return with_json_paths(text, request, blamed)
+        return with_json_names(text, request, blamed)
 
     status = status_pb2.Status(
         code=refusal.code.value[0], message=_cut(told(refusal.message), MESSAGE_BYTES_MAX)
@@ -192,10 +208,12 @@ def _bad_request(
     """The violations, as many of them as there is room for, but at least one."""
     blamed = error_details_pb2.BadRequest()
     for violation in refusal.violations[:VIOLATIONS_MAX]:
-        path = json_path(request, violation.path) if as_json else violation.path
+        path, description = violation.path, violation.description
+        if as_json:
+            description = with_json_names(description, request, [path])
+            path = json_path(request, path)
         blamed.field_violations.add(
-            field=_cut(path, PATH_BYTES_MAX),
-            description=_cut(violation.description, MESSAGE_BYTES_MAX),
+            field=_cut(path, PATH_BYTES_MAX), description=_cut(description, MESSAGE_BYTES_MAX)
         )
         if blamed.ByteSize() > room and len(blamed.field_violations) > 1:
             del blamed.field_violations[-1]

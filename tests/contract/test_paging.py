@@ -163,7 +163,7 @@ async def test_a_token_of_another_list_is_refused(method: Method, busy: BusyShop
             assert told.reason == "PAGE_TOKEN_INVALID"
 
 
-def another_text(method: Method, name: str, text: str) -> str:
+def another_text(name: str, text: str) -> str:
     """Another value that the field may have."""
     if name.endswith("_currency"):
         return "XTS" if text == "XXX" else "XXX"
@@ -184,7 +184,7 @@ async def test_a_token_is_for_what_was_asked(method: Method, busy: BusyShop) -> 
     ]
     assert texts, "a list is somebody's"
     for name in texts:
-        other = another_text(method, name, getattr(valid.request, name))
+        other = another_text(name, getattr(valid.request, name))
         told = await refusal_by(a_list(method, busy, page_token=token, **{name: other}))
         assert told.reason == "PAGE_TOKEN_INVALID", name
 

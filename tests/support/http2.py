@@ -185,7 +185,9 @@ class Connection:
                 answer.headers.update({str(k): str(v) for k, v in event.headers or ()})
             case h2.events.DataReceived():
                 answer.body += event.data or b""
-                self._h2.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id or 0)
+                self._h2.acknowledge_received_data(
+                    event.flow_controlled_length or 0, event.stream_id or 0
+                )
             case h2.events.StreamEnded():
                 answer.ended.set()
             case h2.events.StreamReset():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -248,7 +248,7 @@ async def _http1(
 
 
 async def faults_of_all(
-    methods: Sequence[Method], answer: Callable[[Method], asyncio.Future[str]]
+    methods: Sequence[Method], answer: Callable[[Method], Awaitable[str]]
 ) -> list[str]:
     """What is wrong with the answers of all methods, a bounded number of them at once."""
     room = asyncio.Semaphore(CALLS_AT_ONCE)

@@ -25,7 +25,7 @@ FieldProto = descriptor_pb2.FieldDescriptorProto
 
 
 def paths_of(message: Any) -> list[str]:
-    return [fault.path for fault in faults_of(message)]
+    return [fault.path for fault in faults_of(message).violations]
 
 
 def a_claim(**changed: Any) -> purchase_linking_pb2.ClaimPurchaseRequest:
@@ -41,7 +41,7 @@ def a_claim(**changed: Any) -> purchase_linking_pb2.ClaimPurchaseRequest:
 def test_a_good_request_has_no_faults(method: Any) -> None:
     """Callers who do everything right would be refused."""
     for request in full_requests(method):
-        assert faults_of(request) == []
+        assert faults_of(request).violations == []
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
@@ -85,7 +85,7 @@ def test_endless_nesting_ends() -> None:
     group = request.campaign.rule.conditions
     for _ in range(NESTING_MAX):
         group = group.conditions.add().group
-    [fault] = faults_of(request)
+    [fault] = faults_of(request).violations
     assert fault.description == f"is nested more than {NESTING_MAX} deep"
     assert fault.path.startswith("campaign.rule.conditions.conditions[0].group.")
 
@@ -93,7 +93,7 @@ def test_endless_nesting_ends() -> None:
 def test_text_beside_nul_is_left_alone() -> None:
     """Other characters that look dangerous are not: people have odd names."""
     odd = "\x01\t\n\x7f\u0000"[:-1] + "\u2019;--\U0001f408\u202e"
-    assert faults_of(a_claim(token=odd)) == []
+    assert faults_of(a_claim(token=odd)).violations == []
 
 
 def a_type(*fields: dict[str, Any], name: str) -> Descriptor:

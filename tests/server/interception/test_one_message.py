@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import DecodeError
 
 from guerdon.edge.v1 import edge_pb2
 from guerdon.orchestration.v1 import arrival_pb2
@@ -61,13 +62,13 @@ def of_size(size: int) -> bytes:
     head = b"\x9a\x7d"  # Field 2003, a text.
     for length_bytes in (1, 2, 3, 4):
         length = size - len(head) - length_bytes
-        text = zlib_free_varint(length)
+        text = varint(length)
         if len(text) == length_bytes:
             return head + text + b"a" * length
     raise AssertionError
 
 
-def zlib_free_varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -134,14 +135,14 @@ async def test_a_packed_message_is_unpacked_up_to_the_limit(pack: Any) -> None:
 def test_what_only_begins_like_something_packed_is_left_as_it_is(pack: Any) -> None:
     """It is read as a message then, and refused if it is none."""
     packed = pack(b"a message of a few words")
-    for data in (packed[:-1], packed[:2], packed[:2] + b"garbage", packed[:-1] + b"\0"):
+    for data in (packed[:-1], packed[:2], packed[:2] + b"garbage", packed[:-1] + b"\xff"):
         assert within(BYTES_MAX, data) == data
 
 
 def test_no_message_begins_like_something_packed() -> None:
     """It could be taken for something packed."""
     request = edge_pb2.GetHealthRequest()
-    with pytest.raises(Exception, match="[Pp]ars"):
+    with pytest.raises(DecodeError):
         request.ParseFromString(b"\x1f\x8b\x08")
     assert zlib.compress(b"")[0] == FIFTEENTH_VARINT
     numbered = [
