@@ -7,7 +7,6 @@ from typing import Self
 from vocabulary.errors import DomainError
 
 PROBLEMS_MAX = 10
-MORE_IS_WRONG = "More is wrong."
 
 
 class Problems:
@@ -60,9 +59,6 @@ class Problems:
         """
         if self._first is None:
             return
-        own = len(self._first.violations)
         self._first.violations = tuple(self._told.items())
-        others = [f"{path} {problem}." for path, problem in self._first.violations[own:]]
-        more = [MORE_IS_WRONG] if self._count > PROBLEMS_MAX else []
-        self._first.message = " ".join([self._first.message, *others, *more])
+        self._first.has_more = self._count > PROBLEMS_MAX
         raise self._first
