@@ -78,9 +78,9 @@ class Refusal(Exception):  # noqa: N818 - the house calls it so
 MORE_IS_WRONG = "More is wrong."
 
 
-def sentences_of(violations: Sequence[Violation], *, has_more: bool) -> str:
-    """What is wrong, a sentence a field, as many as a message has room for."""
-    text = ""
+def sentences_of(violations: Sequence[Violation], *, has_more: bool, begin: str = "") -> str:
+    """What is wrong, a sentence a field, as many as a message has room for behind its begin."""
+    text = begin
     for each in violations:
         sentence = f"{each.path or 'The request'} {each.description}."
         if text and len(f"{text} {sentence} {MORE_IS_WRONG}".encode()) > MESSAGE_BYTES_MAX:
@@ -117,14 +117,17 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
         case DomainError():
             if raised.kind is Kind.UNAVAILABLE and raised.__cause__ is not None:
                 _log_fault("call postponed", raised.__cause__, method=method.path)
+            violations = [
+                Violation(path=path, description=problem) for path, problem in raised.violations
+            ]
             return Refusal(
                 code=CODES[raised.kind],
                 reason=raised.reason,
-                message=raised.message,
+                message=sentences_of(
+                    violations[1:], has_more=raised.has_more, begin=raised.message
+                ),
                 metadata=raised.metadata,
-                violations=[
-                    Violation(path=path, description=problem) for path, problem in raised.violations
-                ],
+                violations=violations,
                 domain=raised.domain,
             )
         case RequestIdReusedError():

@@ -210,7 +210,9 @@ async def test_all_that_a_campaign_could_never_do_is_told(mesh: Mesh) -> None:
 
     told, descriptions = await told_in_json(mesh, CREATE_CAMPAIGN, request)
     assert f"{conditions}[1].condition.valueTo" in told.fields
-    assert "campaign.expireTime" in told.fields
+    assert f"campaign.budgetConfig.items[{index}].amount" in told.fields
+    assert told.message.endswith(MORE_IS_WRONG), "the message has room for some of them"
+    assert len(told.message.encode()) <= MESSAGE_BYTES_MAX
     # What the caller wrote stays as it is.
     assert descriptions[f"{conditions}[0].condition.field"].startswith("purchase.order_id is no")
 
