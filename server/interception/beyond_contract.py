@@ -14,8 +14,9 @@ import structlog
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 
-from server.interception.one_message import one_message, readable, within
+from server.interception.one_message import MESSAGE_SECONDS_MAX, one_message, readable, within
 from server.interception.refusals import Refusal, to_status
+from server.interception.waits import Waits
 
 MESSAGE_BYTES_MAX = 4 << 10
 PATH_CHARACTERS_MAX = 100
@@ -24,8 +25,11 @@ PATH_CHARACTERS_MAX = 100
 _log = structlog.get_logger()
 
 
-def beyond_contract(open_services: Iterable[str]) -> Callable[[str, Any], Any]:
+def beyond_contract(
+    open_services: Iterable[str], *, seconds_max: float = MESSAGE_SECONDS_MAX
+) -> Callable[[str, Any], Any]:
     """The rule for methods whose paths begin with one of these, and for all that nobody serves."""
+    waits = Waits(seconds_max)
     prefixes = tuple(open_services)
     unknown: Any = grpc.stream_unary_rpc_method_handler(_unknown)
 
@@ -36,16 +40,16 @@ def beyond_contract(open_services: Iterable[str]) -> Callable[[str, Any], Any]:
         if handler.unary_unary is None:
             return handler
         return grpc.stream_unary_rpc_method_handler(
-            _with_one_message(handler), response_serializer=handler.response_serializer
+            _with_one_message(handler, waits), response_serializer=handler.response_serializer
         )
 
     return served
 
 
-def _with_one_message(handler: Any) -> Callable[[Any, Any], Any]:
+def _with_one_message(handler: Any, waits: Waits) -> Callable[[Any, Any], Any]:
     async def behaviour(_: Any, context: Any) -> Message:
         try:
-            data = within(MESSAGE_BYTES_MAX, await one_message(context))
+            data = within(MESSAGE_BYTES_MAX, await one_message(context, waits))
             request = readable(handler.request_deserializer, data)
         except Refusal as refusal:
             await _abort(context, refusal)

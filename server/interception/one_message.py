@@ -6,7 +6,6 @@ one. So every unary method is served as a stream of requests, of which exactly o
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from typing import Any
 
@@ -16,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.refusals import Refusal
+from server.interception.waits import LateError, Waits
 
 MESSAGE_SECONDS_MAX = 5
 """From the caller's headers to the end of its message."""
@@ -34,34 +34,38 @@ class OneMessage:
     It stands behind the caller's proof, so that nobody is waited for who has none.
     """
 
+    def __init__(self, *, seconds_max: float = MESSAGE_SECONDS_MAX) -> None:
+        self._waits = Waits(seconds_max)
+
     def wrap(self, method: Method, proceed: Handler) -> Handler:
+        waits = self._waits
         bytes_max = method.request_bytes_max
         decode = method.request_class.FromString
 
         async def step(_: Message, call: Call) -> Message:
             # What Envoy made from JSON is one message, and the look for a second one has a price.
             is_json = call.came_as_json
-            data = await one_message(call.context, looks_for_second=not is_json)
+            data = await one_message(call.context, waits, looks_for_second=not is_json)
             data = within(bytes_max + ENVELOPE_BYTES_MAX * is_json, data)
             return await proceed(readable(decode, data), call)
 
         return step
 
 
-async def one_message(context: Any, *, looks_for_second: bool = True) -> bytes:
+async def one_message(context: Any, waits: Waits, *, looks_for_second: bool = True) -> bytes:
     """The bytes of the only message of a call.
 
     Raises:
         Refusal: it does not come, comes too late, or is not the only one.
     """
     try:
-        async with asyncio.timeout(MESSAGE_SECONDS_MAX):
+        with waits:
             data = await context.read()
             if data is grpc.aio.EOF:
                 raise _malformed("The call has no message; this method takes exactly one.")
             if looks_for_second and await context.read() is not grpc.aio.EOF:
                 raise _malformed("The call has several messages; this method takes exactly one.")
-    except TimeoutError as late:
+    except LateError as late:
         raise Refusal(
             code=grpc.StatusCode.DEADLINE_EXCEEDED,
             reason="MESSAGE_LATE",

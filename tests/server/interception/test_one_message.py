@@ -13,7 +13,6 @@ from google.protobuf.message import DecodeError
 
 from guerdon.edge.v1 import edge_pb2
 from guerdon.orchestration.v1 import arrival_pb2
-from server.interception import one_message
 from server.interception.chain import Call
 from server.interception.one_message import ENVELOPE_BYTES_MAX, OneMessage, within
 from server.interception.refusals import Refusal
@@ -24,6 +23,7 @@ TRACK = METHODS["/guerdon.orchestration.v1.ArrivalService/TrackArrival"]
 EMPTY = arrival_pb2.TrackArrivalRequest()
 BYTES_MAX = TRACK.request_bytes_max
 FROM_ENVOY = {"x-envoy-original-path": "/user/track/arrival"}
+PATIENCE = 0.1
 FIFTEENTH_VARINT = 15 << 3
 
 
@@ -46,8 +46,9 @@ class Stream:
 
 async def taken(stream: Stream, **headers: str) -> Servicer:
     servicer = Servicer()
+    step = OneMessage(seconds_max=PATIENCE)
     call = Call(method=TRACK, headers=headers, context=stream)
-    await OneMessage().wrap(TRACK, servicer)(EMPTY, call)
+    await step.wrap(TRACK, servicer)(EMPTY, call)
     return servicer
 
 
@@ -90,11 +91,8 @@ async def test_what_is_not_one_message_is_malformed(stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("stream", [Stream(ends=False), Stream(b"", ends=False)])
-async def test_a_message_is_waited_for_so_long_and_no_longer(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_message_is_waited_for_so_long_and_no_longer(stream: Stream) -> None:
     """Calls that bring nothing would pile up."""
-    monkeypatch.setattr(one_message, "MESSAGE_SECONDS_MAX", 0.05)
     told = await refused(stream)
     assert (told.code, told.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "MESSAGE_LATE")
 
