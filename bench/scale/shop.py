@@ -198,7 +198,7 @@ async def open_shop(engine: AsyncEngine) -> Shop:
         await domains.campaigns.create(
             tx,
             merchant.merchant_id,
-            lambda units: _campaign(merchant.merchant_id, units),
+            lambda units, _: _campaign(merchant.merchant_id, units),
             change=Campaign.publish,
             validate_only=False,
             now=now(),

@@ -20,6 +20,7 @@ from domains.business.ports import Seal
 from domains.business.repository import MerchantRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
+from vocabulary.problems import Problems
 from vocabulary.refusals import MerchantNotFoundError
 
 
@@ -32,14 +33,16 @@ class BusinessService:
         """Creates a merchant.
 
         Raises:
-            DomainInvalidError, TokenAddressInvalidError: the draft is not usable.
+            DomainInvalidError, TokenAddressInvalidError: the draft is not usable; the first of
+                them names both fields, if both are wrong.
             DomainTakenError: another merchant has the domain.
         """
-        created = replace(
-            draft,
-            domain=normalize_domain(draft.domain),
-            reward_token=draft.reward_token.normalized(),
-        )
+        created, problems = draft, Problems()
+        with problems.collecting():
+            created = replace(created, domain=normalize_domain(draft.domain))
+        with problems.collecting():
+            created = replace(created, reward_token=draft.reward_token.normalized())
+        problems.refuse()
         if not await self._merchants.add(tx, created):
             raise DomainTakenError(created.domain)
         return created

@@ -23,6 +23,7 @@ from domains.campaign.ports import RewardUnitSource
 from domains.campaign.repository import BudgetRepository, CampaignRepository, Consumption
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId, RewardId
+from vocabulary.problems import Problems
 from vocabulary.refusals import MerchantNotFoundError
 
 __all__ = ["CampaignService", "Change", "Consumption"]
@@ -46,7 +47,7 @@ class CampaignService:
         self,
         tx: Transaction,
         merchant_id: MerchantId,
-        make: Callable[[RewardUnits], Campaign],
+        make: Callable[[RewardUnits, Problems], Campaign],
         *,
         change: Change | None,
         validate_only: bool,
@@ -54,23 +55,25 @@ class CampaignService:
     ) -> Campaign:
         """Checks a draft and, unless it is a rehearsal, adds it.
 
-        `make` makes the draft, knowing in what the merchant pays; `change` is what becomes of it
-        before it is added.
+        `make` makes the draft, knowing in what the merchant pays, and adds to the problems what
+        it cannot read; `change` is what becomes of it before it is added.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
-            RuleInvalidError: the rule or the budget could never do what it says.
+            RuleInvalidError: the rule or the budget could never do what it says; names all of it.
             TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
                 the draft.
         """
         units = await self._units.units_of(tx, merchant_id)
         if units is None:
             raise MerchantNotFoundError(merchant_id)
-        draft = make(units)
-        draft = replace(draft, rule=check_rule(draft.rule, units))
-        check_budget(draft.budget)
+        problems = Problems()
+        draft = make(units, problems)
+        draft = replace(draft, rule=check_rule(draft.rule, units, problems))
+        check_budget(draft.budget, problems)
         if draft.start_time and draft.expire_time and draft.expire_time <= draft.start_time:
-            raise RuleInvalidError("campaign.expire_time", "must be after the start")
+            problems.add(RuleInvalidError("campaign.expire_time", "must be after the start"))
+        problems.refuse()
         new = draft if change is None else change(draft, now)
         if not validate_only:
             await self._campaigns.add(tx, new)

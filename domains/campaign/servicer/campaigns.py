@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 
 from domains.campaign.model import (
     Campaign,
@@ -16,10 +15,12 @@ from domains.campaign.model import (
 )
 from domains.campaign.service import CampaignService, Change
 from domains.campaign.servicer.messages import campaign_to_proto, draft_from_proto, window_to_proto
+from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from vocabulary.ids import CampaignId, MerchantId
+from vocabulary.problems import Problems
 
 Response = TypeVar("Response", bound=Message)
 
@@ -49,9 +50,9 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         merchant_id = MerchantId(UUID(request.merchant_id))
         now = self._clock()
 
-        def make(units: RewardUnits) -> Campaign:
+        def make(units: RewardUnits, problems: Problems) -> Campaign:
             return draft_from_proto(
-                request.campaign, merchant_id, units, now=now, new_id=self._new_id
+                request.campaign, merchant_id, units, problems, now=now, new_id=self._new_id
             )
 
         def respond(campaign: Campaign) -> campaign_pb2.CreateCampaignResponse:

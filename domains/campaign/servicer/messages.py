@@ -29,6 +29,7 @@ from infrastructure.rpc.translating import (
 )
 from vocabulary.amounts import TokenAmount
 from vocabulary.ids import BudgetItemId, CampaignId, MerchantId
+from vocabulary.problems import Problems
 
 UTC_ZONE = "UTC"
 
@@ -37,11 +38,15 @@ def draft_from_proto(
     message: campaign_pb2.Campaign,
     merchant_id: MerchantId,
     units: RewardUnits,
+    problems: Problems,
     *,
     now: datetime,
     new_id: Callable[[], UUID],
 ) -> Campaign:
-    """A draft of what a message says, under an id of its own."""
+    """A draft of what a message says, under an id of its own.
+
+    Adds to the problems what it cannot read; something else stands for that in the draft.
+    """
     campaign_id = CampaignId(new_id())
     return Campaign(
         campaign_id=campaign_id,
@@ -49,7 +54,7 @@ def draft_from_proto(
         name=message.name,
         state=CampaignState.DRAFT,
         priority=message.priority,
-        rule=to_rule(message.rule),
+        rule=to_rule(message.rule, problems),
         rule_version=1,
         units=units,
         budget=tuple(
@@ -59,6 +64,7 @@ def draft_from_proto(
                 campaign_id=campaign_id,
                 units=units,
                 path=f"campaign.budget.items[{index}]",
+                problems=problems,
             )
             for index, item in enumerate(message.budget.items)
         ),
@@ -78,9 +84,13 @@ def _item_from_proto(
     campaign_id: CampaignId,
     units: RewardUnits,
     path: str,
+    problems: Problems,
 ) -> BudgetItem:
     asset = to_asset(message.asset)
     unit = units.of(asset)
+    limit = 1
+    with problems.collecting():
+        limit = to_base_units(Decimal(message.amount), unit, f"{path}.amount")
     window: Tiles | CalendarMonths | None = None
     match message.WhichOneof("window"):
         case "window_duration":
@@ -95,7 +105,7 @@ def _item_from_proto(
         label=message.label,
         asset=asset,
         unit=unit,
-        limit=to_base_units(Decimal(message.amount), unit, f"{path}.amount"),
+        limit=limit,
         window=window,
     )
 

@@ -52,15 +52,15 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     MESH_ERROR_REASON_NOT_READY: _MeshErrorReason.ValueType  # 8
     """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
     MESH_ERROR_REASON_REQUEST_MALFORMED: _MeshErrorReason.ValueType  # 9
-    """From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-    header. Metadata: none.
+    """INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, a header, or its
+    message; or a call of gRPC does not bring exactly one message. Metadata: none.
     """
     MESH_ERROR_REASON_ROUTE_UNKNOWN: _MeshErrorReason.ValueType  # 10
     """From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
     UNIMPLEMENTED, as gRPC has it. Metadata: none.
     """
     MESH_ERROR_REASON_BODY_TOO_LARGE: _MeshErrorReason.ValueType  # 11
-    """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+    """OUT_OF_RANGE, 413 over HTTP. The request has more bytes than its rate class allows.
     Metadata: none.
     """
     MESH_ERROR_REASON_RATE_LIMITED: _MeshErrorReason.ValueType  # 12
@@ -87,10 +87,16 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
     MESH_ERROR_REASON_EVENT_TIME_INVALID: _MeshErrorReason.ValueType  # 21
     """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
-    MESH_ERROR_REASON_REQUEST_UNFINISHED: _MeshErrorReason.ValueType  # 28
+    MESH_ERROR_REASON_REQUEST_UNFINISHED: _MeshErrorReason.ValueType  # 22
     """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
     15 seconds, or nothing of it moved for a minute. Metadata: none.
     """
+    MESH_ERROR_REASON_MESSAGE_LATE: _MeshErrorReason.ValueType  # 23
+    """DEADLINE_EXCEEDED. The message of a call of gRPC did not arrive whole within 5 seconds, or
+    the call was not ended behind it. Metadata: none.
+    """
+    MESH_ERROR_REASON_METHOD_UNKNOWN: _MeshErrorReason.ValueType  # 24
+    """UNIMPLEMENTED. No service has this method. Metadata: none."""
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that comes from the mesh itself, before or instead of
@@ -127,15 +133,15 @@ Metadata: `incident`.
 MESH_ERROR_REASON_NOT_READY: MeshErrorReason.ValueType  # 8
 """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
 MESH_ERROR_REASON_REQUEST_MALFORMED: MeshErrorReason.ValueType  # 9
-"""From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-header. Metadata: none.
+"""INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, a header, or its
+message; or a call of gRPC does not bring exactly one message. Metadata: none.
 """
 MESH_ERROR_REASON_ROUTE_UNKNOWN: MeshErrorReason.ValueType  # 10
 """From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
 UNIMPLEMENTED, as gRPC has it. Metadata: none.
 """
 MESH_ERROR_REASON_BODY_TOO_LARGE: MeshErrorReason.ValueType  # 11
-"""From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+"""OUT_OF_RANGE, 413 over HTTP. The request has more bytes than its rate class allows.
 Metadata: none.
 """
 MESH_ERROR_REASON_RATE_LIMITED: MeshErrorReason.ValueType  # 12
@@ -162,10 +168,16 @@ MESH_ERROR_REASON_CLIENT_ID_INVALID: MeshErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
 MESH_ERROR_REASON_EVENT_TIME_INVALID: MeshErrorReason.ValueType  # 21
 """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
-MESH_ERROR_REASON_REQUEST_UNFINISHED: MeshErrorReason.ValueType  # 28
+MESH_ERROR_REASON_REQUEST_UNFINISHED: MeshErrorReason.ValueType  # 22
 """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
 15 seconds, or nothing of it moved for a minute. Metadata: none.
 """
+MESH_ERROR_REASON_MESSAGE_LATE: MeshErrorReason.ValueType  # 23
+"""DEADLINE_EXCEEDED. The message of a call of gRPC did not arrive whole within 5 seconds, or
+the call was not ended behind it. Metadata: none.
+"""
+MESH_ERROR_REASON_METHOD_UNKNOWN: MeshErrorReason.ValueType  # 24
+"""UNIMPLEMENTED. No service has this method. Metadata: none."""
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
 @_typing.final

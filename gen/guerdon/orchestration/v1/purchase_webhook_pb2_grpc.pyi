@@ -52,7 +52,8 @@ class PurchaseWebhookServiceStub:
     names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
     `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
     `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
-    taken.
+    taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
+    as a whole.
 
       - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
         whole number of up to 100 digits, also with a point and zeros behind it. What programs
@@ -155,7 +156,8 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
     names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
     `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
     `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
-    taken.
+    taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
+    as a whole.
 
       - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
         whole number of up to 100 digits, also with a point and zeros behind it. What programs
@@ -261,7 +263,8 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
         `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
         `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
-        taken.
+        taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
+        as a whole.
 
           - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
             whole number of up to 100 digits, also with a point and zeros behind it. What programs
