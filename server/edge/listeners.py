@@ -23,6 +23,7 @@ from server.edge.cluster import socket_address
 from server.edge.contract import PublicMethod, services_of
 from server.edge.filters import mesh_filters, public_filters
 from server.edge.local_replies import local_reply_config
+from server.edge.open_queries import with_open_queries
 from server.edge.routes import mesh_routes, public_routes
 from server.edge.settings import EdgeSettings
 
@@ -81,7 +82,7 @@ def _connection_manager(
     underscores = HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER
     return HttpConnectionManager(
         stat_prefix=name,
-        route_config=routes,
+        route_config=with_open_queries(routes, filters),
         http_filters=filters,
         local_reply_config=local_reply_config(edge.body_bytes_max),
         # Without `internal_address_config` no address is one of ours, so nobody's `x-envoy-…`

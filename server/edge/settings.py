@@ -38,9 +38,9 @@ def default_rate_limits() -> Mapping[RateClass, RateLimit]:
 class EdgeSettings:
     """Where Envoy listens, whom it calls, and what it lets through.
 
-    `endpoints` are the `serve` processes, one address each. `descriptor_path` is the contract's
-    descriptor set as Envoy finds it, relative to the folder that Envoy is started in.
-    `admin_port` 0 means no admin listener. `dashboard_origins` are the exact origins, like
+    `endpoints` are the `serve` processes, one address each. `descriptor_path` is Envoy's copy of
+    the contract (`contract_copy`), relative to the folder that Envoy is started in. `admin_port` 0
+    means no admin listener. `dashboard_origins` are the exact origins, like
     `https://dash.example`, whose pages may call `/business`. `client_id_headers` are further
     names of the header `x-client-id`. `trusted_hop_count` is how many proxies in front of Envoy
     append to `x-forwarded-for`.
@@ -52,7 +52,7 @@ class EdgeSettings:
     mesh_port: int = 8081
     admin_port: int = 0
     endpoints: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051), ("127.0.0.1", 50052))
-    descriptor_path: str = "envoy/descriptors.binpb"
+    descriptor_path: str = "envoy/edge.binpb"
     dashboard_origins: tuple[str, ...] = ()
     client_id_headers: tuple[str, ...] = ()
     trusted_hop_count: int = 0

@@ -258,7 +258,7 @@ class Stack:
         target = self.folder / "envoy.json"
         write_envoy_bootstrap(
             target,
-            descriptors=PROJECT / "envoy" / "descriptors.binpb",
+            descriptors=PROJECT / "envoy" / "edge.binpb",
             ports=self.ports,
             environment=self._environment,
         )

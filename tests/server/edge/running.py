@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).resolve().parents[3]
 DESCRIPTORS = ROOT / "envoy" / "descriptors.binpb"
+ENVOYS_COPY = ROOT / "envoy" / "edge.binpb"
 READY_SECONDS_MAX = 15
 POLL_SECONDS = 0.02
 DASHBOARD_ORIGIN = "https://dash.example"
@@ -181,7 +182,7 @@ def settings_for(ports: Sequence[int], **choices: Any) -> EdgeSettings:
         public_port=public_port,
         mesh_port=mesh_port,
         endpoints=tuple(("127.0.0.1", port) for port in ports),
-        descriptor_path=str(DESCRIPTORS),
+        descriptor_path=str(ENVOYS_COPY),
         dashboard_origins=(DASHBOARD_ORIGIN,),
         client_id_headers=(CLIENT_ID_ALIAS,),
         body_bytes_max=BODY_BYTES_MAX,

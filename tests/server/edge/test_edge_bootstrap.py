@@ -14,7 +14,13 @@ from server.edge.contract import read_public_methods
 from server.edge.local_replies import local_replies
 from server.edge.settings import EdgeSettings, RateLimit
 from tests.server.edge.contracts import a_contract
-from tests.server.edge.running import DESCRIPTORS, ROOT, envoy_command, envoy_environment
+from tests.server.edge.running import (
+    DESCRIPTORS,
+    ENVOYS_COPY,
+    ROOT,
+    envoy_command,
+    envoy_environment,
+)
 
 COMMITTED = ROOT / "envoy" / "bootstrap.json"
 
@@ -25,7 +31,7 @@ EVERY_OPTION = EdgeSettings(
     mesh_port=8444,
     admin_port=9901,
     endpoints=(("serve-1.internal", 50051), ("192.0.2.7", 50052)),
-    descriptor_path=str(DESCRIPTORS),
+    descriptor_path=str(ENVOYS_COPY),
     dashboard_origins=("https://dash.example", "http://localhost:3000"),
     client_id_headers=("x-visitor", "x-shopper"),
     trusted_hop_count=2,

@@ -16,7 +16,7 @@ PORTS = StackPorts(public=8080, mesh=8081, admin=9901, database=5432, servers=(5
 def write(target: Path, origins: str) -> str:
     write_envoy_bootstrap(
         target,
-        descriptors=ROOT / "envoy" / "descriptors.binpb",
+        descriptors=ROOT / "envoy" / "edge.binpb",
         ports=PORTS,
         environment={"GUERDON_DASHBOARD_ORIGINS": origins},
     )
