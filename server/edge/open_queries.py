@@ -30,10 +30,10 @@ def with_open_queries(
     is left out instead of refused.
     """
     [host] = routes.virtual_hosts
-    named = [route for route in host.routes if route.match.path_separated_prefix == AUDIENCE]
+    named = [route for route in host.routes if route.name == AUDIENCE]
     if not named:
         # Before the routes that take every path, and like the last of them.
-        first = next(i for i, route in enumerate(host.routes) if route.match.prefix == "/")
+        first = next(i for i, each in enumerate(host.routes) if each.match and each.match.prefix)
         named = [
             Route(
                 name=AUDIENCE,

@@ -65,9 +65,7 @@ def _check(
         raise ContractError(message)
 
 
-def _make_raw(
-    file: FileDescriptorProto, request: DescriptorProto, rule: http_pb2.HttpRule
-) -> None:
+def _make_raw(file: FileDescriptorProto, request: DescriptorProto, rule: http_pb2.HttpRule) -> None:
     """Leaves only what the path says in the request, and adds the body if the route takes one."""
     bindings = (rule, *rule.additional_bindings)
     variables = {name for path in paths_of(rule) for name in _VARIABLE.findall(path)}

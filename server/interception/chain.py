@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from infrastructure.rpc.contract import ContractError, Method
@@ -18,17 +19,26 @@ from infrastructure.rpc.headers import headers_of
 from infrastructure.rpc.served_method import set_served_method
 
 
+class Misread(Protocol):
+    """What was wrong with the JSON of a request that could be read apart from that."""
+
+    def beside(self, violations: Sequence[Any], request_type: Descriptor) -> Sequence[Any]:
+        """All violations: those of the JSON, then those of the message that do not follow."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """One call: its method, its headers (lower-case names), and gRPC's context.
 
-    A request that cannot be read is handed on empty, with `is_readable` false.
+    A request that cannot be read is handed on empty, with `is_readable` false. `misread` is what
+    a step found wrong with its JSON, for the step that holds it against the rules of its message.
     """
 
     method: Method
     headers: Mapping[str, str]
     context: Any
     is_readable: bool = True
+    misread: Misread | None = None
 
     def header(self, name: str) -> str:
         """The text of a header; empty if it is absent."""

@@ -56,10 +56,14 @@ CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A field, by its path in the proto's names, and what is wrong with it."""
+    """A field, by its path in the proto's names, and what is wrong with it.
+
+    `in_json` says that the path is written as JSON has it already.
+    """
 
     path: str
     description: str
+    in_json: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,7 +165,8 @@ def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
-        blamed = [each.path for each in refusal.violations[:VIOLATIONS_MAX]] if as_json else ()
+        told_first = refusal.violations[:VIOLATIONS_MAX] if as_json else ()
+        blamed = [each.path for each in told_first if not each.in_json]
         return with_json_paths(text, method.request_type, blamed)
 
     status = status_pb2.Status(
@@ -187,7 +192,9 @@ def _bad_request(
     """The violations, as many of them as there is room for, but at least one."""
     blamed = error_details_pb2.BadRequest()
     for violation in refusal.violations[:VIOLATIONS_MAX]:
-        path = json_path(method.request_type, violation.path) if as_json else violation.path
+        path = violation.path
+        if as_json and not violation.in_json:
+            path = json_path(method.request_type, path)
         blamed.field_violations.add(
             field=_cut(path, PATH_BYTES_MAX),
             description=_cut(violation.description, MESSAGE_BYTES_MAX),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 import protovalidate
 from google.protobuf.message import Message
@@ -9,11 +11,24 @@ from google.protobuf.message import Message
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.message_faults import faults_of, prepare
-from server.interception.refusals import Refusal, Violation
+from server.interception.refusals import VIOLATIONS_MAX, Refusal, Violation
 
 _UNREADABLE = Violation(
     path="", description="cannot be read; its texts are UTF-8, and its type is the method's own"
 )
+
+
+def request_invalid(violations: Sequence[Violation]) -> Refusal:
+    """The refusal of a request with these violations; its message tells the first."""
+    first = violations[0]
+    told = f"{first.path or 'The request'} {first.description}"
+    more = " And more is wrong." if len(violations) > VIOLATIONS_MAX else ""
+    return Refusal(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="REQUEST_INVALID",
+        message=told + ("" if told.endswith("?") else ".") + more,
+        violations=violations,
+    )
 
 
 class Validation:
@@ -31,14 +46,10 @@ class Validation:
         async def step(request: Message, call: Call) -> Message:
             violations = faults_of(request) if call.is_readable else [_UNREADABLE]
             violations = violations or self._broken(request)
+            if call.misread is not None:
+                violations = [*call.misread.beside(violations, method.request_type)]
             if violations:
-                first = violations[0]
-                raise Refusal(
-                    code=grpc.StatusCode.INVALID_ARGUMENT,
-                    reason="REQUEST_INVALID",
-                    message=f"{first.path or 'The request'} {first.description}.",
-                    violations=violations,
-                )
+                raise request_invalid(violations)
             return await proceed(request, call)
 
         return step
