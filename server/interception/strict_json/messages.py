@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import wrappers_pb2
@@ -13,7 +14,6 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import ContractError
-from server.interception.refusals import VIOLATIONS_MAX, Violation
 from server.interception.strict_json import values
 from server.interception.strict_json.key_hints import KeyHints
 from server.interception.strict_json.parsing import (
@@ -43,8 +43,19 @@ _WRAPPERS = frozenset(
 )
 _VALUE, _STRUCT, _LIST = (f"google.protobuf.{name}" for name in ("Value", "Struct", "ListValue"))
 
+FAULTS_MAX = 10
+"""How many faults are told."""
+
 ReadField = Callable[[Any, Any, str, int, "Reading"], None]
 """Reads a value into a field of a message, at a path and a depth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong at a path, in the keys of JSON; an empty one is the whole body's."""
+
+    path: str
+    description: str
 
 
 class EndOfReadingError(Exception):
@@ -59,17 +70,22 @@ class Reading:
     """
 
     def __init__(self) -> None:
-        self.violations: list[Violation] = []
+        self.faults: list[Fault] = []
         self.misread: list[str] = []
         self.is_whole = True
 
     def blame(self, path: str, description: str, *, misread: str | None = None) -> None:
-        """Notes a violation, and ends the reading once there is one more than is told."""
-        self.violations.append(Violation(path=path, description=description, in_json=True))
+        """Notes a fault, and ends the reading once there is one more than is told."""
+        self.faults.append(Fault(path=path, description=description))
         self.misread.append(path if misread is None else misread)
-        if len(self.violations) > VIOLATIONS_MAX:
+        if len(self.faults) > FAULTS_MAX:
             self.is_whole = False
             raise EndOfReadingError
+
+    def end(self, description: str) -> None:
+        """Notes what is wrong with a request of which nothing can be read."""
+        self.faults.append(Fault(path="", description=description))
+        self.is_whole = False
 
     def enter(self, path: str, depth: int) -> bool:
         """Whether an object or a list at this depth is read; if not, it is blamed."""
@@ -79,13 +95,12 @@ class Reading:
 
 
 def read_body(data: bytes, message: Message) -> Reading:
-    """Reads JSON into an empty message; with violations, as far as it can be read."""
+    """Reads JSON into an empty message; with faults, as far as it can be read."""
     reading = Reading()
     try:
         pairs = parse(data)
     except NotJsonError as problem:
-        reading.violations.append(Violation(path="", description=str(problem), in_json=True))
-        reading.is_whole = False
+        reading.end(str(problem))
         return reading
     read_object(pairs, message, reading)
     return reading

@@ -8,12 +8,8 @@ from urllib.parse import parse_qsl
 from google.protobuf.descriptor import FieldDescriptor
 
 from infrastructure.rpc.contract import ContractError, Method
-from server.interception.refusals import Violation
 from server.interception.strict_json.messages import Reading, read_object
 from server.interception.strict_json.parsing import Number, Pairs
-
-PARAMETERS_MAX = 100
-"""How many parameters a query may have."""
 
 _TRUTH = {"true": True, "false": False}
 
@@ -34,25 +30,19 @@ class QueryReader:
         self._fields = {field.json_name: field for field in fields}
 
     def read(self, query: str, message: Any) -> Reading:
-        """Reads a query into an empty message; with violations, as far as it can be read."""
+        """Reads a query into an empty message; with faults, as far as it can be read."""
         reading = Reading()
         try:
             pairs = self._pairs_of(query) if query else Pairs()
         except UnicodeDecodeError:
-            return _unreadable(reading, "has a query that is not UTF-8")
-        except ValueError:
-            return _unreadable(reading, f"has more than {PARAMETERS_MAX} parameters in its query")
+            reading.end("has a query that is not UTF-8")
+            return reading
         read_object(pairs, message, reading)
         return reading
 
     def _pairs_of(self, query: str) -> Pairs:
         # A plus sign is one and no space, as on the routes whose queries Envoy reads.
-        said = parse_qsl(
-            query.replace("+", "%2B"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=PARAMETERS_MAX,
-        )
+        said = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, errors="strict")
         pairs = Pairs()
         lists: dict[str, list[Any]] = {}
         for key, text in said:
@@ -76,9 +66,3 @@ def _value_of(field: FieldDescriptor, text: str) -> Any:
     if field.enum_type is not None and text.isdecimal() and text.isascii():
         return Number(text)
     return text
-
-
-def _unreadable(reading: Reading, description: str) -> Reading:
-    reading.violations.append(Violation(path="", description=description, in_json=True))
-    reading.is_whole = False
-    return reading

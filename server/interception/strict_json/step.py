@@ -17,7 +17,7 @@ from infrastructure.rpc.strict_routes import RAW_BODY_NUMBER
 from server.interception.chain import Call, Handler
 from server.interception.field_paths import json_path
 from server.interception.refusals import Violation
-from server.interception.strict_json.messages import Reading, prepare, read_body
+from server.interception.strict_json.messages import Fault, Reading, prepare, read_body
 from server.interception.strict_json.query import QueryReader
 from server.interception.validation import request_invalid
 
@@ -44,13 +44,15 @@ class StrictJson:
                 reading = read(request, sent, call)
                 request.DiscardUnknownFields()
                 _compare(sent, request, variables, reading)
+                faults = [
+                    Violation(path=each.path, description=each.description, in_json=True)
+                    for each in reading.faults
+                ]
                 if not reading.is_whole:
-                    raise request_invalid(reading.violations)
+                    raise request_invalid(faults)
                 request.MergeFrom(sent)
-                if reading.violations:
-                    call.misread = JsonFaults(
-                        violations=reading.violations, misread=reading.misread
-                    )
+                if faults:
+                    call.misread = JsonFaults(violations=faults, misread=reading.misread)
             return await proceed(request, call)
 
         return step
@@ -114,7 +116,7 @@ def _compare(
         path_says = getattr(request, name)
         if said and said != path_says:
             description = f"contradicts the path, which says {path_says}"
-            reading.violations.append(Violation(path=key, description=description, in_json=True))
+            reading.faults.append(Fault(path=key, description=description))
             reading.misread.append(key)
         sent.ClearField(name)
 
