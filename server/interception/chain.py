@@ -22,8 +22,12 @@ from infrastructure.rpc.served_method import set_served_method
 class Misread(Protocol):
     """What was wrong with the JSON of a request that could be read apart from that."""
 
-    def beside(self, violations: Sequence[Any], request_type: Descriptor) -> Sequence[Any]:
-        """All violations: those of the JSON, then those of the message that do not follow."""
+    @property
+    def violations(self) -> Sequence[Any]:
+        """What is wrong."""
+
+    def unexplained(self, violations: Sequence[Any], request_type: Descriptor) -> Sequence[Any]:
+        """Those violations of the message that do not follow from it."""
 
 
 @dataclass(slots=True, kw_only=True)

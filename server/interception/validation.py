@@ -45,9 +45,12 @@ class Validation:
 
         async def step(request: Message, call: Call) -> Message:
             violations = faults_of(request) if call.is_readable else [_UNREADABLE]
+            misread, kind = call.misread, method.request_type
+            if misread is not None:
+                violations = [*misread.unexplained(violations, kind)]
+                violations = violations or [*misread.unexplained(self._broken(request), kind)]
+                raise request_invalid([*misread.violations, *violations])
             violations = violations or self._broken(request)
-            if call.misread is not None:
-                violations = [*call.misread.beside(violations, method.request_type)]
             if violations:
                 raise request_invalid(violations)
             return await proceed(request, call)

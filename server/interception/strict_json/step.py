@@ -39,7 +39,7 @@ class StrictJson:
         variables = _path_fields(method)
 
         async def step(request: Message, call: Call) -> Message:
-            if call.came_as_json and call.is_readable:
+            if call.came_as_json:
                 sent = method.request_class()
                 reading = read(request, sent, call)
                 request.DiscardUnknownFields()
@@ -65,15 +65,14 @@ class JsonFaults:
     violations: Sequence[Violation]
     misread: Sequence[str]
 
-    def beside(
+    def unexplained(
         self, violations: Sequence[Violation], request_type: Descriptor
     ) -> Sequence[Violation]:
-        """These, then those of the message but for what the JSON's faults are the reason of.
+        """The violations of the message but for those that these faults are the reason of.
 
         A field whose key was misspelled is not missing as well.
         """
-        sure = [each for each in violations if not self._explains(each, request_type)]
-        return [*self.violations, *sure]
+        return [each for each in violations if not self._explains(each, request_type)]
 
     def _explains(self, violation: Violation, request_type: Descriptor) -> bool:
         broken = json_path(request_type, _place_of(violation.path, request_type))

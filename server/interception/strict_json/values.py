@@ -188,11 +188,10 @@ def read_field_mask(value: Any) -> FieldMask:
 
 
 def _from_text(value: Any, read: Special, shape: re.Pattern[str], expected: str) -> Special:
-    text = value if type(value) is str else ""
-    if shape.fullmatch(text) is None:
+    if type(value) is not str or shape.fullmatch(value) is None:
         raise _wrong(expected, value)
     try:
-        read.FromJsonString(text)
+        read.FromJsonString(value)
     except (ValueError, OverflowError) as problem:
         raise MisreadError(f"must be {expected}") from problem
     return read
