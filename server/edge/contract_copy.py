@@ -5,8 +5,13 @@ What callers may rely on stays in the latter. The copy says besides what only En
 
 from __future__ import annotations
 
+# Options that nobody knows are written in another place than those that somebody does; these are
+# known wherever the copy is made, so that it is the same everywhere.
+from google.api import annotations_pb2, field_behavior_pb2  # noqa: F401
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from buf.validate import validate_pb2  # noqa: F401
+from guerdon.options.v1 import method_pb2  # noqa: F401
 from server.edge.raw_bodies import with_raw_bodies
 
 _CHANGES = (with_raw_bodies,)

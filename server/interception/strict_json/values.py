@@ -97,7 +97,8 @@ def read_double(value: Number) -> float:
     """
     kept = float(value)
     # repr() has the fewest digits that mean this double, so it is what the number is read as.
-    if not math.isfinite(kept) or _exact(value) != Decimal(repr(kept)):
+    shown = repr(kept)
+    if shown != value and (not math.isfinite(kept) or _exact(value) != Decimal(shown)):
         raise MisreadError("is a number that is not kept exactly; send it as text")
     return kept
 
