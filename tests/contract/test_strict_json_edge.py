@@ -252,8 +252,9 @@ async def test_a_query_fills_its_fields(json_mesh: JsonMesh, busy: BusyShop) -> 
     for status in ("STATE_PENDING", "state_pending", "1", "STATE_DECIDED"):
         answer = await json_mesh.mesh.get(f"{base}/interactions?status={status}")
         assert answer.status_code == 200, answer.text
-        listed[status] = [each["id"] for each in answer.json()["interactions"]]
+        listed[status] = answer.json()["interactions"]
     assert listed["STATE_PENDING"] == listed["state_pending"] == listed["1"]
+    assert {each["status"] for each in listed["STATE_DECIDED"]} == {"STATE_DECIDED"}
     assert listed["STATE_PENDING"] != listed["STATE_DECIDED"]
 
 

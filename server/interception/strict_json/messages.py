@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -74,10 +74,13 @@ class Reading:
         self.misread: list[str] = []
         self.is_whole = True
 
-    def blame(self, path: str, description: str, *, misread: str | None = None) -> None:
-        """Notes a fault, and ends the reading once there is one more than is told."""
+    def blame(self, path: str, description: str, *, misread: Sequence[str] | None = None) -> None:
+        """Notes a fault, and ends the reading once there is one more than is told.
+
+        `misread` is the path itself, unless others are given.
+        """
         self.faults.append(Fault(path=path, description=description))
-        self.misread.append(path if misread is None else misread)
+        self.misread += [path] if misread is None else misread
         if len(self.faults) > FAULTS_MAX:
             self.is_whole = False
             raise EndOfReadingError
@@ -155,12 +158,13 @@ class MessageReader:
         place = path + shown_key(key, is_first=not path)
         nearest = self._hints.nearest(key)
         if nearest:
-            meant = f"{path}.{nearest[0]}" if path else nearest[0]
+            meant = [f"{path}.{key}" if path else key for key in nearest]
             options = " or ".join(filter(None, [", ".join(nearest[:-1]), nearest[-1]]))
             reading.blame(place, f"is not known; did you mean {options}?", misread=meant)
         else:
             known = ", ".join([*self.fields][:_KEYS_SHOWN_MAX])
-            reading.blame(place, f"is not known; known are {known}" if known else "is not known")
+            told = f"is not known; known are {known}" if known else "is not known"
+            reading.blame(place, told, misread=())
 
 
 def shown_key(key: str, *, is_first: bool) -> str:
@@ -275,7 +279,7 @@ def _list_of(name: str, read: values.Scalar) -> ReadField:
                 found.append(read(each))
             except values.MisreadError as problem:
                 # Of those behind it nobody knows their places.
-                reading.blame(f"{path}[{index}]", str(problem), misread=path)
+                reading.blame(f"{path}[{index}]", str(problem), misread=[path])
         getattr(message, name).extend(found)
 
     return read_list
