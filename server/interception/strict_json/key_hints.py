@@ -68,7 +68,7 @@ def _cost(typed: str, known: str) -> int:
     """What it costs to turn `known` into `typed` by slips, each pair of letters swapped once."""
     width = len(typed)
     before: list[int] = []
-    last = [_SLIP * column for column in range(width + 1)]
+    last = [_OTHER * column for column in range(width + 1)]
     for row, letter in enumerate(known, start=1):
         current = [_SLIP * row] + [_FAR] * width
         # Each slip shifts by one place at the most.

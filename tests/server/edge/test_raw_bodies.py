@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api import annotations_pb2, httpbody_pb2
+from google.api import annotations_pb2, http_pb2, httpbody_pb2
 from google.protobuf import any_pb2, descriptor_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from infrastructure.rpc.contract import ContractError
-from infrastructure.rpc.strict_routes import RAW_BODY_NAME, RAW_BODY_NUMBER
+from infrastructure.rpc.strict_routes import RAW_BODY_NAME, RAW_BODY_NUMBER, is_strict
 from server.edge.contract_copy import contract_copy
 from server.edge.raw_bodies import with_raw_bodies
 from tests.server.edge.running import DESCRIPTORS, ENVOYS_COPY
@@ -62,6 +62,26 @@ def test_strict_are_all_routes_of_dashboards() -> None:
         paths = [getattr(each, each.WhichOneof("pattern") or "get") for each in [rule]]
         paths += [getattr(each, each.WhichOneof("pattern")) for each in rule.additional_bindings]
         assert {method.is_strict} == {path.startswith("/business/") for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("rule", "strict"),
+    [
+        (http_pb2.HttpRule(post="/business/shops", body="*"), True),
+        (http_pb2.HttpRule(get="/business"), True),
+        (
+            http_pb2.HttpRule(custom=http_pb2.CustomHttpPattern(kind="HEAD", path="/business/x")),
+            True,
+        ),
+        (http_pb2.HttpRule(get="/businesses/x"), False),
+        (http_pb2.HttpRule(get="/user/business/x"), False),
+        (http_pb2.HttpRule(custom={"kind": "HEAD", "path": "/health"}), False),
+        (http_pb2.HttpRule(), False),
+    ],
+)
+def test_strict_is_what_begins_with_the_audience(rule: http_pb2.HttpRule, strict: bool) -> None:
+    """A browser's route would be strict because its name begins alike."""
+    assert is_strict(rule) is strict
 
 
 def test_files_stand_behind_what_they_need() -> None:

@@ -79,6 +79,7 @@ def test_equally_near_keys_are_all_named_up_to_a_few() -> None:
     hints = KeyHints({f"amount{letter}": [] for letter in "abcd"})
     assert hints.nearest("amount") == ["amounta", "amountb", "amountc"]
     assert len(hints.nearest("amount")) == HINTS_MAX
+    assert KeyHints({"ab": [], "aabc": []}).nearest("aab") == ["ab", "aabc"]
     assert KeyHints({"maxAmount": [], "minAmount": []}).nearest("mAmount") == [
         "maxAmount",
         "minAmount",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from infrastructure.rpc.contract import ContractError
 from server.interception.strict_json.messages import prepare, read_body
-from server.interception.strict_json.parsing import NESTING_MAX
+from server.interception.strict_json.parsing import NESTING_MAX, VALUES_MAX
 from tests.server.interception.strict_json.shelves import Shelf
 
 INT32 = "must be a whole number from -2147483648 to 2147483647"
@@ -194,6 +194,17 @@ def test_nesting_ends_at_its_limit() -> None:
     assert read(lists.replace("[", "[[", 1).replace("]", "]]", 1))[1].keys() == {
         "anything" + "[0]" * 31
     }
+
+
+def test_what_stands_in_texts_is_not_counted() -> None:
+    """Texts with many commas would be refused, or many values pass."""
+    text = json.dumps({"label": ',[{"' * VALUES_MAX, "note": ',\\"' * VALUES_MAX})
+    shelf, faults = read(text)
+    assert faults == {}
+    assert shelf == json_format.Parse(text, Shelf())
+    for many in ('{"wholes": [%s]}', '{"labels": ["\\\\", %s]}'):
+        assert read(many % ",".join(["0"] * VALUES_MAX))[1] == {"": "has more than 20,000 values"}
+    assert read('{{"wholes": [{}]}}'.format(",".join(["0"] * (VALUES_MAX - 2))))[1] == {}
 
 
 def test_what_stands_behind_a_fault_keeps_its_place() -> None:

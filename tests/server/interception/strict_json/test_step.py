@@ -141,10 +141,11 @@ async def test_other_routes_and_callers_are_not_concerned() -> None:
     """A browser's page would be refused, or a message be emptied."""
     full = campaign_pb2.CreateCampaignRequest(merchant_id=MERCHANT, publish=True)
     sent = with_body(full, b'{"publish": 5}')
+    before = sent.SerializeToString()
     for method, headers in ((CREATE, {}), (TRACK, {"x_envoy_original_path": "/user/x?a=1"})):
         behind = await pass_through(StrictJson(), method, sent, **headers)
         assert behind.asked == [sent]
-        assert behind.asked[0].SerializeToString() == sent.SerializeToString()
+        assert behind.asked[0].SerializeToString() == before
 
 
 async def test_the_bytes_are_not_handed_on() -> None:
@@ -206,8 +207,9 @@ async def test_rules_are_told_beside_the_json_but_not_what_follows_from_it(
 
 
 def test_a_path_explains_itself_what_is_in_it_and_what_it_is_in() -> None:
-    """`name` would explain `nameOfShop`, or the first item the tenth."""
-    misread = ["campaign.rule.rewards[1].percentage", "campaign.name"]
+    """`value` would explain `valueTo`, or the first item the tenth."""
+    condition = "campaign.rule.conditions.conditions[0].condition"
+    misread = ["campaign.rule.rewards[1].percentage", "campaign.name", f"{condition}.value"]
     faults = JsonFaults(violations=[], misread=misread)
 
     def unexplained(path: str) -> bool:
@@ -232,6 +234,7 @@ def test_a_path_explains_itself_what_is_in_it_and_what_it_is_in() -> None:
         "campaign.rule.rewards[0]",
         "campaign.rule.rewards[1].recipient",
         "campaign.rule.trigger",
+        f"{condition}.value_to",
         "campaign.priority",
         "request_id",
     ):
