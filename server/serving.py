@@ -46,6 +46,7 @@ from server.interception.path_over_query import PathOverQuery
 from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
+from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.repeating import once, repeatedly, timekeeping
 from server.settings import Settings
@@ -139,6 +140,7 @@ def steps_of(settings: Settings) -> list[Step]:
             service_token=settings.service_token, client_id_headers=settings.client_id_headers
         ),
         OneMessage(),
+        StrictJson(),
         Validation(),
         MerchantRole(),
         RepeatedCall(),

@@ -31,6 +31,7 @@ from server.edge.cluster import (
 from server.edge.contract import PublicMethod
 from server.edge.filters import mesh_filters, public_filters
 from server.edge.local_replies import Readers, local_reply_config, page_readers
+from server.edge.open_queries import with_open_queries
 from server.edge.routes import (
     DASHBOARD_AUDIENCE,
     mesh_routes,
@@ -128,7 +129,7 @@ def _connection_manager(
     slashes = HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST
     return HttpConnectionManager(
         stat_prefix=name,
-        route_config=routes,
+        route_config=with_open_queries(routes, filters),
         http_filters=filters,
         local_reply_config=local_reply_config(pages),
         # Without `internal_address_config` no address is one of ours, so nobody's `x-envoy-…`

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import ContractError, Method
@@ -18,17 +19,31 @@ from infrastructure.rpc.headers import read_headers
 from infrastructure.rpc.served_call import set_served_call
 
 
+class Misread(Protocol):
+    """What was wrong with the JSON of a request that could be read apart from that."""
+
+    @property
+    def violations(self) -> Sequence[Any]:
+        """What is wrong."""
+
+    def unexplained(self, violations: Sequence[Any], request_type: Descriptor) -> Sequence[Any]:
+        """Those violations of the message that do not follow from it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Call:
     """One call: its method, its headers (lower-case names), and gRPC's context.
 
     Of headers that came several times, `headers` has the last, and `repeated` the names.
+    `misread` is what a step found wrong with its JSON, for the step that holds the message against
+    its rules.
     """
 
     method: Method
     headers: Mapping[str, str]
     context: Any
     repeated: Collection[str] = ()
+    misread: Misread | None = None
 
     def header(self, name: str) -> str:
         """The text of a header; empty if it is absent."""

@@ -57,10 +57,14 @@ CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A field, by its path in the proto's names, and what is wrong with it."""
+    """A field, by its path in the proto's names, and what is wrong with it.
+
+    `in_json` says that the path is written as JSON has it already.
+    """
 
     path: str
     description: str
+    in_json: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +86,8 @@ def sentences_of(violations: Sequence[Violation], *, has_more: bool, begin: str 
     """What is wrong, a sentence a field, as many as a message has room for behind its begin."""
     text = begin
     for each in violations:
-        sentence = f"{each.path or 'The request'} {each.description}."
+        sentence = f"{each.path or 'The request'} {each.description}"
+        sentence += "" if sentence.endswith("?") else "."
         if text and len(f"{text} {sentence} {MORE_IS_WRONG}".encode()) > MESSAGE_BYTES_MAX:
             has_more = True
             break
@@ -185,7 +190,8 @@ def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> stat
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
-        blamed = [each.path for each in refusal.violations[:VIOLATIONS_MAX]] if as_json else ()
+        told_first = refusal.violations[:VIOLATIONS_MAX] if as_json else ()
+        blamed = [each.path for each in told_first if not each.in_json]
         return with_json_names(text, request, blamed)
 
     status = status_pb2.Status(
@@ -212,7 +218,7 @@ def _bad_request(
     blamed = error_details_pb2.BadRequest()
     for violation in refusal.violations[:VIOLATIONS_MAX]:
         path, description = violation.path, violation.description
-        if as_json:
+        if as_json and not violation.in_json:
             description = with_json_names(description, request, [path])
             path = json_path(request, path)
         blamed.field_violations.add(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.message_faults import EnoughError, Faults, faults_of, prepare
-from server.interception.refusals import Refusal, Violation, sentences_of
+from server.interception.refusals import VIOLATIONS_MAX, Refusal, Violation, sentences_of
 
 # What a reader of one rule's words would stumble over.
 _IN_OUR_WORDS = {
@@ -21,6 +21,18 @@ _IN_OUR_WORDS = {
     "string.uuid_empty": "must be a UUID, like 0198c0de-0000-7000-8000-000000000001",
 }
 _ONLY_ONE = "only one of"
+
+
+def request_invalid(violations: Sequence[Violation], *, has_more: bool = False) -> Refusal:
+    """The refusal of a request with these violations, and more if it `has_more`."""
+    told = violations[:VIOLATIONS_MAX]
+    has_more = has_more or len(violations) > VIOLATIONS_MAX
+    return Refusal(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="REQUEST_INVALID",
+        message=sentences_of(told, has_more=has_more),
+        violations=told,
+    )
 
 
 class Validation:
@@ -40,13 +52,12 @@ class Validation:
             found = faults_of(request)
             if not found.is_heavy:
                 self._add_broken_rules(method, request, found)
-            if found.violations:
-                raise Refusal(
-                    code=grpc.StatusCode.INVALID_ARGUMENT,
-                    reason="REQUEST_INVALID",
-                    message=sentences_of(found.violations, has_more=found.has_more),
-                    violations=found.violations,
-                )
+            violations: Sequence[Violation] = found.violations
+            if call.misread is not None:
+                unexplained = call.misread.unexplained(violations, method.request_type)
+                violations = [*call.misread.violations, *unexplained]
+            if violations:
+                raise request_invalid(violations, has_more=found.has_more)
             return await proceed(request, call)
 
         return step

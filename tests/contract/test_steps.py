@@ -21,6 +21,7 @@ from server.interception.path_over_query import PathOverQuery
 from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
+from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.serving import steps_of
 from tests.support.contract import METHODS
@@ -41,6 +42,7 @@ def test_the_steps_stand_in_their_order() -> None:
         PathOverQuery,
         CallerProof,
         OneMessage,
+        StrictJson,
         Validation,
         MerchantRole,
         RepeatedCall,

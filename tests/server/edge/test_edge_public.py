@@ -34,17 +34,6 @@ async def test_json_in_and_json_out(edge: Edge) -> None:
     assert seen.request.merchant_id == "m-1"
 
 
-async def test_names_of_enum_values_are_taken_in_any_case(edge: Edge) -> None:
-    """People write them by hand."""
-    for platform in ("PLATFORM_CUSTOM", "platform_custom"):
-        response = await edge.public.post(
-            "/business/merchant/m-1/webhooks", json={"platform": platform}
-        )
-        assert response.status_code == 200
-
-    assert [seen.request.platform for seen in edge.backend.seen] == [1, 1]
-
-
 async def test_an_older_path_reaches_the_same_method(edge: Edge) -> None:
     """Shop pages with an older script would stop claiming orders."""
     response = await edge.public.post("/interactions/listenForPurchase", json={"token": "t"})

@@ -27,7 +27,14 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """Never sent."""
     MESH_ERROR_REASON_REQUEST_INVALID: _MeshErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. The request breaks a rule of its message; a `BadRequest` detail names
-    every field. Metadata: none.
+    every field, up to 10.
+
+    JSON of `/business` is read strictly: a key or a parameter that is not known (the nearest
+    ones are named), one that is there twice, a value of another type, a number that is not
+    kept exactly and a body that contradicts its path are refused, each with its path in the
+    keys of JSON. Keys are those of JSON, not the names of fields. Objects and lists nest up to
+    32 deep, a body has up to 20,000 values, a query up to 100 parameters. No body is an object
+    without keys. Metadata: none.
     """
     MESH_ERROR_REASON_CALLER_UNKNOWN: _MeshErrorReason.ValueType  # 2
     """UNAUTHENTICATED. The call brings none of the proofs that the method accepts.
@@ -108,7 +115,14 @@ MESH_ERROR_REASON_UNSPECIFIED: MeshErrorReason.ValueType  # 0
 """Never sent."""
 MESH_ERROR_REASON_REQUEST_INVALID: MeshErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. The request breaks a rule of its message; a `BadRequest` detail names
-every field. Metadata: none.
+every field, up to 10.
+
+JSON of `/business` is read strictly: a key or a parameter that is not known (the nearest
+ones are named), one that is there twice, a value of another type, a number that is not
+kept exactly and a body that contradicts its path are refused, each with its path in the
+keys of JSON. Keys are those of JSON, not the names of fields. Objects and lists nest up to
+32 deep, a body has up to 20,000 values, a query up to 100 parameters. No body is an object
+without keys. Metadata: none.
 """
 MESH_ERROR_REASON_CALLER_UNKNOWN: MeshErrorReason.ValueType  # 2
 """UNAUTHENTICATED. The call brings none of the proofs that the method accepts.
