@@ -98,7 +98,7 @@ class RewardReadingOrchestrator:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; one person's or one purchase's if named.
+        """A merchant's rewards, most recently recorded first; a person's or purchase's if named.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
@@ -124,7 +124,7 @@ class RewardReadingOrchestrator:
         after: UUID | None,
         limit: int,
     ) -> Sequence[InteractionView]:
-        """A merchant's interactions, most recently recorded first, with the buyers and times of their orders.
+        """A merchant's interactions, most recently recorded first, with their buyers and times.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
