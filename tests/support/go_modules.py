@@ -18,6 +18,7 @@ RELEASE = "trixie"
 
 GO_VERSION = "1.22"
 _SOURCES = Path("usr/share/gocode/src")
+_LEFT_OUT = ("_test.go", "go.mod", "go.sum")
 _MADE = "2024-07-25T00:00:00Z"
 _UNDATED = "v0.0.0-20210726000000-e7812ac00000"
 _PROTOBUF = "google.golang.org/protobuf"
@@ -111,7 +112,7 @@ def _mirror() -> str:
         "apt-get",
         "indextargets",
         "--format",
-        "deb [signed-by=$(SIGNED_BY)] $(REPO_URI)",
+        "deb $(REPO_URI)",
         "Created-By: Packages",
         f"RELEASE: {codename}",
         "COMPONENT: main",
@@ -134,9 +135,9 @@ def _serve(proxy: Path, path: str, module: Module, sources: Path) -> None:
     others = [sources / each for each in MODULES if each.startswith(f"{path}/")]
     with ZipFile(folder / f"{version}.zip", "w", ZIP_DEFLATED) as archive:
         archive.writestr(f"{inside}/go.mod", description)
-        for file in (sources / path).rglob("*.go"):
+        for file in (sources / path).rglob("*"):
             is_ours = not any(file.is_relative_to(other) for other in others)
-            if is_ours and file.is_file() and not file.name.endswith("_test.go"):
+            if is_ours and file.is_file() and not file.name.endswith(_LEFT_OUT):
                 archive.write(file, f"{inside}/{file.relative_to(sources / path)}")
 
 

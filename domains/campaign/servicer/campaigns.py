@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 
 from domains.campaign.model import (
     Campaign,
@@ -16,6 +15,7 @@ from domains.campaign.model import (
 )
 from domains.campaign.service import CampaignService, Change
 from domains.campaign.servicer.messages import campaign_to_proto, draft_from_proto, window_to_proto
+from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
