@@ -218,6 +218,7 @@ async def test_all_that_a_campaign_could_never_do_is_told(mesh: Mesh) -> None:
 
 
 async def test_both_wrong_words_of_a_merchant_are_told(mesh: Mesh) -> None:
+    """Whoever mends the one would be refused for the other."""
     request = business_pb2.CreateMerchantRequest(merchant=a_merchant())
     request.merchant.domain = "no domain"
     address = "0x5AAEB6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -229,6 +230,7 @@ async def test_both_wrong_words_of_a_merchant_are_told(mesh: Mesh) -> None:
 
 
 async def test_both_wrong_ids_of_a_claim_are_told(mesh: Mesh) -> None:
+    """Whoever mends the one would be refused for the other."""
     shop = await open_shop(mesh)
     request = purchase_linking_pb2.ClaimPurchaseRequest(merchant_id=shop.merchant_id, token="t")
     request.order_id.bool_value = True
