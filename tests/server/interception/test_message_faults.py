@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor
 from guerdon.business.v1 import business_pb2
 from guerdon.campaign.v1 import campaign_pb2, rule_pb2
 from guerdon.orchestration.v1 import arrival_pb2, purchase_linking_pb2, purchase_webhook_pb2
+from guerdon.type.v1 import money_pb2
 from server.interception.message_faults import (
     MESSAGES_MAX,
     NESTING_MAX,
@@ -182,7 +183,7 @@ def test_a_list_that_is_too_long_is_not_walked() -> None:
     ]
     assert found.is_heavy
     request.campaign.budget.ClearField("items")
-    request.campaign.budget.unlimited_assets.extend([1] * 11)
+    request.campaign.budget.unlimited_assets.extend([money_pb2.ASSET_POINTS] * 11)
     [fault] = faults_of(request).violations
     assert fault.path == "campaign.budget.unlimited_assets"
 
