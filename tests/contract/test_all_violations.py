@@ -240,6 +240,7 @@ async def test_both_wrong_ids_of_a_claim_are_told(mesh: Mesh) -> None:
 
 
 async def test_both_wrong_fields_of_a_rate_are_told_by_their_paths(mesh: Mesh) -> None:
+    """Whoever mends the one would be refused for the other."""
     request = rate_pb2.SetRateRequest(
         exchange_rate=rate_pb2.ExchangeRate(base_currency="EUR", quote_currency="EUR", rate="1")
     )
