@@ -61,7 +61,7 @@ def modules_of(folder: Path, environment: dict[str, str]) -> dict[str, str]:
 
 def formatter_on(file: Path) -> str:
     """What Go's formatter would change."""
-    command = [TOOLCHAIN / "gofmt", "-d", file]
+    command = [str(TOOLCHAIN / "gofmt"), "-d", str(file)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
