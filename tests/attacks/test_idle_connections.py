@@ -118,11 +118,12 @@ async def test_idle_connections_keep_out_nobody_who_is_in(
         calls = calls_on(stack, public, channel)
         usual = await quiet(calls)
         target = stack.public_url.removeprefix("http://")
-        async with calling(calls) as found, AsyncExitStack() as attackers:
+        async with AsyncExitStack() as attackers:
             running = [
                 await attackers.enter_async_context(attacking("idle", target))
                 for _ in range(ATTACKERS)
             ]
+            found = await attackers.enter_async_context(calling(calls))
             opened = sum([(await outcome(each))["opened"] for each in running])
             start = time.monotonic()
             is_kept_out = bool(await _failure_anew(stack.public_url, "/health"))
