@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import MerchantId
+
 
 class Seal(Protocol):
     """Whoever encrypts secrets that are stored."""
 
     def seal(self, secret: str) -> bytes:
         """The secret, readable only with the process's key."""
+
+
+class TokenUse(Protocol):
+    """Whoever knows whether somebody was promised a merchant's token."""
+
+    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether a campaign of the merchant was ever published."""
