@@ -128,7 +128,7 @@ class TouchpointRepository:
         before: TouchpointId | None,
         limit: int,
     ) -> Sequence[Touchpoint]:
-        """Up to `limit` arrivals older than one, most recently recorded first; of one person, if one is named."""
+        """Arrivals older than one, most recently recorded first; of one person, if named."""
         parameters: dict[str, object] = {
             "merchant_id": merchant_id,
             "before": before or LAST_ID,

@@ -27,7 +27,7 @@ class AttributionService:
         before: TouchpointId | None,
         limit: int,
     ) -> Sequence[Touchpoint]:
-        """Up to `limit` arrivals at a merchant, most recently recorded first, from the one before `before`.
+        """Arrivals at a merchant, most recently recorded first, from the one before `before`.
 
         With `identity_group_id`, only that person's.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
-
 from domains.attribution.model import Source, Touchpoint, Utm
 from domains.attribution.service import AttributionService
+from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_timestamp

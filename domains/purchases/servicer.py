@@ -7,9 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
-from guerdon.type.v1 import money_pb2
-
 from domains.purchases.model import (
     Delivery,
     DeliveryState,
@@ -22,6 +19,8 @@ from domains.purchases.model import (
     Purchase,
 )
 from domains.purchases.service import DeliveriesService, PurchasesService
+from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
+from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat

@@ -50,7 +50,7 @@ class ReferralService:
         before: ReferralLinkId | None,
         limit: int,
     ) -> Sequence[ReferralLink]:
-        """Up to `limit` links to a referrer, most recently recorded first, from the one before `before`.
+        """Links to a referrer, most recently recorded first, from the one before `before`.
 
         Ended ones included.
 

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
-
 from domains.referral.model import DEPTH_DEFAULT, ReferralLink
 from domains.referral.service import ReferralService
+from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_datetime, to_timestamp

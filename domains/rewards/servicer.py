@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf import json_format, struct_pb2
-from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 
 from domains.rewards.model import (
     CancellationReason,
@@ -24,6 +23,7 @@ from domains.rewards.model import (
 )
 from domains.rewards.repository.ledger import Balance
 from domains.rewards.service import RewardsService
+from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_timestamp, to_token_amount

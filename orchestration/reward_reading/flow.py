@@ -98,7 +98,7 @@ class RewardReadingOrchestrator:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; one person's or one purchase's if named.
+        """A merchant's rewards, most recently recorded first; a person's or purchase's if named.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.

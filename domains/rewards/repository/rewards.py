@@ -191,7 +191,7 @@ class RewardRepository:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; one person's or one purchase's if named."""
+        """A merchant's rewards, most recently recorded first; a person's or purchase's if named."""
         rows = await tx.execute(
             _LIST if identity_group_id is None else _LIST_OF_PERSON,
             {

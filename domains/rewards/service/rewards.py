@@ -122,7 +122,7 @@ class RewardsService:
         after: UUID | None,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; one person's or one purchase's if named."""
+        """A merchant's rewards, most recently recorded first; a person's or purchase's if named."""
         return await self._rewards.list_of_merchant(
             tx,
             merchant_id,
