@@ -124,7 +124,7 @@ class RewardReadingOrchestrator:
         after: UUID | None,
         limit: int,
     ) -> Sequence[InteractionView]:
-        """A merchant's interactions, most recently recorded first, with the buyers and times of their orders.
+        """A merchant's interactions, most recently recorded first, with their buyers and times.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
