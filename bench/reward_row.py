@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 
 import grpc
-from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.floors import pgbench
 from bench.shop import Shop
+from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from server.embedded.running import RunningStack
 
 EVENTS = 6_000

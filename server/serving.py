@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_reflection.v1alpha import reflection
+
 from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc, rate_pb2, rate_pb2_grpc
@@ -34,7 +35,6 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
-
 from infrastructure.database.engine import Limits
 from infrastructure.rpc.contract import methods_of
 from server.interception.caller import CallerProof

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
-
 from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
 from domains.identity.service import IdentityService
+from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat

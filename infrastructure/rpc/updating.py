@@ -44,7 +44,7 @@ def updated_fields(request: Message) -> frozenset[str]:
     Without a mask all that are sent; a field that is sent with its default counts as sent only if
     the contract tells the two apart.
     """
-    field = resource_of(request.DESCRIPTOR)
+    field = resource_of(request.DESCRIPTOR)  # type: ignore[arg-type]  # two names of one class
     assert field is not None, request.DESCRIPTOR.full_name
     assert field.message_type is not None
     writable = frozenset(writable_fields(field.message_type))
@@ -54,6 +54,15 @@ def updated_fields(request: Message) -> frozenset[str]:
     if paths:
         return frozenset(paths) & writable
     return writable & {each.name for each, _ in getattr(request, field.name).ListFields()}
+
+
+def is_changed(request: Message, path: str) -> bool:
+    """Whether the request reads what stands at a path: of the resource only what it changes."""
+    field = resource_of(request.DESCRIPTOR)  # type: ignore[arg-type]  # two names of one class
+    if field is None or not path.startswith(f"{field.name}."):
+        return True
+    name = path.split(".")[1].partition("[")[0]
+    return name in updated_fields(request)
 
 
 def mask_problem(request: Any) -> str | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
-
 from domains.rewards.model import Lane
 from domains.rewards.servicer import OBSTACLES, needed_rate_to_proto
+from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_timestamp
 from orchestration.lane.flow import LaneOrchestrator

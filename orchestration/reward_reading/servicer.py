@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from guerdon.rewards.v1 import rewards_pb2
-
 from domains.rewards.service import RewardsService
 from domains.rewards.servicer import (
     INTERACTION_STATES,
@@ -15,6 +13,7 @@ from domains.rewards.servicer import (
     interaction_to_proto,
     reward_to_proto,
 )
+from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_duration, to_timestamp

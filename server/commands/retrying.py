@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
-
 from server.commands.mesh import Mesh, call
 
 

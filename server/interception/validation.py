@@ -7,6 +7,7 @@ import protovalidate
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
+from infrastructure.rpc.updating import UPDATE_MASK, is_changed, mask_problem, resource_of
 from server.interception.chain import Call, Handler
 from server.interception.message_faults import faults_of, prepare
 from server.interception.refusals import Refusal, Violation
@@ -27,10 +28,13 @@ class Validation:
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         prepare(method.request_type)
+        updates = resource_of(method.request_type) is not None
 
         async def step(request: Message, call: Call) -> Message:
             violations = faults_of(request) if call.is_readable else [_UNREADABLE]
             violations = violations or self._broken(request)
+            if updates and call.is_readable:
+                violations = self._of_what_changes(request)
             if violations:
                 first = violations[0]
                 raise Refusal(
@@ -42,6 +46,15 @@ class Validation:
             return await proceed(request, call)
 
         return step
+
+    def _of_what_changes(self, request: Message) -> list[Violation]:
+        """Fields of a resource that a call does not change may be left out."""
+        problem = mask_problem(request)
+        if problem is not None:
+            return [Violation(path=UPDATE_MASK, description=problem)]
+        found = (faults_of(request), self._broken(request))
+        changed = ([each for each in some if is_changed(request, each.path)] for some in found)
+        return next(filter(None, changed), [])
 
     def _broken(self, request: Message) -> list[Violation]:
         found = self._validator.collect_violations(request)

@@ -176,7 +176,11 @@ def build_servicers(
     return Servicers(
         edge=EdgeServicer(database=database, expected_revision=expected_revision()),
         business=BusinessServicer(
-            database=database, business=domains.business, clock=clock, new_id=new_id
+            database=database,
+            business=domains.business,
+            token_use=domains.campaigns,
+            clock=clock,
+            new_id=new_id,
         ),
         identity=IdentityServicer(
             database=database, identity=domains.identity, clock=clock, new_id=new_id

@@ -11,6 +11,8 @@ from uuid import uuid4
 from google.api import httpbody_pb2
 from google.protobuf import struct_pb2
 from google.protobuf.message import Message
+from sqlalchemy import text
+
 from guerdon.attribution.v1 import attribution_pb2
 from guerdon.business.v1 import business_pb2
 from guerdon.campaign.v1 import campaign_pb2, rate_pb2
@@ -25,8 +27,6 @@ from guerdon.orchestration.v1 import (
 from guerdon.purchases.v1 import purchases_pb2
 from guerdon.referral.v1 import referral_pb2
 from guerdon.rewards.v1 import rewards_pb2
-from sqlalchemy import text
-
 from infrastructure.rpc.contract import Method
 from infrastructure.rpc.translating import to_timestamp
 from tests.support.mesh import Proof, proof_for

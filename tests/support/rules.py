@@ -74,6 +74,7 @@ class CampaignPlan:
                 publish_time=None,
                 create_time=now,
                 update_time=now,
+                version_time=now,
             )
 
         return make

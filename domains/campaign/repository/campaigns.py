@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Integer, Text, Uuid, bindparam, insert, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from domains.campaign.model import (
     Asset,
@@ -20,6 +21,7 @@ from domains.campaign.model import (
     Tiles,
     WindowKind,
 )
+from domains.campaign.model.campaign import RuleVersion
 from domains.campaign.model.rule_document import from_document, to_document
 from domains.campaign.tables import budget_item, campaign, campaign_rule_version
 from infrastructure.database.transaction import Transaction
@@ -32,6 +34,7 @@ _ADD_ITEMS = insert(budget_item)
 # The items of a campaign travel with it as JSON, so that a list of campaigns is one statement.
 _SELECT = """
     SELECT campaign.*, campaign_rule_version.rule,
+           campaign_rule_version.create_time AS version_time,
            COALESCE((SELECT jsonb_agg(jsonb_build_object(
                          'budget_item_id', item.budget_item_id,
                          'label', item.label,
@@ -39,6 +42,9 @@ _SELECT = """
                          'unit', item.unit,
                          'unit_decimals', item.unit_decimals,
                          'limit', item.limit_base_units::text,
+                         'limit_ever', item.limit_ever_base_units::text,
+                         'first_version', item.first_version,
+                         'last_version', item.last_version,
                          'window_kind', item.window_kind,
                          'window_microseconds',
                              (EXTRACT(epoch FROM item.window_duration) * 1000000)::bigint,
@@ -71,6 +77,68 @@ _LIST_PAYING = text(
     FOR SHARE OF campaign
     """
 ).columns(**_DOCUMENTS)
+# The versions that are for what happened from a time on, but for the newest of each campaign.
+_EARLIER = (
+    text(
+        """
+    SELECT known.campaign_id, known.version, known.rule, known.create_time
+    FROM unnest(:campaigns, :versions) AS asked (campaign_id, newest) CROSS JOIN LATERAL (
+        SELECT * FROM campaign_rule_version AS version
+        WHERE version.campaign_id = asked.campaign_id AND version.version < asked.newest
+          AND version.version >= COALESCE((
+              SELECT max(begun.version) FROM campaign_rule_version AS begun
+              WHERE begun.campaign_id = asked.campaign_id AND begun.create_time <= :first_time), 1)
+        OFFSET 0
+    ) AS known
+    ORDER BY known.campaign_id, known.version
+    """
+    )
+    .bindparams(
+        bindparam("campaigns", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer))
+    )
+    .columns(rule=JSONB)
+)
+_VERSION = text(
+    """
+    SELECT campaign_id, version, rule, create_time FROM campaign_rule_version
+    WHERE campaign_id = :campaign_id AND version = :version
+    """
+).columns(rule=JSONB)
+_SET = text(
+    """
+    UPDATE campaign
+    SET name = :name, priority = :priority, rule_version = :rule_version,
+        unlimited_assets = :unlimited_assets, start_time = :start_time,
+        expire_time = :expire_time, update_time = :update_time
+    WHERE campaign_id = :campaign_id
+    """
+).bindparams(bindparam("unlimited_assets", type_=ARRAY(Text)))
+_SET_RULE = text(
+    """
+    UPDATE campaign_rule_version SET rule = :rule
+    WHERE campaign_id = :campaign_id AND version = :version
+    """
+).bindparams(bindparam("rule", type_=JSONB))
+_RETIRE_ITEM = text(
+    "UPDATE budget_item SET last_version = :last_version WHERE budget_item_id = :budget_item_id"
+)
+_SET_ITEM = text(
+    """
+    UPDATE budget_item
+    SET position = :position, limit_base_units = :limit_base_units,
+        limit_ever_base_units = :limit_ever_base_units
+    WHERE budget_item_id = :budget_item_id
+    """
+)
+_DELETE_ITEMS = text("DELETE FROM budget_item WHERE campaign_id = :campaign_id")
+_DELETE_RULES = text("DELETE FROM campaign_rule_version WHERE campaign_id = :campaign_id")
+_DELETE = text("DELETE FROM campaign WHERE campaign_id = :campaign_id")
+_HAS_PUBLISHED = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM campaign WHERE merchant_id = :merchant_id AND publish_time IS NOT NULL)
+    """
+)
 _SET_STATE = text(
     """
     UPDATE campaign
@@ -99,17 +167,131 @@ class CampaignRepository:
                 "update_time": new.update_time,
             },
         )
+        await self._add_version(tx, new)
+        await self._add_items(tx, enumerate(new.budget))
+
+    async def set_draft(self, tx: Transaction, changed: Campaign) -> None:
+        """Writes a draft anew."""
+        await self._set(tx, changed)
+        await tx.execute(
+            _SET_RULE,
+            {
+                "campaign_id": changed.campaign_id,
+                "version": changed.rule_version,
+                "rule": to_document(changed.rule, changed.units),
+            },
+        )
+        await tx.execute(_DELETE_ITEMS, {"campaign_id": changed.campaign_id})
+        await self._add_items(tx, enumerate(changed.budget))
+
+    async def set_published(self, tx: Transaction, before: Campaign, after: Campaign) -> None:
+        """Writes what changed of a published campaign: its fields, and its new version if any."""
+        await self._set(tx, after)
+        if after.rule_version == before.rule_version:
+            return
+        await self._add_version(tx, after)
+        known = {item.budget_item_id for item in before.budget}
+        for item in after.retired:
+            if item.budget_item_id in known:
+                await tx.execute(
+                    _RETIRE_ITEM,
+                    {"budget_item_id": item.budget_item_id, "last_version": item.last_version},
+                )
+        for position, item in enumerate(after.budget):
+            if item.budget_item_id in known:
+                row = _item_row(item, position)
+                await tx.execute(
+                    _SET_ITEM,
+                    {
+                        name: row[name]
+                        for name in (
+                            "budget_item_id",
+                            "position",
+                            "limit_base_units",
+                            "limit_ever_base_units",
+                        )
+                    },
+                )
+        await self._add_items(
+            tx,
+            [
+                (position, item)
+                for position, item in enumerate(after.budget)
+                if item.budget_item_id not in known
+            ],
+        )
+
+    async def delete(self, tx: Transaction, campaign_id: CampaignId) -> None:
+        """Deletes a draft, which nothing refers to."""
+        for statement in (_DELETE_ITEMS, _DELETE_RULES, _DELETE):
+            await tx.execute(statement, {"campaign_id": campaign_id})
+
+    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether one of the merchant's campaigns was ever published."""
+        found = await tx.execute(_HAS_PUBLISHED, {"merchant_id": merchant_id})
+        return bool(found.scalar_one())
+
+    async def find_version(
+        self, tx: Transaction, campaign_id: CampaignId, version: int
+    ) -> RuleVersion | None:
+        """One version of a campaign's rule."""
+        found = await tx.execute(_VERSION, {"campaign_id": campaign_id, "version": version})
+        row = found.one_or_none()
+        return None if row is None else _version(row)
+
+    async def with_earlier(
+        self, tx: Transaction, campaigns: Sequence[Campaign], *, first_time: datetime
+    ) -> Sequence[Campaign]:
+        """The campaigns, with the versions that are for what happened from a time on."""
+        asked = [
+            each for each in campaigns if each.rule_version > 1 and each.version_time > first_time
+        ]
+        if not asked:
+            return campaigns
+        rows = await tx.execute(
+            _EARLIER,
+            {
+                "campaigns": [each.campaign_id for each in asked],
+                "versions": [each.rule_version for each in asked],
+                "first_time": first_time,
+            },
+        )
+        earlier: dict[UUID, list[RuleVersion]] = {}
+        for row in rows:
+            earlier.setdefault(row.campaign_id, []).append(_version(row))
+        return [
+            replace(each, earlier=tuple(earlier.get(each.campaign_id, ()))) for each in campaigns
+        ]
+
+    async def _set(self, tx: Transaction, changed: Campaign) -> None:
+        await tx.execute(
+            _SET,
+            {
+                "campaign_id": changed.campaign_id,
+                "name": changed.name,
+                "priority": changed.priority,
+                "rule_version": changed.rule_version,
+                "unlimited_assets": sorted(changed.unlimited),
+                "start_time": changed.start_time,
+                "expire_time": changed.expire_time,
+                "update_time": changed.update_time,
+            },
+        )
+
+    async def _add_version(self, tx: Transaction, campaign: Campaign) -> None:
         await tx.execute(
             _ADD_RULE,
             {
-                "campaign_id": new.campaign_id,
-                "version": new.rule_version,
-                "rule": to_document(new.rule, new.units),
-                "create_time": new.create_time,
+                "campaign_id": campaign.campaign_id,
+                "version": campaign.rule_version,
+                "rule": to_document(campaign.rule, campaign.units),
+                "create_time": campaign.version_time,
             },
         )
-        if new.budget:
-            rows = [_item_row(item, position) for position, item in enumerate(new.budget)]
+
+    async def _add_items(self, tx: Transaction, items: Iterable[tuple[int, BudgetItem]]) -> None:
+        rows = [_item_row(item, position) for position, item in items]
+        if rows:
             await tx.execute(_ADD_ITEMS, rows)
 
     async def find(
@@ -183,6 +365,9 @@ def _item_row(item: BudgetItem, position: int) -> dict[str, object]:
         "unit": item.unit.key,
         "unit_decimals": item.unit.decimals,
         "limit_base_units": Decimal(item.limit),
+        "limit_ever_base_units": Decimal(item.limit_ever),
+        "first_version": item.first_version,
+        "last_version": item.last_version,
         "window_kind": kind,
         "window_duration": duration,
         "time_zone": time_zone,
@@ -207,12 +392,21 @@ def budget_item_of(document: dict[str, Any], campaign_id: CampaignId) -> BudgetI
         unit=Unit(key=document["unit"], decimals=document["unit_decimals"]),
         limit=int(document["limit"]),
         window=window,
+        limit_ever=int(document["limit_ever"]),
+        first_version=document["first_version"],
+        last_version=document["last_version"],
     )
+
+
+def _version(row: Any) -> RuleVersion:
+    rule, _ = from_document(row.rule)
+    return RuleVersion(version=row.version, rule=rule, start_time=row.create_time)
 
 
 def _campaign(row: Any) -> Campaign:
     rule, units = from_document(row.rule)
     campaign_id = CampaignId(row.campaign_id)
+    items = [budget_item_of(document, campaign_id) for document in row.budget]
     return Campaign(
         campaign_id=campaign_id,
         merchant_id=MerchantId(row.merchant_id),
@@ -222,11 +416,13 @@ def _campaign(row: Any) -> Campaign:
         rule=rule,
         rule_version=row.rule_version,
         units=units,
-        budget=tuple(budget_item_of(document, campaign_id) for document in row.budget),
+        budget=tuple(item for item in items if item.last_version is None),
+        retired=tuple(item for item in items if item.last_version is not None),
         unlimited=frozenset(Asset(asset) for asset in row.unlimited_assets),
         start_time=row.start_time,
         expire_time=row.expire_time,
         publish_time=row.publish_time,
         create_time=row.create_time,
         update_time=row.update_time,
+        version_time=row.version_time,
     )

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from guerdon.campaign.v1 import rate_pb2, rate_pb2_grpc
-
 from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.model.rate import MANUAL
 from domains.campaign.service import RatesService
+from guerdon.campaign.v1 import rate_pb2, rate_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat

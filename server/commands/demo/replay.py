@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import grpc
 from google.protobuf import duration_pb2, json_format, struct_pb2, timestamp_pb2
+
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from guerdon.orchestration.v1 import (
@@ -23,7 +24,6 @@ from guerdon.orchestration.v1 import (
     purchase_linking_pb2_grpc,
 )
 from guerdon.type.v1 import money_pb2
-
 from server.commands.demo.client import MeshClient
 from server.commands.demo.plan import (
     Claiming,
