@@ -74,8 +74,7 @@ class VersionsFullError(CampaignError):
 
     def __init__(self, campaign_id: CampaignId, versions_max: int) -> None:
         super().__init__(
-            f"The rule and the budget of the campaign have {versions_max} versions, which is all "
-            "that is kept; archive it and create another one.",
+            f"Rule and budget have {versions_max} versions, which is all; create another campaign.",
             campaign_id=campaign_id,
             versions_max=versions_max,
         )
@@ -86,11 +85,8 @@ class RuleVersionNotFoundError(CampaignError):
     kind = Kind.NOT_FOUND
 
     def __init__(self, campaign_id: CampaignId, rule_version: int) -> None:
-        super().__init__(
-            f"Campaign {campaign_id} has no version {rule_version}.",
-            campaign_id=campaign_id,
-            rule_version=rule_version,
-        )
+        message = f"Campaign {campaign_id} has no version {rule_version}."
+        super().__init__(message, campaign_id=campaign_id, rule_version=rule_version)
 
 
 class BudgetMissingError(CampaignError):
@@ -113,8 +109,7 @@ class CampaignOverError(CampaignError):
     def __init__(self, campaign_id: CampaignId, expire_time: datetime) -> None:
         expired = _text(expire_time)
         super().__init__(
-            f"The campaign was over at {expired}, so nothing new would be paid; make one that "
-            "expires later or not at all.",
+            f"The campaign was over at {expired}, so nothing new would be paid; let it end later.",
             campaign_id=campaign_id,
             expire_time=expired,
         )

@@ -22,7 +22,7 @@ def resource_of(request: Descriptor) -> FieldDescriptor | None:
         field
         for field in request.fields
         if field.message_type is not None
-        and field.message_type.file.package.startswith("guerdon.")
+        and field.message_type.file.package == request.file.package
         and field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[_BEHAVIOR]
     ]
     return found

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Integer, Text, Uuid, bindparam, insert, text
+from sqlalchemy import Text, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from domains.campaign.model import (
     Asset,
-    BudgetItem,
-    CalendarMonths,
     Campaign,
     CampaignState,
-    Tiles,
-    WindowKind,
 )
 from domains.campaign.model.campaign import RuleVersion
-from domains.campaign.model.rule_document import from_document, to_document
-from domains.campaign.tables import budget_item, campaign, campaign_rule_version
+from domains.campaign.model.rule_document import from_document
+from domains.campaign.repository.versions import VersionRepository, budget_item_of
+from domains.campaign.tables import campaign
 from infrastructure.database.transaction import Transaction
-from vocabulary.amounts import Unit
-from vocabulary.ids import BudgetItemId, CampaignId, MerchantId
+from vocabulary.ids import CampaignId, MerchantId
 
 _ADD = insert(campaign)
-_ADD_RULE = insert(campaign_rule_version)
-_ADD_ITEMS = insert(budget_item)
 # The items of a campaign travel with it as JSON, so that a list of campaigns is one statement.
 _SELECT = """
     SELECT campaign.*, campaign_rule_version.rule,
@@ -77,33 +69,6 @@ _LIST_PAYING = text(
     FOR SHARE OF campaign
     """
 ).columns(**_DOCUMENTS)
-# The versions that are for what happened from a time on, but for the newest of each campaign.
-_EARLIER = (
-    text(
-        """
-    SELECT known.campaign_id, known.version, known.rule, known.create_time
-    FROM unnest(:campaigns, :versions) AS asked (campaign_id, newest) CROSS JOIN LATERAL (
-        SELECT * FROM campaign_rule_version AS version
-        WHERE version.campaign_id = asked.campaign_id AND version.version < asked.newest
-          AND version.version >= COALESCE((
-              SELECT max(begun.version) FROM campaign_rule_version AS begun
-              WHERE begun.campaign_id = asked.campaign_id AND begun.create_time <= :first_time), 1)
-        OFFSET 0
-    ) AS known
-    ORDER BY known.campaign_id, known.version
-    """
-    )
-    .bindparams(
-        bindparam("campaigns", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer))
-    )
-    .columns(rule=JSONB)
-)
-_VERSION = text(
-    """
-    SELECT campaign_id, version, rule, create_time FROM campaign_rule_version
-    WHERE campaign_id = :campaign_id AND version = :version
-    """
-).columns(rule=JSONB)
 _SET = text(
     """
     UPDATE campaign
@@ -113,25 +78,6 @@ _SET = text(
     WHERE campaign_id = :campaign_id
     """
 ).bindparams(bindparam("unlimited_assets", type_=ARRAY(Text)))
-_SET_RULE = text(
-    """
-    UPDATE campaign_rule_version SET rule = :rule
-    WHERE campaign_id = :campaign_id AND version = :version
-    """
-).bindparams(bindparam("rule", type_=JSONB))
-_RETIRE_ITEM = text(
-    "UPDATE budget_item SET last_version = :last_version WHERE budget_item_id = :budget_item_id"
-)
-_SET_ITEM = text(
-    """
-    UPDATE budget_item
-    SET position = :position, limit_base_units = :limit_base_units,
-        limit_ever_base_units = :limit_ever_base_units
-    WHERE budget_item_id = :budget_item_id
-    """
-)
-_DELETE_ITEMS = text("DELETE FROM budget_item WHERE campaign_id = :campaign_id")
-_DELETE_RULES = text("DELETE FROM campaign_rule_version WHERE campaign_id = :campaign_id")
 _DELETE = text("DELETE FROM campaign WHERE campaign_id = :campaign_id")
 _HAS_PUBLISHED = text(
     """
@@ -149,6 +95,9 @@ _SET_STATE = text(
 
 
 class CampaignRepository:
+    def __init__(self) -> None:
+        self._versions = VersionRepository()
+
     async def add(self, tx: Transaction, new: Campaign) -> None:
         await tx.execute(
             _ADD,
@@ -167,101 +116,46 @@ class CampaignRepository:
                 "update_time": new.update_time,
             },
         )
-        await self._add_version(tx, new)
-        await self._add_items(tx, enumerate(new.budget))
+        await self._versions.add(tx, new)
 
     async def set_draft(self, tx: Transaction, changed: Campaign) -> None:
         """Writes a draft anew."""
         await self._set(tx, changed)
-        await tx.execute(
-            _SET_RULE,
-            {
-                "campaign_id": changed.campaign_id,
-                "version": changed.rule_version,
-                "rule": to_document(changed.rule, changed.units),
-            },
-        )
-        await tx.execute(_DELETE_ITEMS, {"campaign_id": changed.campaign_id})
-        await self._add_items(tx, enumerate(changed.budget))
+        await self._versions.set_draft(tx, changed)
 
     async def set_published(self, tx: Transaction, before: Campaign, after: Campaign) -> None:
         """Writes what changed of a published campaign: its fields, and its new version if any."""
         await self._set(tx, after)
-        if after.rule_version == before.rule_version:
-            return
-        await self._add_version(tx, after)
-        known = {item.budget_item_id for item in before.budget}
-        for item in after.retired:
-            if item.budget_item_id in known:
-                await tx.execute(
-                    _RETIRE_ITEM,
-                    {"budget_item_id": item.budget_item_id, "last_version": item.last_version},
-                )
-        for position, item in enumerate(after.budget):
-            if item.budget_item_id in known:
-                row = _item_row(item, position)
-                await tx.execute(
-                    _SET_ITEM,
-                    {
-                        name: row[name]
-                        for name in (
-                            "budget_item_id",
-                            "position",
-                            "limit_base_units",
-                            "limit_ever_base_units",
-                        )
-                    },
-                )
-        await self._add_items(
-            tx,
-            [
-                (position, item)
-                for position, item in enumerate(after.budget)
-                if item.budget_item_id not in known
-            ],
-        )
+        if after.rule_version > before.rule_version:
+            await self._versions.add_next(tx, before, after)
 
     async def delete(self, tx: Transaction, campaign_id: CampaignId) -> None:
         """Deletes a draft, which nothing refers to."""
-        for statement in (_DELETE_ITEMS, _DELETE_RULES, _DELETE):
-            await tx.execute(statement, {"campaign_id": campaign_id})
-
-    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
-        """Whether one of the merchant's campaigns was ever published."""
-        found = await tx.execute(_HAS_PUBLISHED, {"merchant_id": merchant_id})
-        return bool(found.scalar_one())
+        await self._versions.delete(tx, campaign_id)
+        await tx.execute(_DELETE, {"campaign_id": campaign_id})
 
     async def find_version(
         self, tx: Transaction, campaign_id: CampaignId, version: int
     ) -> RuleVersion | None:
         """One version of a campaign's rule."""
-        found = await tx.execute(_VERSION, {"campaign_id": campaign_id, "version": version})
-        row = found.one_or_none()
-        return None if row is None else _version(row)
+        return await self._versions.find(tx, campaign_id, version)
 
     async def with_earlier(
         self, tx: Transaction, campaigns: Sequence[Campaign], *, first_time: datetime
     ) -> Sequence[Campaign]:
         """The campaigns, with the versions that are for what happened from a time on."""
-        asked = [
+        changed = [
             each for each in campaigns if each.rule_version > 1 and each.version_time > first_time
         ]
-        if not asked:
+        if not changed:
             return campaigns
-        rows = await tx.execute(
-            _EARLIER,
-            {
-                "campaigns": [each.campaign_id for each in asked],
-                "versions": [each.rule_version for each in asked],
-                "first_time": first_time,
-            },
-        )
-        earlier: dict[UUID, list[RuleVersion]] = {}
-        for row in rows:
-            earlier.setdefault(row.campaign_id, []).append(_version(row))
-        return [
-            replace(each, earlier=tuple(earlier.get(each.campaign_id, ()))) for each in campaigns
-        ]
+        earlier = await self._versions.list_earlier(tx, changed, first_time=first_time)
+        return [replace(each, earlier=earlier.get(each.campaign_id, ())) for each in campaigns]
+
+    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether one of the merchant's campaigns was ever published."""
+        found = await tx.execute(_HAS_PUBLISHED, {"merchant_id": merchant_id})
+        return bool(found.scalar_one())
 
     async def _set(self, tx: Transaction, changed: Campaign) -> None:
         await tx.execute(
@@ -277,22 +171,6 @@ class CampaignRepository:
                 "update_time": changed.update_time,
             },
         )
-
-    async def _add_version(self, tx: Transaction, campaign: Campaign) -> None:
-        await tx.execute(
-            _ADD_RULE,
-            {
-                "campaign_id": campaign.campaign_id,
-                "version": campaign.rule_version,
-                "rule": to_document(campaign.rule, campaign.units),
-                "create_time": campaign.version_time,
-            },
-        )
-
-    async def _add_items(self, tx: Transaction, items: Iterable[tuple[int, BudgetItem]]) -> None:
-        rows = [_item_row(item, position) for position, item in items]
-        if rows:
-            await tx.execute(_ADD_ITEMS, rows)
 
     async def find(
         self,
@@ -345,62 +223,6 @@ class CampaignRepository:
                 "update_time": changed.update_time,
             },
         )
-
-
-def _item_row(item: BudgetItem, position: int) -> dict[str, object]:
-    kind, duration, time_zone = WindowKind.ALL, None, None
-    match item.window:
-        case Tiles():
-            kind, duration = WindowKind.DURATION, item.window.duration
-        case CalendarMonths():
-            kind, time_zone = WindowKind.MONTH, item.window.time_zone
-        case None:
-            pass
-    return {
-        "budget_item_id": item.budget_item_id,
-        "campaign_id": item.campaign_id,
-        "position": position,
-        "label": item.label,
-        "asset": item.asset,
-        "unit": item.unit.key,
-        "unit_decimals": item.unit.decimals,
-        "limit_base_units": Decimal(item.limit),
-        "limit_ever_base_units": Decimal(item.limit_ever),
-        "first_version": item.first_version,
-        "last_version": item.last_version,
-        "window_kind": kind,
-        "window_duration": duration,
-        "time_zone": time_zone,
-    }
-
-
-def budget_item_of(document: dict[str, Any], campaign_id: CampaignId) -> BudgetItem:
-    """An item, from the JSON in which it travels with its campaign."""
-    window: Tiles | CalendarMonths | None = None
-    match WindowKind(document["window_kind"]):
-        case WindowKind.DURATION:
-            window = Tiles(duration=timedelta(microseconds=document["window_microseconds"]))
-        case WindowKind.MONTH:
-            window = CalendarMonths(time_zone=document["time_zone"])
-        case WindowKind.ALL:
-            pass
-    return BudgetItem(
-        budget_item_id=BudgetItemId(UUID(document["budget_item_id"])),
-        campaign_id=campaign_id,
-        label=document["label"],
-        asset=Asset(document["asset"]),
-        unit=Unit(key=document["unit"], decimals=document["unit_decimals"]),
-        limit=int(document["limit"]),
-        window=window,
-        limit_ever=int(document["limit_ever"]),
-        first_version=document["first_version"],
-        last_version=document["last_version"],
-    )
-
-
-def _version(row: Any) -> RuleVersion:
-    rule, _ = from_document(row.rule)
-    return RuleVersion(version=row.version, rule=rule, start_time=row.create_time)
 
 
 def _campaign(row: Any) -> Campaign:
