@@ -1,4 +1,4 @@
-"""Campaigns change by versions: budget items belong to some of them, and limits move."""
+"""Campaigns change by versions; the database knows the keys that its secrets are sealed with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ ALTER TABLE budget_item
     ADD CONSTRAINT ck_budget_item_lasts_from_its_first CHECK (last_version >= first_version);
 CREATE UNIQUE INDEX uq_budget_item_label ON budget_item (campaign_id, label)
 WHERE last_version IS NULL;
-CREATE INDEX ix_budget_item_campaign ON budget_item (campaign_id, position)
+CREATE INDEX ix_budget_item_campaign ON budget_item (campaign_id, position);
+CREATE TABLE sealing_key (
+    fingerprint bytea CONSTRAINT pk_sealing_key PRIMARY KEY,
+    create_time timestamptz NOT NULL DEFAULT now())
 """
 
 

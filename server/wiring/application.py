@@ -16,7 +16,6 @@ from domains.purchases.servicer import PurchasesServicer
 from domains.referral.servicer import ReferralServicer
 from infrastructure.database.clock import DatabaseClock
 from infrastructure.database.engine import Limits, create_engine, database_of
-from infrastructure.database.schema import expected_revision
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
@@ -76,6 +75,7 @@ class Application:
     """What a process runs: services to answer with, flows to work with."""
 
     database: Database
+    secrets: SecretBox
     clock: DatabaseClock
     domains: Domains
     flows: Flows
@@ -114,6 +114,7 @@ def build(database: Database, settings: Settings) -> Application:
     )
     return Application(
         database=database,
+        secrets=secrets,
         clock=clock,
         domains=domains,
         flows=flows,
@@ -174,7 +175,7 @@ def build_servicers(
 ) -> Servicers:
     """Builds what the contract's services are answered by."""
     return Servicers(
-        edge=EdgeServicer(database=database, expected_revision=expected_revision()),
+        edge=EdgeServicer(database=database),
         business=BusinessServicer(
             database=database,
             business=domains.business,
