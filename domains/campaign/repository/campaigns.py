@@ -19,13 +19,14 @@ from domains.campaign.model.campaign import RuleVersion
 from domains.campaign.model.rule_document import from_document
 from domains.campaign.repository.versions import VersionRepository, budget_item_of
 from domains.campaign.tables import campaign
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId
 
 _ADD = insert(campaign)
 # The items of a campaign travel with it as JSON, so that a list of campaigns is one statement.
-_SELECT = """
-    SELECT campaign.*, campaign_rule_version.rule,
+_SELECT = f"""
+    SELECT {columns_of(campaign)}, campaign_rule_version.rule,
            campaign_rule_version.create_time AS version_time,
            COALESCE((SELECT jsonb_agg(jsonb_build_object(
                          'budget_item_id', item.budget_item_id,
