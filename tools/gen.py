@@ -42,7 +42,10 @@ def validate_descriptors(target: Path) -> None:
 
 
 def generate(gen: Path, descriptors: Path) -> None:
-    """Writes the generated packages below `gen` and the descriptor set to `descriptors`."""
+    """Writes the generated packages below `gen` and the descriptor set to `descriptors`.
+
+    Each package is marked as typed: type checkers pass over the stubs of one that is not.
+    """
     protos = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/**/*.proto"))
     google_api = Path(http_pb2.__file__).parent.parent.parent
     well_known = Path(protoc.__file__).parent / "_proto"
@@ -79,6 +82,8 @@ def generate(gen: Path, descriptors: Path) -> None:
             f"--mypy_out=quiet:{gen}",
             VALIDATE,
         )
+    for package in gen.iterdir():
+        (package / "py.typed").touch()
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -27,6 +28,8 @@ class DomainError(Exception):
     may. Everything the message interpolates is also in `metadata`, so nobody has to parse
     prose. `field` is the path of the request's field that is to blame, if one is, as the
     message writes it too; `problem` is what is wrong with it, where the message says more.
+    `violations` are all fields that are to blame, the first one first, each with what is wrong
+    with it; `has_more` says that there are others.
     """
 
     domain: ClassVar[str]
@@ -40,4 +43,8 @@ class DomainError(Exception):
         self.message = message
         self.field = field
         self.problem = problem or message
+        self.has_more = False
+        self.violations: Sequence[tuple[str, str]] = (
+            ((field, self.problem.rstrip(".")),) if field else ()
+        )
         self.metadata = {key: str(value) for key, value in metadata.items()}

@@ -33,6 +33,7 @@ from domains.campaign.model import (
     Rule,
     Trigger,
 )
+from domains.purchases.platforms import Message
 from domains.rewards.model import WaitingLane
 from infrastructure.database.engine import database_of
 from infrastructure.database.transaction import Database
@@ -71,21 +72,24 @@ class Shop:
     turns: LaneTurns
     merchant_id: MerchantId
     numbers: count[int] = field(default_factory=count)
+    share_ids: dict[str, str] = field(default_factory=dict)
 
     async def arrive(self, client: str = BUYER, referrer: str = "") -> None:
-        """A browser opens another page, by a friend's link if one is named."""
-        await self.flows.arrival.track(
+        """A browser opens another page, by the link of a friend who arrived, if one is named."""
+        record = await self.flows.arrival.track(
             Arrival(
                 merchant_id=self.merchant_id,
                 client_id=client,
                 referrer_wallet="",
-                referrer_client_id=referrer,
+                referrer_client_id="",
                 referrer_merchant_id=None,
+                referrer_share_id=self.share_ids[referrer] if referrer else "",
                 landing_url=f"https://shop.example/{next(self.numbers)}",
                 utm=Utm(),
             ),
             repeat=None,
         )
+        self.share_ids[client] = str(record.share_id)
 
     async def arrive_by_link(self) -> None:
         """The buyer arrives by one friend's link, then by the other's, and so on."""
@@ -110,10 +114,9 @@ class Shop:
                 platform="custom",
                 merchant_id=self.merchant_id,
                 product_id=None,
-                body=body,
-                signature=base64.b64encode(digest).decode(),
-                event_id="",
-                is_test=False,
+                message=Message(
+                    body=body, headers={"x-hmac-sha256": [base64.b64encode(digest).decode()]}
+                ),
             )
         )
 
@@ -171,6 +174,7 @@ async def open_shop(engine: AsyncEngine) -> Shop:
         secrets=secrets,
         clock=now,
         accepts_tests=True,
+        accepts_referrer_client_ids=False,
         reward_batch_size=REWARD_BATCH_SIZE,
     )
     merchant = Merchant(
@@ -194,7 +198,7 @@ async def open_shop(engine: AsyncEngine) -> Shop:
         await domains.campaigns.create(
             tx,
             merchant.merchant_id,
-            lambda units: _campaign(merchant.merchant_id, units),
+            lambda units, _: _campaign(merchant.merchant_id, units),
             change=Campaign.publish,
             validate_only=False,
             now=now(),

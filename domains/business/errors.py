@@ -78,3 +78,16 @@ class WebhookNotFoundError(BusinessError):
 
     def __init__(self, merchant_id: MerchantId) -> None:
         super().__init__(f"Merchant {merchant_id} has set no webhook up.", merchant_id=merchant_id)
+
+
+class SigningKeyInvalidError(BusinessError):
+    reason = "SIGNING_KEY_INVALID"
+    kind = Kind.INVALID
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(
+            f"The signing key {fault}; a key that begins with whsec_ goes on with the Base64 of "
+            "24 to 64 bytes. Any other text is a key for x-hmac-sha256 alone.",
+            field="signing_key",
+            fault=fault,
+        )

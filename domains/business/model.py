@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from domains.business.errors import DomainInvalidError, TokenAddressInvalidError
+from domains.business.errors import (
+    DomainInvalidError,
+    SigningKeyInvalidError,
+    TokenAddressInvalidError,
+)
 from vocabulary.addresses import normalize_address, product_id_of
 from vocabulary.amounts import Unit, token_unit
 from vocabulary.ids import MerchantId
+from vocabulary.signing_keys import NoStandardKeyError, is_standard, standard_secret
 
 LOOK_BACK_DEFAULT = timedelta(days=30)
 REWARD_DELAY_DEFAULT = timedelta(seconds=60)
 CLOCK_TOLERANCE_DEFAULT = timedelta(minutes=5)
 KEY_SUFFIX_CHARACTERS = 4
+PREVIOUS_KEY_DEFAULT = timedelta(hours=24)
 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
@@ -93,14 +99,49 @@ class Merchant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousKey:
+    """The key that a shop signed with before, which verifies as well until `end_time`."""
+
+    sealed_key: bytes
+    key_suffix: str
+    end_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """How a shop signs what it sends. The key is sealed; only its end can be read."""
+    """How a shop signs what it sends. Keys are sealed; only their ends can be read."""
 
     merchant_id: MerchantId
     platform: Platform
     sealed_key: bytes
     key_suffix: str
     update_time: datetime
+    previous_key: PreviousKey | None
+
+    def with_previous_key_until(self, time: datetime) -> Self:
+        """The webhook with the key before this one ending by a time, if not earlier."""
+        previous = self.previous_key
+        if previous is None or previous.end_time <= time:
+            return self
+        return replace(self, previous_key=replace(previous, end_time=time))
+
+    def previous_key_at(self, now: datetime) -> PreviousKey | None:
+        """The key before this one, as long as it verifies as well."""
+        previous = self.previous_key
+        return previous if previous is not None and now < previous.end_time else None
+
+
+def check_key(signing_key: str) -> None:
+    """Lets a key pass that shops can sign with.
+
+    Raises:
+        SigningKeyInvalidError: it begins as one of Standard Webhooks does, and is none.
+    """
+    if is_standard(signing_key):
+        try:
+            standard_secret(signing_key)
+        except NoStandardKeyError as fault:
+            raise SigningKeyInvalidError(str(fault)) from fault
 
 
 def normalize_domain(text: str) -> str:

@@ -14,6 +14,9 @@ class Seal(Protocol):
     def seal(self, secret: str) -> bytes:
         """The secret, readable only with the process's key."""
 
+    def open_if_possible(self, sealed: bytes) -> str | None:
+        """The secret; None if the process has no more the key that it was sealed with."""
+
 
 class TokenUse(Protocol):
     """Whoever knows whether somebody was promised a merchant's token."""

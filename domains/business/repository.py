@@ -9,7 +9,14 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from domains.business.model import AttributionModel, Merchant, Platform, RewardToken, Webhook
+from domains.business.model import (
+    AttributionModel,
+    Merchant,
+    Platform,
+    PreviousKey,
+    RewardToken,
+    Webhook,
+)
 from domains.business.tables import merchant, merchant_webhook
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
@@ -54,10 +61,9 @@ _NEW_WEBHOOK = insert(merchant_webhook)
 _SET_WEBHOOK = _NEW_WEBHOOK.on_conflict_do_update(
     index_elements=["merchant_id"],
     set_={
-        "platform": _NEW_WEBHOOK.excluded.platform,
-        "sealed_key": _NEW_WEBHOOK.excluded.sealed_key,
-        "key_suffix": _NEW_WEBHOOK.excluded.key_suffix,
-        "update_time": _NEW_WEBHOOK.excluded.update_time,
+        column.name: _NEW_WEBHOOK.excluded[column.name]
+        for column in merchant_webhook.c
+        if not column.primary_key
     },
 )
 
@@ -112,9 +118,17 @@ class MerchantRepository:
             sealed_key=row.sealed_key,
             key_suffix=row.key_suffix,
             update_time=row.update_time,
+            previous_key=None
+            if row.previous_sealed_key is None
+            else PreviousKey(
+                sealed_key=row.previous_sealed_key,
+                key_suffix=row.previous_key_suffix,
+                end_time=row.previous_key_end_time,
+            ),
         )
 
     async def set_webhook(self, tx: Transaction, webhook: Webhook) -> None:
+        previous = webhook.previous_key
         await tx.execute(
             _SET_WEBHOOK,
             {
@@ -123,6 +137,9 @@ class MerchantRepository:
                 "sealed_key": webhook.sealed_key,
                 "key_suffix": webhook.key_suffix,
                 "update_time": webhook.update_time,
+                "previous_sealed_key": previous and previous.sealed_key,
+                "previous_key_suffix": previous and previous.key_suffix,
+                "previous_key_end_time": previous and previous.end_time,
             },
         )
 

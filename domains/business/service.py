@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domains.business.errors import (
@@ -15,15 +15,19 @@ from domains.business.errors import (
 )
 from domains.business.model import (
     KEY_SUFFIX_CHARACTERS,
+    PREVIOUS_KEY_DEFAULT,
     Merchant,
     Platform,
+    PreviousKey,
     Webhook,
+    check_key,
     normalize_domain,
 )
 from domains.business.ports import Seal, TokenUse
 from domains.business.repository import MerchantRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
+from vocabulary.problems import Problems
 from vocabulary.refusals import MerchantNotFoundError
 
 
@@ -36,14 +40,16 @@ class BusinessService:
         """Creates a merchant.
 
         Raises:
-            DomainInvalidError, TokenAddressInvalidError: the draft is not usable.
+            DomainInvalidError, TokenAddressInvalidError: the draft is not usable; the first of
+                them names both fields, if both are wrong.
             DomainTakenError: another merchant has the domain.
         """
-        created = replace(
-            draft,
-            domain=normalize_domain(draft.domain),
-            reward_token=draft.reward_token.normalized(),
-        )
+        created, problems = draft, Problems()
+        with problems.collecting():
+            created = replace(created, domain=normalize_domain(draft.domain))
+        with problems.collecting():
+            created = replace(created, reward_token=draft.reward_token.normalized())
+        problems.refuse()
         if not await self._merchants.add(tx, created):
             raise DomainTakenError(created.domain)
         return created
@@ -85,13 +91,18 @@ class BusinessService:
         if before is None:
             raise MerchantNotFoundError(merchant_id)
         after: Merchant = replace(before, **changes)
-        if normalize_domain(after.domain) != before.domain:
+        domain, token, problems = before.domain, before.reward_token, Problems()
+        with problems.collecting():
+            domain = normalize_domain(after.domain)
+        with problems.collecting():
+            token = after.reward_token.normalized()
+        problems.refuse()
+        if domain != before.domain:
             raise DomainFixedError(before.domain)
-        token = after.reward_token.normalized()
         # Campaigns are published by whoever holds the merchant's row shared, so this is the truth.
         if token != before.reward_token and await token_use.has_published(tx, merchant_id):
             raise TokenInUseError(before.reward_token.address, before.reward_token.peg_currency)
-        changed = replace(after, domain=before.domain, reward_token=token)
+        changed = replace(after, domain=domain, reward_token=token)
         await self._merchants.set(tx, changed)
         return changed
 
@@ -128,19 +139,41 @@ class BusinessService:
         platform: Platform,
         signing_key: str,
         now: datetime,
+        previous_key_kept: timedelta | None = None,
     ) -> Webhook:
-        """Replaces how the merchant's shop signs.
+        """Replaces how the merchant's shop signs. What is set already is not set again.
+
+        The key that is replaced goes on to verify for `previous_key_kept`, by default a day. With
+        the key that is set already, that can only end earlier what goes on.
 
         Raises:
+            SigningKeyInvalidError: it is not what it says of itself.
             MerchantNotFoundError: there is no such merchant.
         """
-        await self.get(tx, merchant_id)
+        check_key(signing_key)
+        if not await self._merchants.lock(tx, merchant_id):
+            raise MerchantNotFoundError(merchant_id)
+        known = await self._merchants.find_webhook(tx, merchant_id)
+        known_key = None if known is None else self._seal.open_if_possible(known.sealed_key)
+        if known is not None and (known.platform, known_key) == (platform, signing_key):
+            if previous_key_kept is None:
+                return known
+            ended = known.with_previous_key_until(now + previous_key_kept)
+            await self._merchants.set_webhook(tx, ended)
+            return ended
+        end_time = now + (PREVIOUS_KEY_DEFAULT if previous_key_kept is None else previous_key_kept)
         webhook = Webhook(
             merchant_id=merchant_id,
             platform=platform,
             sealed_key=self._seal.seal(signing_key),
             key_suffix=signing_key[-KEY_SUFFIX_CHARACTERS:],
             update_time=now,
+            # One that can be read no more verifies nothing.
+            previous_key=None
+            if known is None or known_key is None
+            else PreviousKey(
+                sealed_key=known.sealed_key, key_suffix=known.key_suffix, end_time=end_time
+            ),
         )
         await self._merchants.set_webhook(tx, webhook)
         return webhook

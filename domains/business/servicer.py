@@ -112,21 +112,32 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
     ) -> business_pb2.GetWebhookResponse:
         async with self._database.single() as tx:
             webhook = await self._business.get_webhook(tx, MerchantId(UUID(request.merchant_id)))
-        return business_pb2.GetWebhookResponse(webhook=_webhook_to_proto(webhook))
+        return business_pb2.GetWebhookResponse(
+            webhook=_webhook_to_proto(webhook, now=self._clock())
+        )
 
     async def UpdateWebhook(
         self, request: business_pb2.UpdateWebhookRequest, context: Any
     ) -> business_pb2.UpdateWebhookResponse:
-        async with self._database.transaction(repeat=current_repeat(_updated)) as tx:
+        now = self._clock()
+
+        def respond(webhook: Webhook) -> business_pb2.UpdateWebhookResponse:
+            return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook, now=now))
+
+        kept = request.previous_key_duration
+        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
             webhook = await self._business.set_webhook(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 platform=_PLATFORMS[request.platform],
                 signing_key=request.signing_key,
-                now=self._clock(),
+                now=now,
+                previous_key_kept=kept.ToTimedelta()
+                if request.HasField("previous_key_duration")
+                else None,
             )
             await tx.answer(webhook)
-        return _updated(webhook)
+        return respond(webhook)
 
 
 def _created(merchant: Merchant) -> business_pb2.CreateMerchantResponse:
@@ -135,10 +146,6 @@ def _created(merchant: Merchant) -> business_pb2.CreateMerchantResponse:
 
 def _changed(merchant: Merchant) -> business_pb2.UpdateMerchantResponse:
     return business_pb2.UpdateMerchantResponse(merchant=_to_proto(merchant))
-
-
-def _updated(webhook: Webhook) -> business_pb2.UpdateWebhookResponse:
-    return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook))
 
 
 def _from_proto(
@@ -209,9 +216,12 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
     )
 
 
-def _webhook_to_proto(webhook: Webhook) -> business_pb2.Webhook:
+def _webhook_to_proto(webhook: Webhook, *, now: datetime) -> business_pb2.Webhook:
+    previous = webhook.previous_key_at(now)
     return business_pb2.Webhook(
         platform=_PLATFORMS_BACK[webhook.platform],
         signing_key_suffix=webhook.key_suffix,
         update_time=to_timestamp(webhook.update_time),
+        previous_signing_key_suffix="" if previous is None else previous.key_suffix,
+        previous_key_end_time=None if previous is None else to_timestamp(previous.end_time),
     )

@@ -59,6 +59,14 @@ merchant_webhook = Table(
     Column("sealed_key", LargeBinary, nullable=False),
     Column("key_suffix", Text, nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
+    # The key before it, which verifies as well until then.
+    Column("previous_sealed_key", LargeBinary),
+    Column("previous_key_suffix", Text),
+    Column("previous_key_end_time", DateTime(timezone=True)),
+    CheckConstraint(
+        "num_nulls(previous_sealed_key, previous_key_suffix, previous_key_end_time) IN (0, 3)",
+        name="previous_key_whole",
+    ),
     CheckConstraint(
         "platform IN ({})".format(", ".join(f"'{each}'" for each in Platform)),
         name="platform_known",

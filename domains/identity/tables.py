@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
     text,
 )
 
@@ -38,6 +39,8 @@ identity_node = Table(
     Column("value", Text, nullable=False),
     Column("merchant_id", Uuid),
     Column("create_time", DateTime(timezone=True), nullable=False),
+    # What links call a browser: random, so that it tells nothing of the value, which is a secret.
+    Column("share_id", Uuid, nullable=False, server_default=func.gen_random_uuid(), unique=True),
     # Wallets have no merchant, and a wallet belongs to one group all the same.
     UniqueConstraint(
         "kind",

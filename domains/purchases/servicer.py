@@ -198,6 +198,7 @@ def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
         delivery_id=str(delivery.delivery_id),
         merchant_id=str(delivery.merchant_id),
         event_reference=delivery.event_reference,
+        signed_digest=delivery.signed_digest.hex(),
         state=_DELIVERY_STATES[delivery.state],
         failure=delivery.failure,
         passed_over=_PASSED_OVER[delivery.passed_over],

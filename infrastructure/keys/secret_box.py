@@ -44,6 +44,13 @@ class SecretBox:
         except InvalidToken as failure:
             raise SealBrokenError from failure
 
+    def open_if_possible(self, sealed: bytes) -> str | None:
+        """The secret; None if it was sealed with a key that the settings no longer name."""
+        try:
+            return self.open(sealed)
+        except SealBrokenError:
+            return None
+
 
 def _fingerprint(key: str) -> bytes:
     # Keys are 32 random bytes, so nobody finds one by trying.

@@ -20,6 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.caller import CallerKind
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, UNROUTED_REQUEST_BYTES_MAX, RateClass
+from infrastructure.rpc.strict_routes import is_strict
 
 MERCHANT_FIELDS = ("merchant_id", "product_id", "merchant_ids")
 _PATH_VARIABLE = re.compile(r"\{([^}=]+)")
@@ -35,7 +36,8 @@ class Method:
 
     `path` is its gRPC path. `path_parameters` are the names, in proto and in JSON, of the
     fields that its HTTP paths carry. `is_public` says that it has a route, `takes_body` that
-    its route takes one. A method without a route may have no rate class.
+    its route takes one, `is_strict` that its JSON is read strictly. A method without a route
+    may have no rate class.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Method:
     rate_class: RateClass | None
     is_public: bool
     takes_body: bool
+    is_strict: bool
     path_parameters: frozenset[str]
 
     @property
@@ -115,6 +118,7 @@ def _method(service: ServiceDescriptor, descriptor: MethodDescriptor) -> Method:
         rate_class=RateClass(rate_class) if rate_class else None,
         is_public=is_public,
         takes_body=bool(options.Extensions[annotations_pb2.http].body),
+        is_strict=is_strict(options.Extensions[annotations_pb2.http]),
         path_parameters=frozenset(_path_parameters(descriptor)),
     )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-import zlib
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 import orjson
 from google.protobuf.message import Message
 
-from infrastructure.rpc.served_method import served_method
+from infrastructure.rpc.sameness import digest_of
+from infrastructure.rpc.served_call import served_call
 from vocabulary.refusals import PageTokenInvalidError
 
 PAGE_SIZE_DEFAULT = 50
@@ -22,6 +22,8 @@ PAGE_BYTES_MAX = 1 << 20
 """As it travels between our processes. As JSON it may be six times as large, when every
 character is one that JSON spells out; Envoy passes that on."""
 INT32_MAX = 2**31 - 1
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 Item = TypeVar("Item")
 Shown = TypeVar("Shown", bound=Message)
@@ -59,7 +61,7 @@ def page_start(
     that is none.
 
     Raises:
-        PageTokenInvalidError: the token is not one that `page_of` made for this method.
+        PageTokenInvalidError: the token is not one that `page_of` made for this list.
     """
     limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     if not page_token:
@@ -93,7 +95,7 @@ def page_of(
     if len(shown) == len(items):
         return Page(items=shown, next_page_token="")
     after = (str(part) for part in key(items[len(shown) - 1]))
-    parts = orjson.dumps([_list_mark(served_method()), *after])
+    parts = orjson.dumps([_list_mark(), *after])
     token = base64.urlsafe_b64encode(parts).decode().rstrip("=")
     return Page(items=shown, next_page_token=token)
 
@@ -101,7 +103,7 @@ def page_of(
 def _read_token(token: str, key: Sequence[Callable[[str], object]]) -> tuple[str, ...]:
     padded = token + "=" * (-len(token) % 4)
     mark, *after = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    if mark != _list_mark(served_method()):
+    if mark != _list_mark():
         message = "made for another list"
         raise ValueError(message)
     for parse, text in zip(key, after, strict=True):
@@ -112,10 +114,16 @@ def _read_token(token: str, key: Sequence[Callable[[str], object]]) -> tuple[str
     return tuple(after)
 
 
-@lru_cache
-def _list_mark(method: str) -> str:
-    """What tells the tokens of one list from those of another."""
-    return f"{zlib.crc32(method.encode()):08x}"
+def _list_mark() -> str:
+    """What tells the tokens of one list from those of another: the method and what was asked.
+
+    The size of a page may change from one to the next.
+    """
+    method, request = served_call()
+    if request is None:
+        return method
+    asked = digest_of(request, leaving_out=("page_size", "page_token"))
+    return hashlib.blake2b(method.encode() + asked, digest_size=8).hexdigest()
 
 
 def _is_comparable(value: object) -> bool:
@@ -124,7 +132,9 @@ def _is_comparable(value: object) -> bool:
         case int():
             return abs(value) <= INT32_MAX
         case datetime():
-            return value.tzinfo is not None
+            # As we write it. The driver takes the very ends for infinity, and another zone's may
+            # be no time at all in ours.
+            return value.utcoffset() == timedelta() and _FIRST < value < _LAST
         case str():
             return "\0" not in value
     return True

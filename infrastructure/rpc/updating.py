@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -56,13 +57,18 @@ def updated_fields(request: Message) -> frozenset[str]:
     return writable & {each.name for each, _ in getattr(request, field.name).ListFields()}
 
 
-def is_changed(request: Message, path: str) -> bool:
-    """Whether the request reads what stands at a path: of the resource only what it changes."""
+def reader_of(request: Message) -> Callable[[str], bool]:
+    """Says of a path whether a method reads what stands there: of its resource what it changes."""
     field = resource_of(request.DESCRIPTOR)  # type: ignore[arg-type]  # two names of one class
-    if field is None or not path.startswith(f"{field.name}."):
-        return True
-    name = path.split(".")[1].partition("[")[0]
-    return name in updated_fields(request)
+    assert field is not None, request.DESCRIPTOR.full_name
+    begin, changed = f"{field.name}.", updated_fields(request)
+
+    def is_read(path: str) -> bool:
+        if not path.startswith(begin):
+            return True
+        return path.split(".")[1].partition("[")[0] in changed
+
+    return is_read
 
 
 def mask_problem(request: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, Utm, source_of, utm_of
 from infrastructure.database.transaction import Database, Repeat
+from orchestration.arrival.errors import ReferrerClientIdRefusedError
 from orchestration.arrival.statements import (
     ArrivalRow,
     Arrived,
@@ -22,17 +24,19 @@ from vocabulary.nobody import is_nobody
 from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
 
 ATTEMPTS_MAX = 3
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """What a browser says of its arrival. `referrer_wallet` is taken as it was sent."""
+    """What a browser says of its arrival. Whoever referred it is taken as it was sent."""
 
     merchant_id: MerchantId
     client_id: str
     referrer_wallet: str
     referrer_client_id: str
     referrer_merchant_id: MerchantId | None
+    referrer_share_id: str = ""
     landing_url: str
     utm: Utm
 
@@ -44,6 +48,7 @@ class ArrivalRecord:
     identity_group_id: IdentityGroupId
     touchpoint_id: TouchpointId
     referral_link_id: ReferralLinkId | None
+    share_id: UUID
 
 
 class ArrivalOrchestrator:
@@ -59,18 +64,22 @@ class ArrivalOrchestrator:
         database: Database,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        accepts_referrer_client_ids: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
+        self._accepts_referrer_client_ids = accepts_referrer_client_ids
 
     async def track(self, arrival: Arrival, *, repeat: Repeat | None) -> ArrivalRecord:
         """Records an arrival of now.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
+            ReferrerClientIdRefusedError: it names a referrer by their secret.
         """
         now = self._clock()
+        self._refuse_secrets(arrival, field="referrer_client_id")
         return await self._record(arrival, event_time=now, now=now, repeat=repeat)
 
     async def record_past(
@@ -81,20 +90,26 @@ class ArrivalOrchestrator:
         Raises:
             MerchantNotFoundError: there is no such merchant.
             EventTimeInvalidError: the time lies in the future.
+            ReferrerClientIdRefusedError: it names a referrer by their secret.
         """
         now = self._clock()
+        self._refuse_secrets(arrival, field="arrival.referrer_client_id")
         if event_time > now:
             raise EventTimeInvalidError(event_time)
         return await self._record(arrival, event_time=event_time, now=now, repeat=repeat)
+
+    def _refuse_secrets(self, arrival: Arrival, *, field: str) -> None:
+        if not self._accepts_referrer_client_ids and not is_nobody(arrival.referrer_client_id):
+            raise ReferrerClientIdRefusedError(field=field)
 
     async def _record(
         self, arrival: Arrival, *, event_time: datetime, now: datetime, repeat: Repeat | None
     ) -> ArrivalRecord:
         row = self._row(arrival, event_time=event_time, now=now)
-        names_referrer = row.referrer_wallet is not None or row.referrer_client_id is not None
 
         async def attempt() -> ArrivalRecord:
             locked = False
+            names_referrer = row.names_referrer
             transaction = self._database.transaction if names_referrer else self._database.statement
             async with transaction(repeat=repeat) as tx:
                 if names_referrer:
@@ -124,6 +139,7 @@ class ArrivalOrchestrator:
             referrer_wallet=wallet,
             referrer_client_id=None if is_nobody(client_id) else client_id,
             referrer_merchant_id=arrival.referrer_merchant_id or arrival.merchant_id,
+            referrer_share_id=_share_id(arrival.referrer_share_id),
             source=source_of(utm),
             landing_url=arrival.landing_url[:LANDING_URL_CHARACTERS_MAX],
             utm=None if utm == Utm() else asdict(utm),
@@ -150,7 +166,13 @@ def _record_of(row: ArrivalRow, arrived: Arrived | None) -> ArrivalRecord:
         identity_group_id=arrived.identity_group_id,
         touchpoint_id=arrived.touchpoint_id,
         referral_link_id=arrived.referral_link_id,
+        share_id=arrived.share_id,
     )
+
+
+def _share_id(text: str) -> UUID | None:
+    """A share id as it is written; None if it is none."""
+    return UUID(text) if _UUID.fullmatch(text) else None
 
 
 class _TwinArrivedError(Exception):

@@ -49,6 +49,7 @@ def _to_arrival(message: arrival_pb2.TrackArrivalRequest, *, client_id: str) -> 
         client_id=client_id,
         referrer_wallet=message.referrer_wallet_address,
         referrer_client_id=message.referrer_client_id,
+        referrer_share_id=message.referrer_share_id,
         referrer_merchant_id=MerchantId(UUID(referrer_merchant)) if referrer_merchant else None,
         landing_url=message.landing_url,
         utm=Utm(
@@ -66,6 +67,7 @@ def _tracked(record: ArrivalRecord) -> arrival_pb2.TrackArrivalResponse:
         success=True,
         identity_group_id=str(record.identity_group_id),
         touchpoint_id=str(record.touchpoint_id),
+        share_id=str(record.share_id),
         referral_link_id=str(record.referral_link_id or ""),
     )
 

@@ -18,7 +18,7 @@ from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, Touchpoi
 
 RESOLVE_CLIENT = """
     known_client AS (
-        SELECT identity_group_id FROM identity_node
+        SELECT identity_group_id, share_id FROM identity_node
         WHERE kind = 'client' AND value = :client_id AND merchant_id = :merchant_id
     ), made_client AS (
         INSERT INTO identity_node
@@ -28,12 +28,12 @@ RESOLVE_CLIENT = """
                     AND NOT EXISTS (SELECT FROM known_client)
         ON CONFLICT ON CONSTRAINT uq_identity_node_identifier
             DO UPDATE SET value = excluded.value
-        RETURNING identity_group_id
+        RETURNING identity_group_id, share_id
     ), visitor AS (
-        SELECT identity_group_id, false AS is_new FROM known_client
+        SELECT identity_group_id, share_id, false AS is_new FROM known_client
         WHERE EXISTS (SELECT FROM shop)
         UNION ALL
-        SELECT identity_group_id, identity_group_id = :new_group_id FROM made_client
+        SELECT identity_group_id, share_id, identity_group_id = :new_group_id FROM made_client
     ), made_group AS (
         INSERT INTO identity_group (identity_group_id, create_time)
         SELECT identity_group_id, :now FROM visitor WHERE is_new
@@ -79,11 +79,14 @@ _REFERRER = """
             WHERE kind = 'wallet' AND value = :referrer_wallet AND merchant_id IS NULL
             UNION ALL
             SELECT identity_group_id, 2 FROM identity_node
+            WHERE share_id = CAST(:referrer_share_id AS uuid)
+            UNION ALL
+            SELECT identity_group_id, 3 FROM identity_node
             WHERE kind = 'client' AND value = :referrer_client_id
               AND merchant_id = :referrer_merchant_id
             UNION ALL
             -- The visitor's own browser, seen for the first time: a link to oneself.
-            SELECT identity_group_id, 3 FROM visitor
+            SELECT identity_group_id, 4 FROM visitor
             WHERE is_new AND :referrer_client_id = :client_id
               AND :referrer_merchant_id = :merchant_id
         ) AS found ORDER BY preference LIMIT 1
@@ -233,7 +236,7 @@ _LINK = f"""
     )"""
 
 _LINKED = """
-    SELECT visitor.identity_group_id, linked.referral_link_id,
+    SELECT visitor.identity_group_id, visitor.share_id, linked.referral_link_id,
            COALESCE((SELECT touchpoint_id FROM repeated), :touchpoint_id) AS touchpoint_id,
            NOT visitor.is_new AND NOT :locked AND EXISTS (SELECT FROM referrer) AS is_undecided
     FROM visitor LEFT JOIN linked ON true
@@ -243,7 +246,7 @@ _LINKED = """
 _NO_REFERRER = """
     referrer AS (SELECT CAST(NULL AS uuid) AS identity_group_id WHERE false)"""
 _NO_LINK = """
-    SELECT visitor.identity_group_id, CAST(NULL AS uuid) AS referral_link_id,
+    SELECT visitor.identity_group_id, visitor.share_id, CAST(NULL AS uuid) AS referral_link_id,
            COALESCE((SELECT touchpoint_id FROM repeated), :touchpoint_id) AS touchpoint_id,
            false AS is_undecided
     FROM visitor
@@ -288,6 +291,7 @@ class ArrivalRow:
     referrer_wallet: str | None
     referrer_client_id: str | None
     referrer_merchant_id: MerchantId
+    referrer_share_id: UUID | None
     source: str
     landing_url: str
     utm: dict[str, str] | None
@@ -295,12 +299,19 @@ class ArrivalRow:
     now: datetime
     ids: NewIds
 
+    @property
+    def names_referrer(self) -> bool:
+        """Whether it says who referred the visitor, in whichever way."""
+        named = (self.referrer_wallet, self.referrer_client_id, self.referrer_share_id)
+        return any(each is not None for each in named)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
     """What an arrival came to. `is_undecided`: it needs the referral lock after all."""
 
     identity_group_id: IdentityGroupId
+    share_id: UUID
     touchpoint_id: TouchpointId
     referral_link_id: ReferralLinkId | None
     is_undecided: bool
@@ -327,6 +338,7 @@ async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived |
         "referrer_wallet": row.referrer_wallet,
         "referrer_client_id": row.referrer_client_id,
         "referrer_merchant_id": row.referrer_merchant_id,
+        "referrer_share_id": row.referrer_share_id,
         "new_referrer_node_id": row.ids.referrer_node_id,
         "new_referrer_group_id": row.ids.referrer_group_id,
         "touchpoint_id": row.ids.touchpoint_id,
@@ -339,7 +351,7 @@ async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived |
         "new_interaction_id": row.ids.interaction_id,
         "referral_reference": referral_reference(row.client_id),
     }
-    if row.referrer_wallet is None and row.referrer_client_id is None:
+    if not row.names_referrer:
         statement = _ARRIVE_ALONE
     else:
         statement = _ARRIVE_BY_LINK_BEFORE if row.event_time < row.now else _ARRIVE_BY_LINK
@@ -348,6 +360,7 @@ async def arrive(tx: Transaction, row: ArrivalRow, *, locked: bool) -> Arrived |
         return None
     return Arrived(
         identity_group_id=IdentityGroupId(found.identity_group_id),
+        share_id=found.share_id,
         touchpoint_id=TouchpointId(found.touchpoint_id),
         referral_link_id=None
         if found.referral_link_id is None

@@ -16,6 +16,7 @@ from orchestration.purchase_linking.flow import Claim, PurchaseLinkingOrchestrat
 from orchestration.purchase_linking.statements import Claimed
 from vocabulary.ids import MerchantId
 from vocabulary.nobody import is_absent, is_nobody
+from vocabulary.problems import Problems
 from vocabulary.refusals import ClientIdInvalidError
 
 REFERENCE_CHARACTERS_MAX = 255
@@ -51,12 +52,17 @@ class PurchaseLinkingServicer(purchase_linking_pb2_grpc.PurchaseLinkingServiceSe
 def _to_claim(
     message: purchase_linking_pb2.ClaimPurchaseRequest, *, client_id: str, path: str = ""
 ) -> Claim:
-    if message.HasField("customer_id") and not _is_left_out(message.customer_id):
-        to_reference(message.customer_id, field=f"{path}customer_id")
+    problems, order_reference = Problems(), ""
+    with problems.collecting():
+        if message.HasField("customer_id") and not _is_left_out(message.customer_id):
+            to_reference(message.customer_id, field=f"{path}customer_id")
+    with problems.collecting():
+        order_reference = to_reference(message.order_id, field=f"{path}order_id")
+    problems.refuse()
     return Claim(
         merchant_id=MerchantId(UUID(message.merchant_id)),
         client_id=client_id,
-        order_reference=to_reference(message.order_id, field=f"{path}order_id"),
+        order_reference=order_reference,
         token=message.token.strip(),
     )
 

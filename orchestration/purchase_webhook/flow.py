@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,8 @@ from uuid import UUID
 
 from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model import Delivery, DeliveryState, OrderEvent, PassedOver
-from domains.purchases.model.delivery import event_reference
-from domains.purchases.platforms import ShopPlatform
+from domains.purchases.model.delivery import event_reference, trial_digest
+from domains.purchases.platforms import Message, Proof, ShopPlatform, SignatureFaultyError
 from domains.purchases.service import DeliveriesService
 from infrastructure.database.failures import is_away, is_retryable, is_timeout
 from infrastructure.database.transaction import Database, Transaction
@@ -43,10 +44,12 @@ class ReceivedDelivery:
     platform: str
     merchant_id: MerchantId | None
     product_id: bytes | None
-    body: bytes
-    signature: str
-    event_id: str
-    is_test: bool
+    message: Message
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the shop says that it only tries."""
+        return self.message.first(TRIAL_HEADER).lower() == "true"
 
     @property
     def addressee(self) -> str:
@@ -91,29 +94,22 @@ class PurchaseWebhookOrchestrator:
             DeliveryPostponedError: kept, and tried again later.
         """
         platform = self._platforms[received.platform]
-        if not received.signature.strip():
-            raise SignatureInvalidError(platform.signature_header, "is missing")
         now = self._clock()
-        reference = event_reference(received.event_id, received.body)
+        proof = _proof(platform, received.message, now)
         is_passed_over = received.is_test and not self._accepts_tests
-        if is_passed_over:
-            # Once the shop is in earnest it may send the same again: that is another delivery.
-            reference = event_reference(f"trial {reference}", received.body)
+        signed_digest = trial_digest(proof.signed_digest) if is_passed_over else proof.signed_digest
         async with self._database.single() as tx:
             shop = await find_shop(
                 tx,
                 merchant_id=received.merchant_id,
                 product_id=received.product_id,
-                event_reference=reference,
-                body=received.body,
+                signed_digest=signed_digest,
+                body_digest=hashlib.sha256(received.message.body).digest(),
             )
         if shop is None or shop.platform != received.platform or shop.sealed_key is None:
             raise WebhookNotFoundError(received.addressee, received.platform)
-        key = self._secrets.open(shop.sealed_key)
-        fault = platform.fault_of_signature(received.signature, key=key, body=received.body)
-        if fault is not None:
-            raise SignatureInvalidError(platform.signature_header, fault)
-        delivery = self._delivery(received, platform, shop, reference, now)
+        self._verify(proof, shop, now)
+        delivery = self._delivery(received, proof, shop, signed_digest, now)
         if is_passed_over:
             async with self._database.single() as tx:
                 await self._deliveries.keep_passed_over(tx, delivery, PassedOver.TRIAL, now=now)
@@ -133,6 +129,20 @@ class PurchaseWebhookOrchestrator:
                 )
             raise DeliveryPostponedError(kept) from raised
         return _ko(PassedOver.NOTHING_NEW) if applied is Applied.IGNORED else OK
+
+    def _verify(self, proof: Proof, shop: Shop, now: datetime) -> None:
+        """Lets a signature pass by the webhook's key, or by the one before it while that is valid.
+
+        Raises:
+            SignatureInvalidError: it is right by none of them; what is wrong by the newer one.
+        """
+        assert shop.sealed_key is not None
+        fault = proof.fault(self._secrets.open(shop.sealed_key))
+        if fault is None:
+            return
+        previous = shop.previous_key(now)
+        if previous is None or proof.fault(self._secrets.open(previous)) is not None:
+            raise SignatureInvalidError(proof.header, fault)
 
     async def list_due_merchants(
         self, after: MerchantId | None, *, limit: int
@@ -214,22 +224,19 @@ class PurchaseWebhookOrchestrator:
     def _delivery(
         self,
         received: ReceivedDelivery,
-        platform: ShopPlatform,
+        proof: Proof,
         shop: Shop,
-        reference: str,
+        signed_digest: bytes,
         now: datetime,
     ) -> Delivery:
-        headers = {
-            platform.event_id_header: received.event_id,
-            TRIAL_HEADER: str(received.is_test).lower(),
-        }
         return Delivery(
             delivery_id=DeliveryId(self._new_id()),
             merchant_id=shop.merchant_id,
-            platform=platform.name,
-            event_reference=reference,
-            headers={name: value for name, value in headers.items() if value},
-            body=received.body,
+            platform=received.platform,
+            signed_digest=signed_digest,
+            event_reference=event_reference(proof.event_id),
+            headers={**proof.kept_headers, TRIAL_HEADER: str(received.is_test).lower()},
+            body=received.message.body,
             state=DeliveryState.APPLIED,
             failure="",
             try_count=1,
@@ -247,6 +254,13 @@ class PurchaseWebhookOrchestrator:
             interaction_id=self._new_id(),
             reversal_id=self._new_id(),
         )
+
+
+def _proof(platform: ShopPlatform, message: Message, now: datetime) -> Proof:
+    try:
+        return platform.proof_of(message, now=now)
+    except SignatureFaultyError as faulty:
+        raise SignatureInvalidError(faulty.header, faulty.fault) from faulty
 
 
 def _ko(why: PassedOver) -> str:

@@ -7,14 +7,10 @@ from uuid import UUID
 
 from google.api import httpbody_pb2
 
-from domains.purchases.platforms import CustomPlatform
+from domains.purchases.platforms import CustomPlatform, Message
 from guerdon.orchestration.v1 import purchase_webhook_pb2, purchase_webhook_pb2_grpc
-from infrastructure.rpc.headers import headers_of
-from orchestration.purchase_webhook.flow import (
-    TRIAL_HEADER,
-    PurchaseWebhookOrchestrator,
-    ReceivedDelivery,
-)
+from infrastructure.rpc.headers import every_header_of
+from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator, ReceivedDelivery
 from vocabulary.ids import MerchantId
 
 _HEX = "0x"
@@ -29,7 +25,6 @@ class PurchaseWebhookServicer(purchase_webhook_pb2_grpc.PurchaseWebhookServiceSe
     async def ReceiveCustomOrder(
         self, request: purchase_webhook_pb2.ReceiveCustomOrderRequest, context: Any
     ) -> purchase_webhook_pb2.ReceiveCustomOrderResponse:
-        headers = headers_of(context)
         shop = request.product_id or request.merchant_id
         is_product = shop.startswith(_HEX)
         answer = await self._flow.receive(
@@ -37,10 +32,7 @@ class PurchaseWebhookServicer(purchase_webhook_pb2_grpc.PurchaseWebhookServiceSe
                 platform=CustomPlatform.name,
                 merchant_id=None if is_product else MerchantId(UUID(shop)),
                 product_id=bytes.fromhex(shop.removeprefix(_HEX)) if is_product else None,
-                body=request.payload.data,
-                signature=headers.get(CustomPlatform.signature_header, ""),
-                event_id=headers.get(CustomPlatform.event_id_header, ""),
-                is_test=headers.get(TRIAL_HEADER, "").lower() == "true",
+                message=Message(body=request.payload.data, headers=every_header_of(context)),
             )
         )
         return purchase_webhook_pb2.ReceiveCustomOrderResponse(

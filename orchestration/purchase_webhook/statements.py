@@ -42,7 +42,7 @@ _APPLY = text(
         SELECT shop.merchant_id FROM shop WHERE NOT EXISTS (
             SELECT FROM delivery
             WHERE merchant_id = :merchant_id AND platform = :platform
-              AND event_reference = :delivery_reference AND state IN ('applied', 'ignored'))
+              AND signed_digest = :signed_digest AND state IN ('applied', 'ignored'))
     ), {RESOLVE_CLIENT}, seen AS MATERIALIZED (
         SELECT known.claim_count, known.create_time, earliest.identity_group_id,
                earliest.claim_time
@@ -258,18 +258,16 @@ _APPLY = text(
         FROM claimed WHERE claimed.is_taken_back
     ), kept AS (
         INSERT INTO delivery AS known
-            (merchant_id, delivery_id, platform, event_reference, headers, body, state,
-             passed_over, notes, receive_time, body_time, try_time)
-        SELECT :merchant_id, :delivery_id, :platform, :delivery_reference, :headers, :body,
-               CASE WHEN claimed.is_applied THEN 'applied' ELSE 'ignored' END,
+            (merchant_id, delivery_id, platform, signed_digest, event_reference, headers, body,
+             state, passed_over, notes, receive_time, body_time, try_time)
+        SELECT :merchant_id, :delivery_id, :platform, :signed_digest, :event_reference, :headers,
+               :body, CASE WHEN claimed.is_applied THEN 'applied' ELSE 'ignored' END,
                CASE WHEN claimed.is_applied THEN '' ELSE 'nothing_new' END, :notes,
                :receive_time, :body_time, :now
         FROM claimed
-        ON CONFLICT ON CONSTRAINT uq_delivery_event DO UPDATE SET
+        ON CONFLICT ON CONSTRAINT uq_delivery_signed DO UPDATE SET
             state = excluded.state, passed_over = excluded.passed_over,
-            notes = excluded.notes, headers = excluded.headers, body = excluded.body,
-            body_time = excluded.body_time,
-            failure = '', retry_time = NULL, try_time = excluded.try_time,
+            notes = excluded.notes, failure = '', retry_time = NULL, try_time = excluded.try_time,
             -- A twin was applied meanwhile: the column takes no NULL, so nothing of this stays.
             try_count = CASE WHEN known.state IN ('failed', 'dead') THEN known.try_count + 1 END
     )
@@ -317,7 +315,8 @@ async def apply(
         "merchant_id": delivery.merchant_id,
         "platform": delivery.platform,
         "delivery_id": delivery.delivery_id,
-        "delivery_reference": delivery.event_reference,
+        "signed_digest": delivery.signed_digest,
+        "event_reference": delivery.event_reference,
         "headers": delivery.headers,
         "body": delivery.body,
         "receive_time": delivery.receive_time,

@@ -10,6 +10,7 @@ from google.protobuf import json_format
 
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from server.commands.mesh import asynchronous, call, find_mesh
+from server.interception.strict_json.messages import FAULTS_MAX, read_body
 
 
 @click.group()
@@ -32,11 +33,11 @@ async def create(file: Path, merchant_id: str, publish: bool, check: bool) -> No
     request = campaign_pb2.CreateCampaignRequest(
         request_id=str(uuid4()), merchant_id=merchant_id, validate_only=check, publish=publish
     )
-    try:
-        json_format.Parse(file.read_text(), request.campaign)
-    except json_format.ParseError as problem:
-        message = f"{file} is not a campaign: {problem}"
-        raise click.ClickException(message) from problem
+    faults = read_body(file.read_bytes(), request.campaign).faults
+    if faults:
+        said = [f"{each.path} {each.description}".strip() for each in faults[:FAULTS_MAX]]
+        said += ["and more is wrong"] if len(faults) > FAULTS_MAX else []
+        raise click.ClickException(f"{file} is not a campaign:\n  " + "\n  ".join(said))
     created: campaign_pb2.CreateCampaignResponse = await call(
         find_mesh(),
         lambda channel: campaign_pb2_grpc.CampaignServiceStub(channel).CreateCampaign,

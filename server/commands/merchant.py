@@ -12,6 +12,7 @@ from google.protobuf import duration_pb2, json_format
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.type.v1 import money_pb2
 from server.commands.mesh import Mesh, asynchronous, call, call_or_none, find_mesh
+from vocabulary.signing_keys import standard_key
 
 KEY_BYTES = 32
 
@@ -95,7 +96,7 @@ async def _signing_key(mesh: Mesh, merchant_id: str) -> dict[str, str]:
     )
     if found is not None:
         return {"signingKeySuffix": found.webhook.signing_key_suffix}
-    key = secrets.token_urlsafe(KEY_BYTES)
+    key = standard_key(secrets.token_bytes(KEY_BYTES))
     await call(
         mesh,
         lambda channel: business_pb2_grpc.BusinessServiceStub(channel).UpdateWebhook,

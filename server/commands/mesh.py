@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from server.embedded.running import read_running
-from server.interception.field_paths import with_json_paths
+from server.interception.field_paths import with_json_names
 
 FOLDER = Path(".guerdon")
 TIMEOUT_SECONDS = 30
@@ -94,9 +94,11 @@ def told(refused: grpc.aio.AioRpcError, request: Message) -> str:
         blamed = error_details_pb2.BadRequest()
         if detail.Unpack(blamed):
             violations += [(each.field, each.description) for each in blamed.field_violations]
-    lines = [message, *(f"{field} {problem}." for field, problem in violations[1:])]
+    # The message names as many as it has room for.
+    sentences = [f"{field} {problem}." for field, problem in violations]
+    lines = [message, *(each for each in sentences if each not in message)]
     blamed = [field for field, _ in violations]
-    return with_json_paths("\n".join(lines), request.DESCRIPTOR, blamed)  # type: ignore[arg-type]  # either kind
+    return with_json_names("\n".join(lines), request.DESCRIPTOR, blamed)  # type: ignore[arg-type]  # either kind
 
 
 def asynchronous(

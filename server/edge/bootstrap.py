@@ -10,19 +10,14 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Bootstrap,
     BootstrapStaticResources,
 )
-from envoy_data_plane.envoy.config.overload.v3 import OverloadManager, ResourceMonitor
-from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import (
-    DownstreamConnectionsConfig,
-)
-from envoy_data_plane.google import protobuf
 
-from server.edge.cluster import servers_cluster, socket_address
+from server.edge.cluster import MESH, PUBLIC, servers_cluster, socket_address
 from server.edge.contract import read_public_methods
 from server.edge.listeners import mesh_listener, public_listener
+from server.edge.overload import memory_allocator, overload_manager, runtime_limits
 from server.edge.settings import EdgeSettings
 
 ADMIN_HOST = "127.0.0.1"
-CONNECTIONS_MAX = 20_000
 
 
 def build_bootstrap(edge: EdgeSettings, descriptors: bytes) -> Bootstrap:
@@ -38,9 +33,11 @@ def build_bootstrap(edge: EdgeSettings, descriptors: bytes) -> Bootstrap:
         admin=_admin(edge.admin_port),
         static_resources=BootstrapStaticResources(
             listeners=[public_listener(edge, methods), mesh_listener(edge, methods)],
-            clusters=[servers_cluster(edge)],
+            clusters=[servers_cluster(edge, PUBLIC), servers_cluster(edge, MESH)],
         ),
-        overload_manager=_connection_limit(),
+        layered_runtime=runtime_limits(edge),
+        overload_manager=overload_manager(edge),
+        memory_allocator_manager=memory_allocator(),
     )
 
 
@@ -56,16 +53,7 @@ def write_bootstrap(edge: EdgeSettings, target: Path) -> None:
 
 
 def _admin(port: int) -> Admin | None:
-    return Admin(address=socket_address(ADMIN_HOST, port)) if port else None
-
-
-def _connection_limit() -> OverloadManager:
-    limit = DownstreamConnectionsConfig(max_active_downstream_connections=CONNECTIONS_MAX)
-    return OverloadManager(
-        resource_monitors=[
-            ResourceMonitor(
-                name="envoy.resource_monitors.global_downstream_max_connections",
-                typed_config=protobuf.Any.pack(limit),
-            )
-        ]
-    )
+    if not port:
+        return None
+    # However many connections the world has opened, an operator finds out why.
+    return Admin(address=socket_address(ADMIN_HOST, port), ignore_global_conn_limit=True)

@@ -1,7 +1,12 @@
-"""The server processes, as Envoy sees them."""
+"""The server processes, as Envoy sees them: once for the world and once for the mesh.
+
+Each has connections of its own and a number of calls of its own, so that nothing that the world
+sends stands between two calls of the mesh.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 
@@ -37,7 +42,26 @@ from envoy_data_plane.google import protobuf
 
 from server.edge.settings import EdgeSettings
 
-SERVERS = "servers"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A way to the servers. `calls_max` is how many calls may be under way on it."""
+
+    cluster: str
+    calls_max: int
+
+
+PUBLIC = Door(cluster="servers_for_public", calls_max=768)
+MESH = Door(cluster="servers_for_mesh", calls_max=1024)
+# Of both together. Each server process has one connection a door as long as it takes 100 calls on
+# it at once; the rest is room for those that are being renewed.
+CONNECTIONS_MAX = 64
+# Calls that wait for a connection: at the start, and when a process goes away.
+WAITING_CALLS_MAX = 256
+# As Envoy's page for edges has them.
+BUFFER_BYTES = 32 << 10
+STREAM_WINDOW_BYTES = 64 << 10
+CONNECTION_WINDOW_BYTES = 1 << 20
 CONNECT_TIMEOUT = timedelta(seconds=1)
 HEALTH_TIMEOUT = timedelta(seconds=1)
 # A gRPC server that is not told otherwise counts pings without data more often than every five
@@ -50,15 +74,16 @@ RETRY_BUDGET_PERCENT = 50
 RETRY_CONCURRENCY_MIN = 50
 
 
-def servers_cluster(edge: EdgeSettings) -> Cluster:
+def servers_cluster(edge: EdgeSettings, door: Door) -> Cluster:
     """All `serve` processes; calls go to the healthy one with the fewest under way."""
     return Cluster(
-        name=SERVERS,
+        name=door.cluster,
+        per_connection_buffer_limit_bytes=BUFFER_BYTES,
         type=_discovery(edge.endpoints),
         connect_timeout=CONNECT_TIMEOUT,
         lb_policy=ClusterLbPolicy.LEAST_REQUEST,
         load_assignment=ClusterLoadAssignment(
-            cluster_name=SERVERS,
+            cluster_name=door.cluster,
             endpoints=[
                 LocalityLbEndpoints(
                     lb_endpoints=[
@@ -75,10 +100,13 @@ def servers_cluster(edge: EdgeSettings) -> Cluster:
         circuit_breakers=CircuitBreakers(
             thresholds=[
                 CircuitBreakersThresholds(
+                    max_connections=CONNECTIONS_MAX,
+                    max_pending_requests=WAITING_CALLS_MAX,
+                    max_requests=door.calls_max,
                     retry_budget=CircuitBreakersThresholdsRetryBudget(
                         budget_percent=Percent(value=RETRY_BUDGET_PERCENT),
                         min_retry_concurrency=RETRY_CONCURRENCY_MIN,
-                    )
+                    ),
                 )
             ]
         ),
@@ -119,9 +147,15 @@ def _http2() -> HttpProtocolOptions:
     return HttpProtocolOptions(
         explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(
             http2_protocol_options=Http2ProtocolOptions(
+                # gRPC keeps what is wrong with a header in the connection's table of headers, and
+                # finds it again in other callers' calls (grpc/grpc issue 34721). The filters let
+                # no such header pass; this is for the one that they do not know.
+                hpack_table_size=0,
+                initial_stream_window_size=STREAM_WINDOW_BYTES,
+                initial_connection_window_size=CONNECTION_WINDOW_BYTES,
                 connection_keepalive=KeepaliveSettings(
                     interval=KEEPALIVE_INTERVAL, timeout=KEEPALIVE_TIMEOUT
-                )
+                ),
             )
         )
     )

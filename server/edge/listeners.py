@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core.v3 import (
+    Http1ProtocolOptions,
     Http2ProtocolOptions,
     HttpProtocolOptions,
-    HttpProtocolOptionsHeadersWithUnderscoresAction,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    HttpProtocolOptionsHeadersWithUnderscoresAction as _Underscores,
 )
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
@@ -19,35 +22,68 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 from envoy_data_plane.google import protobuf
 
-from server.edge.cluster import socket_address
-from server.edge.contract import PublicMethod, services_of
+from server.edge.cluster import (
+    BUFFER_BYTES,
+    CONNECTION_WINDOW_BYTES,
+    STREAM_WINDOW_BYTES,
+    socket_address,
+)
+from server.edge.contract import PublicMethod
 from server.edge.filters import mesh_filters, public_filters
-from server.edge.local_replies import local_reply_config
-from server.edge.routes import mesh_routes, public_routes
+from server.edge.local_replies import Readers, local_reply_config, page_readers
+from server.edge.open_queries import with_open_queries
+from server.edge.routes import (
+    DASHBOARD_AUDIENCE,
+    mesh_routes,
+    public_routes,
+    segments_of_shop_pages,
+)
 from server.edge.settings import EdgeSettings
 
 # Streams send something at least every 15 seconds.
 STREAM_IDLE_TIMEOUT = timedelta(seconds=60)
-CONNECTION_IDLE_TIMEOUT = timedelta(minutes=5)
+# What nobody uses is closed soon: whoever fills the public listener with connections keeps others
+# out for this long.
+PUBLIC_IDLE_TIMEOUT = timedelta(seconds=60)
+MESH_IDLE_TIMEOUT = timedelta(minutes=5)
 REQUEST_HEADERS_TIMEOUT = timedelta(seconds=10)
+# From the first byte of a request to its last. The largest body comes in time at 70 kB a second.
+REQUEST_TIMEOUT = timedelta(seconds=15)
+# Nobody outside keeps a connection, or a stream, for ever.
+CONNECTION_DURATION_MAX = timedelta(hours=1)
+STREAM_DURATION_MAX = timedelta(hours=1)
 # Of one connection at once.
 STREAMS_MAX = 100
 # Path and headers together. The server takes four times as much: the path reaches it twice, and
 # Envoy adds headers of its own.
 REQUEST_HEADERS_KILOBYTES_MAX = 16
+# `x_service_auth` is not another spelling of `x-service-auth`. The call goes on without it: to
+# refuse it would be to reset the stream over HTTP/2, without a word of what is wrong.
+UNDERSCORES = _Underscores.DROP_HEADER
+# For callers of HTTP/1.0, who need not name a host.
+DEFAULT_HOST = "guerdon"
 
 
 def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listener:
     """For browsers, SDKs and shops: the methods that have a route, and nothing else."""
     manager = _connection_manager(
         "public",
-        edge,
         routes=public_routes(edge, methods),
-        filters=public_filters(edge, services_of(methods)),
+        filters=public_filters(edge, methods),
+        options=HttpProtocolOptions(
+            idle_timeout=PUBLIC_IDLE_TIMEOUT,
+            max_connection_duration=CONNECTION_DURATION_MAX,
+            max_stream_duration=STREAM_DURATION_MAX,
+            headers_with_underscores_action=UNDERSCORES,
+        ),
+        pages=page_readers(
+            segments_of_shop_pages(methods), (DASHBOARD_AUDIENCE, edge.dashboard_origins)
+        ),
     )
     manager.xff_num_trusted_hops = edge.trusted_hop_count
-    manager.request_headers_timeout = REQUEST_HEADERS_TIMEOUT
-    manager.http2_protocol_options = Http2ProtocolOptions(max_concurrent_streams=STREAMS_MAX)
+    # Not on the mesh, where a stream of requests may go on for as long as it likes.
+    manager.request_timeout = REQUEST_TIMEOUT
+    manager.http1_safe_max_connection_duration = True
     return _listener("public", edge.public_host, edge.public_port, manager)
 
 
@@ -55,11 +91,18 @@ def mesh_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listen
     """For internal services and operators: everything that the servers serve."""
     manager = _connection_manager(
         "mesh",
-        edge,
         routes=mesh_routes(methods),
-        filters=mesh_filters(edge, services_of(methods)),
+        filters=mesh_filters(edge, methods),
+        options=HttpProtocolOptions(
+            idle_timeout=MESH_IDLE_TIMEOUT, headers_with_underscores_action=UNDERSCORES
+        ),
+        pages=(),
     )
-    return _listener("mesh", edge.mesh_host, edge.mesh_port, manager)
+    listener = _listener("mesh", edge.mesh_host, edge.mesh_port, manager)
+    # However much the world has opened and sent, the mesh goes on.
+    listener.ignore_global_conn_limit = True
+    listener.bypass_overload_manager = True
+    return listener
 
 
 def _listener(name: str, host: str, port: int, manager: HttpConnectionManager) -> Listener:
@@ -70,20 +113,25 @@ def _listener(name: str, host: str, port: int, manager: HttpConnectionManager) -
     return Listener(
         name=name,
         address=socket_address(host, port),
+        per_connection_buffer_limit_bytes=BUFFER_BYTES,
         filter_chains=[FilterChain(filters=[http])],
     )
 
 
 def _connection_manager(
-    name: str, edge: EdgeSettings, *, routes: RouteConfiguration, filters: list[HttpFilter]
+    name: str,
+    *,
+    routes: RouteConfiguration,
+    filters: list[HttpFilter],
+    options: HttpProtocolOptions,
+    pages: Sequence[Readers],
 ) -> HttpConnectionManager:
     slashes = HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST
-    underscores = HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER
     return HttpConnectionManager(
         stat_prefix=name,
-        route_config=routes,
+        route_config=with_open_queries(routes, filters),
         http_filters=filters,
-        local_reply_config=local_reply_config(edge.body_bytes_max),
+        local_reply_config=local_reply_config(pages),
         # Without `internal_address_config` no address is one of ours, so nobody's `x-envoy-…`
         # headers change timeouts or retries. An empty one would mean every private address.
         use_remote_address=True,
@@ -95,9 +143,14 @@ def _connection_manager(
         always_set_request_id_in_response=True,
         max_request_headers_kb=REQUEST_HEADERS_KILOBYTES_MAX,
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
-        common_http_protocol_options=HttpProtocolOptions(
-            idle_timeout=CONNECTION_IDLE_TIMEOUT,
-            # `x_service_auth` is not another spelling of `x-service-auth`.
-            headers_with_underscores_action=underscores,
+        request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
+        common_http_protocol_options=options,
+        http_protocol_options=Http1ProtocolOptions(
+            accept_http_10=True, default_host_for_http_10=DEFAULT_HOST
+        ),
+        http2_protocol_options=Http2ProtocolOptions(
+            max_concurrent_streams=STREAMS_MAX,
+            initial_stream_window_size=STREAM_WINDOW_BYTES,
+            initial_connection_window_size=CONNECTION_WINDOW_BYTES,
         ),
     )

@@ -6,15 +6,12 @@ once it is turned into gRPC, on its gRPC path, which finds the method.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
-from envoy_data_plane.envoy.config.core.v3 import (
-    HeaderValue,
-    HeaderValueOption,
-    RuntimeFractionalPercent,
-)
+from envoy_data_plane.envoy.config.core.v3 import Metadata
 from envoy_data_plane.envoy.config.route.v3 import (
+    HeaderMatcher,
     RetryPolicy,
     RetryPolicyRetryHostPredicate,
     Route,
@@ -25,26 +22,27 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteMatchGrpcRouteMatchOptions,
     VirtualHost,
 )
-from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import BufferPerRoute
+from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import Buffer, BufferPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.cors.v3 import CorsPolicy
-from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
-from envoy_data_plane.envoy.type.v3 import (
-    FractionalPercent,
-    FractionalPercentDenominatorType,
-    TokenBucket,
-)
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from envoy_data_plane.google import protobuf
 
-from infrastructure.rpc.rate_class import RateClass
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from server.edge import cors
-from server.edge.cluster import SERVERS
+from server.edge.cluster import MESH, PUBLIC, Door
 from server.edge.contract import PublicMethod
-from server.edge.settings import EdgeSettings, RateLimit
+from server.edge.limits import (
+    BODY_LIMIT_FILTER,
+    RATE_LIMIT_FILTER,
+    body_limits,
+    first_segment,
+    grpc_body_limit,
+    method_limit,
+)
+from server.edge.settings import EdgeSettings
 
 CORS_FILTER = "envoy.filters.http.cors"
-BODY_LIMIT_FILTER = "envoy.filters.http.buffer"
-RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
 
 # No cluster has this name. A route to it answers 404, and UNIMPLEMENTED to native gRPC callers.
 # A direct response would do the same but carries no CORS headers, and an empty cluster would
@@ -57,7 +55,9 @@ NO_TIMEOUT = timedelta()
 RETRY_ON = "connect-failure,refused-stream,reset-before-request"
 RETRIES_MAX = 2
 RETRY_HOST_ATTEMPTS_MAX = 3
-RETRY_AFTER_SECONDS = 1
+# Where a route says how many bytes it takes, for the refusal of more.
+METADATA = "guerdon"
+BODY_BYTES_MAX_KEY = "body_bytes_max"
 
 ANY_PAGE_AUDIENCES = ("/user", "/common")
 DASHBOARD_AUDIENCE = "/business"
@@ -69,18 +69,42 @@ def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteC
     dashboards = cors.pages_of(edge.dashboard_origins, edge.client_id_headers)
     by_rate_class = {RateClass.TRACKING: any_page, RateClass.DASHBOARD: dashboards}
     routes = [
-        _method_route(
-            method,
-            limit=edge.rate_limits[method.rate_class],
-            pages=by_rate_class.get(method.rate_class),
-        )
+        _method_route(method, PUBLIC, pages=by_rate_class.get(method.rate_class), limited_by=edge)
         for method in methods
     ]
-    prefixes = (*ANY_PAGE_AUDIENCES, *_other_paths_of_shop_pages(methods))
-    routes += [_audience_route(prefix, any_page) for prefix in prefixes]
-    routes += [_audience_route(DASHBOARD_AUDIENCE, dashboards)]
-    routes += [Route(name="other", match=RouteMatch(prefix="/"), route=_to_nowhere())]
+    limits = body_limits(methods)
+    by_segment = dict.fromkeys(segments_of_shop_pages(methods), any_page)
+    by_segment[DASHBOARD_AUDIENCE] = dashboards
+    routes += [
+        _segment_route(segment, _to_nowhere(), limits.get(segment), by_segment.get(segment))
+        for segment in sorted({*limits, *by_segment})
+    ]
+    routes += [
+        _preflight_route(method, pages)
+        for method in methods
+        if (pages := by_rate_class.get(method.rate_class)) is not None
+    ]
+    routes += [
+        Route(
+            name="other",
+            match=RouteMatch(prefix="/"),
+            route=_to_nowhere(),
+            # Nobody waits for the body of a call to nothing.
+            typed_per_filter_config=_without_body_limit(),
+        )
+    ]
     return _configuration("public", routes)
+
+
+def segments_of_shop_pages(methods: Sequence[PublicMethod]) -> tuple[str, ...]:
+    """The first segments of all paths that shop pages call, older ones included."""
+    found = {
+        first_segment(path)
+        for method in methods
+        if method.rate_class is RateClass.TRACKING
+        for path in method.json_paths
+    }
+    return tuple(sorted({*ANY_PAGE_AUDIENCES, *found}))
 
 
 def mesh_routes(methods: Sequence[PublicMethod]) -> RouteConfiguration:
@@ -89,51 +113,32 @@ def mesh_routes(methods: Sequence[PublicMethod]) -> RouteConfiguration:
     Methods with a route get its timeout, since callers in JSON bring no deadline. The others are
     called by gRPC, and may be streams: their callers say how long they wait.
     """
-    routes = [_method_route(method, limit=None, pages=None) for method in methods]
+    servers = RouteAction(cluster=MESH.cluster, timeout=NO_TIMEOUT)
+    routes = [_method_route(method, MESH, pages=None, limited_by=None) for method in methods]
     routes += [
         # Native gRPC, which may be a stream without an end. The server has a limit of its own.
         Route(
             name="grpc",
-            match=RouteMatch(prefix="/", grpc=RouteMatchGrpcRouteMatchOptions()),
-            route=RouteAction(cluster=SERVERS, timeout=NO_TIMEOUT),
-            typed_per_filter_config={
-                BODY_LIMIT_FILTER: protobuf.Any.pack(BufferPerRoute(disabled=True))
-            },
+            match=RouteMatch(
+                prefix="/", grpc=RouteMatchGrpcRouteMatchOptions(), headers=[_by_post()]
+            ),
+            route=servers,
+            typed_per_filter_config=_without_body_limit(),
         ),
-        # JSON, until it is turned into gRPC.
         Route(
-            name="other",
-            match=RouteMatch(prefix="/"),
-            route=RouteAction(cluster=SERVERS, timeout=NO_TIMEOUT),
+            name="grpc, another verb",
+            match=RouteMatch(prefix="/", grpc=RouteMatchGrpcRouteMatchOptions()),
+            route=_to_nowhere(),
+            typed_per_filter_config=_without_body_limit(),
         ),
     ]
+    # JSON, until it is turned into gRPC.
+    routes += [
+        _segment_route(segment, servers, most, None)
+        for segment, most in body_limits(methods).items()
+    ]
+    routes += [Route(name="other", match=RouteMatch(prefix="/"), route=servers)]
     return _configuration("mesh", routes)
-
-
-def rate_limit(limit: RateLimit | None) -> LocalRateLimit:
-    """The filter's configuration of one route; without a limit, that of all the others."""
-    if limit is None:
-        return LocalRateLimit(stat_prefix="rate_limit")
-    always = RuntimeFractionalPercent(
-        default_value=FractionalPercent(
-            numerator=100, denominator=FractionalPercentDenominatorType.HUNDRED
-        )
-    )
-    return LocalRateLimit(
-        stat_prefix="rate_limit",
-        token_bucket=TokenBucket(
-            max_tokens=limit.burst,
-            tokens_per_fill=limit.per_second,
-            fill_interval=timedelta(seconds=1),
-        ),
-        filter_enabled=always,
-        filter_enforced=always,
-        # Otherwise native gRPC callers read UNAVAILABLE and try again at once.
-        rate_limited_as_resource_exhausted=True,
-        response_headers_to_add=[
-            HeaderValueOption(header=HeaderValue(key="retry-after", value=str(RETRY_AFTER_SECONDS)))
-        ],
-    )
 
 
 def _configuration(name: str, routes: list[Route]) -> RouteConfiguration:
@@ -148,28 +153,71 @@ def _configuration(name: str, routes: list[Route]) -> RouteConfiguration:
 
 
 def _method_route(
-    method: PublicMethod, *, limit: RateLimit | None, pages: CorsPolicy | None
+    method: PublicMethod, door: Door, *, pages: CorsPolicy | None, limited_by: EdgeSettings | None
 ) -> Route:
-    filters = {}
-    if limit is not None:
-        filters[RATE_LIMIT_FILTER] = protobuf.Any.pack(rate_limit(limit))
+    most = REQUEST_BYTES_MAX[method.rate_class]
+    filters = {BODY_LIMIT_FILTER: _body_limit(grpc_body_limit(most))}
+    if limited_by is not None:
+        limit = method_limit(limited_by, method.rate_class)
+        filters[RATE_LIMIT_FILTER] = protobuf.Any.pack(limit)
     if pages is not None:
         filters[CORS_FILTER] = protobuf.Any.pack(pages)
     return Route(
         name=method.full_name,
-        match=RouteMatch(path=method.grpc_path),
-        route=RouteAction(cluster=SERVERS, timeout=NO_TIMEOUT if method.streams else UNARY_TIMEOUT),
+        # gRPC has one verb; the server would blame itself for another.
+        match=RouteMatch(path=method.grpc_path, headers=[_by_post()]),
+        route=RouteAction(
+            cluster=door.cluster, timeout=NO_TIMEOUT if method.streams else UNARY_TIMEOUT
+        ),
+        metadata=_told(most),
         typed_per_filter_config=filters,
     )
 
 
-def _audience_route(prefix: str, pages: CorsPolicy) -> Route:
+def _preflight_route(method: PublicMethod, pages: CorsPolicy) -> Route:
+    """Where a page asks whether it may call a method by gRPC-Web."""
     return Route(
-        name=prefix,
-        match=RouteMatch(path_separated_prefix=prefix),
+        name=f"{method.full_name}, another verb",
+        match=RouteMatch(path=method.grpc_path),
         route=_to_nowhere(),
-        typed_per_filter_config={CORS_FILTER: protobuf.Any.pack(pages)},
+        typed_per_filter_config={
+            **_without_body_limit(),
+            CORS_FILTER: protobuf.Any.pack(pages),
+        },
     )
+
+
+def _segment_route(
+    segment: str, action: RouteAction, most: int | None, pages: CorsPolicy | None
+) -> Route:
+    """What is below the first segment of a JSON path, before it is turned into gRPC."""
+    filters = _without_body_limit() if most is None else {BODY_LIMIT_FILTER: _body_limit(most)}
+    if pages is not None:
+        filters[CORS_FILTER] = protobuf.Any.pack(pages)
+    return Route(
+        name=segment,
+        match=RouteMatch(path_separated_prefix=segment),
+        route=action,
+        metadata=None if most is None else _told(most),
+        typed_per_filter_config=filters,
+    )
+
+
+def _body_limit(most: int) -> protobuf.Any:
+    return protobuf.Any.pack(BufferPerRoute(buffer=Buffer(max_request_bytes=most)))
+
+
+def _without_body_limit() -> dict[str, protobuf.Any]:
+    return {BODY_LIMIT_FILTER: protobuf.Any.pack(BufferPerRoute(disabled=True))}
+
+
+def _told(most: int) -> Metadata:
+    limit = protobuf.Struct.from_dict({BODY_BYTES_MAX_KEY: str(most)})
+    return Metadata(filter_metadata={METADATA: limit})
+
+
+def _by_post() -> HeaderMatcher:
+    return HeaderMatcher(name=":method", string_match=StringMatcher(exact="POST"))
 
 
 def _to_nowhere() -> RouteAction:
@@ -177,21 +225,6 @@ def _to_nowhere() -> RouteAction:
         cluster=NOWHERE,
         cluster_not_found_response_code=RouteActionClusterNotFoundResponseCode.NOT_FOUND,
     )
-
-
-def _other_paths_of_shop_pages(methods: Sequence[PublicMethod]) -> tuple[str, ...]:
-    """The first segments of older paths, outside of the audiences, that shop pages call."""
-    audiences = (*ANY_PAGE_AUDIENCES, DASHBOARD_AUDIENCE)
-
-    def found() -> Iterator[str]:
-        for method in methods:
-            if method.rate_class is RateClass.TRACKING:
-                for path in method.json_paths:
-                    segment = "/" + path.split("/")[1]
-                    if segment not in audiences:
-                        yield segment
-
-    return tuple(sorted(set(found())))
 
 
 def _retry_policy() -> RetryPolicy:

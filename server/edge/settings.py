@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from infrastructure.rpc.rate_class import RateClass
+
+# Of what all callers together may do, one address may do this part.
+ADDRESS_SHARE = 10
+_ORIGIN = re.compile(r"https?://[^/\s*]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,15 @@ class RateLimit:
             message = f"a rate limit lets at least one call through: {self}"
             raise ValueError(message)
 
+    def times(self, number: int) -> RateLimit:
+        return RateLimit(per_second=self.per_second * number, burst=self.burst * number)
+
+    def share(self, number: int) -> RateLimit:
+        """One part of `number`, and at least one call."""
+        return RateLimit(
+            per_second=max(1, self.per_second // number), burst=max(1, self.burst // number)
+        )
+
 
 def default_rate_limits() -> Mapping[RateClass, RateLimit]:
     """For every rate class; a burst is worth two seconds."""
@@ -34,16 +48,34 @@ def default_rate_limits() -> Mapping[RateClass, RateLimit]:
     }
 
 
+def check_origins(origins: Sequence[str]) -> None:
+    """Refuses what no browser sends as its origin, and so would never match.
+
+    Raises:
+        ValueError: one of them has a path, a slash at its end, or a wildcard.
+    """
+    for origin in origins:
+        if _ORIGIN.fullmatch(origin) is None:
+            message = (
+                f"{origin} must be an exact origin like https://dash.example, without a path "
+                "and without a wildcard"
+            )
+            raise ValueError(message)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
     """Where Envoy listens, whom it calls, and what it lets through.
 
-    `endpoints` are the `serve` processes, one address each. `descriptor_path` is the contract's
-    descriptor set as Envoy finds it, relative to the folder that Envoy is started in.
-    `admin_port` 0 means no admin listener. `dashboard_origins` are the exact origins, like
+    `endpoints` are the `serve` processes, one address each. `descriptor_path` is Envoy's copy of
+    the contract (`contract_copy`), relative to the folder that Envoy is started in. `admin_port` 0
+    means no admin listener. `dashboard_origins` are the exact origins, like
     `https://dash.example`, whose pages may call `/business`. `client_id_headers` are further
     names of the header `x-client-id`. `trusted_hop_count` is how many proxies in front of Envoy
-    append to `x-forwarded-for`.
+    append to `x-forwarded-for`. `rate_limits` are of all callers together, `address_rate_limits`
+    of one client address; a class that the latter leaves out has a tenth of the former.
+    `public_connections_max` and `mesh_connections_max` together stay below the number of files
+    that Envoy may open.
     """
 
     public_host: str = "127.0.0.1"
@@ -52,13 +84,15 @@ class EdgeSettings:
     mesh_port: int = 8081
     admin_port: int = 0
     endpoints: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051), ("127.0.0.1", 50052))
-    descriptor_path: str = "envoy/descriptors.binpb"
+    descriptor_path: str = "envoy/edge.binpb"
     dashboard_origins: tuple[str, ...] = ()
     client_id_headers: tuple[str, ...] = ()
     trusted_hop_count: int = 0
-    body_bytes_max: int = 1 << 20
     health_interval_seconds: float = 1
     rate_limits: Mapping[RateClass, RateLimit] = field(default_factory=default_rate_limits)
+    address_rate_limits: Mapping[RateClass, RateLimit] = field(default_factory=dict)
+    public_connections_max: int = 20_000
+    mesh_connections_max: int = 2_000
 
     def __post_init__(self) -> None:
         missing = [
@@ -70,3 +104,9 @@ class EdgeSettings:
         if not self.endpoints:
             message = "endpoints names no server process"
             raise ValueError(message)
+        check_origins(self.dashboard_origins)
+
+    def address_rate_limit(self, rate_class: RateClass) -> RateLimit:
+        """Of one client address, for each method of the class."""
+        chosen = self.address_rate_limits.get(rate_class)
+        return chosen or self.rate_limits[rate_class].share(ADDRESS_SHARE)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from server.edge.settings import EdgeSettings, default_rate_limits
+from server.edge.written_settings import (
+    read_names,
+    read_origins,
+    read_rate_limits,
+    read_trusted_hops,
+)
 from server.embedded.errors import StackError
+from server.embedded.file_limit import connection_shares, raise_file_limit
 from server.embedded.ports import LOOPBACK, StackPorts
 
-_ORIGIN = re.compile(r"https?://[^/\s]+")
+_Value = TypeVar("_Value")
 
 
 class EnvoyError(StackError):
@@ -59,8 +67,9 @@ def write_envoy_bootstrap(
         raise EnvoyError(f"The contract's descriptor set {descriptors} is missing: run `make gen`.")
     # Envoy's types take a second to load; whoever runs without Envoy is spared that.
     from server.edge.bootstrap import write_bootstrap  # noqa: PLC0415
-    from server.edge.settings import EdgeSettings  # noqa: PLC0415
 
+    shares = connection_shares(raise_file_limit())
+    written = _Written(environment)
     edge = EdgeSettings(
         public_host=LOOPBACK,
         public_port=ports.public,
@@ -69,23 +78,28 @@ def write_envoy_bootstrap(
         admin_port=ports.admin,
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
-        dashboard_origins=_origins(environment.get("GUERDON_DASHBOARD_ORIGINS", "")),
-        client_id_headers=_listed(environment.get("GUERDON_CLIENT_ID_HEADERS", "").lower()),
+        public_connections_max=shares.public,
+        mesh_connections_max=shares.mesh,
+        rate_limits={
+            **default_rate_limits(),
+            **written.read("GUERDON_RATE_LIMITS", read_rate_limits),
+        },
+        address_rate_limits=written.read("GUERDON_ADDRESS_RATE_LIMITS", read_rate_limits),
+        trusted_hop_count=written.read("GUERDON_TRUSTED_HOPS", read_trusted_hops),
+        dashboard_origins=written.read("GUERDON_DASHBOARD_ORIGINS", read_origins),
+        client_id_headers=written.read("GUERDON_CLIENT_ID_HEADERS", read_names),
     )
     write_bootstrap(edge, target)
 
 
-def _origins(text: str) -> tuple[str, ...]:
-    origins = _listed(text)
-    for origin in origins:
-        if _ORIGIN.fullmatch(origin) is None:
-            # Browsers send no path, so one with a path, or a slash, would never match.
-            raise EnvoyError(
-                f"GUERDON_DASHBOARD_ORIGINS: {origin} must be like https://dash.example, "
-                "without a path."
-            )
-    return origins
+class _Written:
+    """Settings of the environment. What is wrong with one is told with its name."""
 
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in text.split(",") if each.strip())
+    def read(self, name: str, reader: Callable[[str], _Value]) -> _Value:
+        try:
+            return reader(self._environment.get(name, ""))
+        except ValueError as problem:
+            raise EnvoyError(f"{name}: {problem}.") from problem

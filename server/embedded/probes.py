@@ -32,11 +32,16 @@ def complaint_of_envoy(admin_url: str, port: int) -> str:
         clusters = json.loads(body)["cluster_statuses"]
     except (OSError, http.client.HTTPException, ValueError, KeyError) as problem:
         return f"GET {url} was not answered: {problem!r}"
-    for host in (host for cluster in clusters for host in cluster.get("host_statuses", ())):
-        if host["address"]["socket_address"]["port_value"] == port:
-            is_failing = host["health_status"].get("failed_active_health_check", False)
-            return f"Envoy does not find port {port} healthy yet" if is_failing else ""
-    return f"Envoy knows no server at port {port}"
+    # Once in the cluster of each listener.
+    found = [
+        host["health_status"].get("failed_active_health_check", False)
+        for cluster in clusters
+        for host in cluster.get("host_statuses", ())
+        if host["address"]["socket_address"]["port_value"] == port
+    ]
+    if not found:
+        return f"Envoy knows no server at port {port}"
+    return f"Envoy does not find port {port} healthy yet" if any(found) else ""
 
 
 def _get(url: str) -> tuple[int, bytes]:

@@ -14,6 +14,7 @@ from typing import Self
 from server.embedded.database_probe import complaint_of_database
 from server.embedded.envoy import write_envoy_bootstrap
 from server.embedded.errors import StackError
+from server.embedded.file_limit import raise_file_limit
 from server.embedded.parts import (
     PROJECT,
     SERVER_PROGRAM,
@@ -143,6 +144,8 @@ class Stack:
             StackError: it cannot run; what was started is stopped again.
         """
         try:
+            # For all parts, before any of them is started.
+            raise_file_limit()
             self.folder.mkdir(parents=True, exist_ok=True)
             self._held.enter_context(sole_use_of(self.folder))
             # Removed now as well: a supervisor that was killed leaves it behind.
@@ -204,7 +207,8 @@ class Stack:
             self._reporter.part("envoy", PartState.STARTING, self.public_url)
         bootstrap = await configuring
         if bootstrap is not None:
-            ready = partial(complaint_of_url, f"{self.public_url}/health/ready")
+            # Not on the listener for the world, where one address may ask five times a second.
+            ready = partial(complaint_of_url, f"{self.mesh_url}/health/ready")
             self._readiness.ask("envoy", partial(asyncio.to_thread, ready))
             await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
             # From now on a server is ready once calls reach it.
@@ -258,7 +262,7 @@ class Stack:
         target = self.folder / "envoy.json"
         write_envoy_bootstrap(
             target,
-            descriptors=PROJECT / "envoy" / "descriptors.binpb",
+            descriptors=PROJECT / "envoy" / "edge.binpb",
             ports=self.ports,
             environment=self._environment,
         )

@@ -15,6 +15,8 @@ from server.interception.refusals import Refusal, Violation
 from vocabulary.nobody import is_nobody
 
 CLIENT_ID_CHARACTERS_MAX = 128
+SIGNED_PREFIXES = ("x-hmac-", "x-webhook-", "webhook-")
+"""How the headers begin that shops sign with, or that say which delivery it is."""
 
 # People of a merchant's team have no proof yet; callers are told only what they can bring.
 _PROOFS = {
@@ -29,6 +31,7 @@ class CallerProof:
     def __init__(self, *, service_token: str, client_id_headers: Sequence[str]) -> None:
         self._service_token = service_token.encode()
         self._client_id_headers = ("x-client-id", *client_id_headers)
+        self._proofs = frozenset(("x-service-auth", *self._client_id_headers))
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         accepted = " or ".join(
@@ -36,6 +39,8 @@ class CallerProof:
         )
 
         async def step(request: Message, call: Call) -> Message:
+            if call.repeated:
+                self._refuse_two_proofs(call)
             caller = self._caller(call, method)
             if caller is None:
                 wrong = "x-service-auth is not the service token. "
@@ -57,6 +62,16 @@ class CallerProof:
             return await proceed(request, call)
 
         return step
+
+    def _refuse_two_proofs(self, call: Call) -> None:
+        """Of two, one party looks at the first, another one at the last."""
+        twice = [
+            Violation(path=name, description="is sent several times; send it once")
+            for name in call.repeated
+            if name in self._proofs or name.startswith(SIGNED_PREFIXES)
+        ]
+        if twice:
+            raise _invalid(twice)
 
     def _caller(self, call: Call, method: Method) -> Caller | None:
         """The caller that the method accepts, else any that is proven, else None."""
@@ -90,13 +105,17 @@ class CallerProof:
                 return Caller(kind=CallerKind.VISITOR, client_id=client_id)
             violations.append(Violation(path=header, description=fault))
         if violations:
-            raise Refusal(
-                code=grpc.StatusCode.INVALID_ARGUMENT,
-                reason="REQUEST_INVALID",
-                message=" ".join(f"{each.path} {each.description}." for each in violations),
-                violations=violations,
-            )
+            raise _invalid(violations)
         return None
+
+
+def _invalid(violations: Sequence[Violation]) -> Refusal:
+    return Refusal(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="REQUEST_INVALID",
+        message=" ".join(f"{each.path} {each.description}." for each in violations),
+        violations=violations,
+    )
 
 
 def _fault_of(client_id: str) -> str | None:

@@ -6,29 +6,44 @@ costs a call a few microseconds, an interceptor object of gRPC's own several tim
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import ContractError, Method
-from infrastructure.rpc.headers import headers_of
-from infrastructure.rpc.served_method import set_served_method
+from infrastructure.rpc.headers import read_headers
+from infrastructure.rpc.served_call import set_served_call
+
+
+class Misread(Protocol):
+    """What was wrong with the JSON of a request that could be read apart from that."""
+
+    @property
+    def violations(self) -> Sequence[Any]:
+        """What is wrong."""
+
+    def unexplained(self, violations: Sequence[Any], request_type: Descriptor) -> Sequence[Any]:
+        """Those violations of the message that do not follow from it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
     """One call: its method, its headers (lower-case names), and gRPC's context.
 
-    A request that cannot be read is handed on empty, with `is_readable` false.
+    Of headers that came several times, `headers` has the last, and `repeated` the names.
+    `misread` is what a step found wrong with its JSON, for the step that holds the message against
+    its rules.
     """
 
     method: Method
     headers: Mapping[str, str]
     context: Any
-    is_readable: bool = True
+    repeated: Collection[str] = ()
+    misread: Misread | None = None
 
     def header(self, name: str) -> str:
         """The text of a header; empty if it is absent."""
@@ -42,31 +57,38 @@ class Call:
 
 Handler = Callable[[Message, Call], Awaitable[Message]]
 Behaviour = Callable[[Any, Any], Awaitable[Message]]
-"""What gRPC calls: with the request and its own context."""
+"""What gRPC calls: with the requests and its own context."""
 
 
 class Step(Protocol):
-    """Something that happens around every call."""
+    """Something that happens around every call.
+
+    Until one step has taken the message from the call, the others are given an empty one.
+    """
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         """Puts this step in front of `proceed`, for one method."""
 
 
+Others = Callable[[str, Any], Any]
+"""Given a path and gRPC's handler of it, or None: the handler that serves it."""
+
+
 class InterceptorChain(grpc.aio.ServerInterceptor):
     """The steps, outermost first, in front of every method of the contract.
 
-    `exceptions` are the prefixes of paths that are not of the contract and pass untouched.
-    A method that is neither is refused by gRPC itself.
+    `others` says how a method is served that is not of the contract, given its path and gRPC's
+    handler, which is None for a method that nobody serves.
 
     Raises:
         ContractError: a method is a stream, which these steps do not know.
     """
 
     def __init__(
-        self, *, methods: Mapping[str, Method], steps: Sequence[Step], exceptions: Iterable[str]
+        self, *, methods: Mapping[str, Method], steps: Sequence[Step], others: Others
     ) -> None:
         self._steps = tuple(steps)
-        self._exceptions = tuple(exceptions)
+        self._others = others
         self._behaviours: dict[str, Behaviour] = {}
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         # Now, not at the first call: what is wrong with a method keeps the server from starting.
@@ -82,13 +104,13 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
         if known is not None:
             return known
         handler = await continuation(handler_call_details)
-        if handler is None or path.startswith(self._exceptions):
-            return handler
+        composed = self._composed.get(path)
+        if composed is None or handler is None:
+            return self._others(path, handler)
         self._behaviours[path] = handler.unary_unary
-        known = self._handlers[path] = grpc.unary_unary_rpc_method_handler(
-            self._composed[path],
-            request_deserializer=_readable(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
+        # As a stream of bytes: a step takes the one message, and says what is wrong with it.
+        known = self._handlers[path] = grpc.stream_unary_rpc_method_handler(
+            composed, response_serializer=handler.response_serializer
         )
         return known
 
@@ -98,33 +120,18 @@ class InterceptorChain(grpc.aio.ServerInterceptor):
             raise ContractError(message)
 
         async def serve(request: Message, call: Call) -> Message:
+            set_served_call(method.path, request)
             response: Message = await self._behaviours[method.path](request, call.context)
             return response
 
         proceed: Handler = serve
         for step in reversed(self._steps):
             proceed = step.wrap(method, proceed)
-        empty = method.request_class
+        empty = method.request_class()
 
-        async def outermost(request: Message | None, context: Any) -> Message:
-            set_served_method(method.path)
-            call = Call(
-                method=method,
-                headers=headers_of(context),
-                context=context,
-                is_readable=request is not None,
-            )
-            return await proceed(empty() if request is None else request, call)
+        async def outermost(_: Any, context: Any) -> Message:
+            headers, repeated = read_headers(context)
+            call = Call(method=method, headers=headers, repeated=repeated, context=context)
+            return await proceed(empty, call)
 
         return outermost
-
-
-def _readable(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
-    def read(data: bytes) -> Message | None:
-        # Left alone, gRPC would answer INTERNAL, as if the fault were ours.
-        try:
-            return deserialize(data)
-        except DecodeError:
-            return None
-
-    return read

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection
 
 from google.protobuf.descriptor import Descriptor
 
 
-def json_path(message: Descriptor, path: str) -> str:
+def json_path(message: Descriptor | None, path: str) -> str:
     """`path`, written as a caller of JSON knows it: `orderId` for `order_reference`.
 
     A part that the message does not declare is left as it is: it names a header, or a key of
     a body that the contract does not describe.
     """
     parts = []
-    current: Descriptor | None = message
+    current = message
     for part in path.split("."):
         name, bracket, index = part.partition("[")
         field = current.fields_by_name.get(name) if current is not None else None
@@ -23,8 +24,35 @@ def json_path(message: Descriptor, path: str) -> str:
     return ".".join(parts)
 
 
-def with_json_paths(text: str, message: Descriptor, paths: Iterable[str]) -> str:
-    """`text` with each of the paths in it as `json_path` writes it."""
-    for path in filter(None, paths):
-        text = text.replace(path, json_path(message, path))
+def with_json_names(text: str, message: Descriptor | None, paths: Collection[str]) -> str:
+    """`text` with these paths as `json_path` writes them, and with the names of what stands beside.
+
+    A sentence about a field may speak of its neighbours and of what is inside it.
+    """
+    for path in sorted(filter(None, paths), key=len, reverse=True):
+        text = _replaced(text, path, json_path(message, path))
+    names: dict[str, str] = {}
+    for path in paths:
+        for known in _messages_at(message, path):
+            names |= {field.name: field.json_name for field in known.fields}
+    for name, written in names.items():
+        # A single word may just be a word.
+        if "_" in name and name != written:
+            text = _replaced(text, name, written)
     return text
+
+
+def _replaced(text: str, name: str, written: str) -> str:
+    """Wherever it stands for itself: no part of a longer path, and not quoted."""
+    pattern = rf"(?<![\w.\]\"\x27]){re.escape(name)}(?![\w\[]|\.\w)"
+    return re.sub(pattern, lambda _: written, text)
+
+
+def _messages_at(message: Descriptor | None, path: str) -> list[Descriptor]:
+    """The message that holds the field, and the one that it is, if it is one."""
+    holder, current = None, message
+    for part in path.split(".") if path else ():
+        holder = current
+        field = None if current is None else current.fields_by_name.get(part.partition("[")[0])
+        current = None if field is None else field.message_type
+    return [each for each in (holder, current) if each is not None]

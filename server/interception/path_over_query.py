@@ -16,6 +16,9 @@ from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
 from server.interception.refusals import Refusal
 
+PARAMETERS_MAX = 100
+"""How many parameters a query may have. It is read before anybody has shown a proof."""
+
 
 class PathOverQuery:
     """Refuses a query that names a variable of the path, however it is spelled or encoded.
@@ -30,6 +33,15 @@ class PathOverQuery:
         async def step(request: Message, call: Call) -> Message:
             # Not urlsplit: the path is whatever a caller of ours likes to put there.
             _, _, query = call.header("x-envoy-original-path").partition("?")
+            if method.takes_body:
+                # The first one is refused, so nobody looks at the others.
+                query = next(filter(None, query.split("&")), "")
+            elif query.count("&") >= PARAMETERS_MAX:
+                raise Refusal(
+                    code=grpc.StatusCode.INVALID_ARGUMENT,
+                    reason="REQUEST_INVALID",
+                    message=f"The query has more than {PARAMETERS_MAX} parameters.",
+                )
             for name, _ in parse_qsl(query, keep_blank_values=True) if query else ():
                 if name in method.path_parameters:
                     raise Refusal(

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -21,7 +22,7 @@ from infrastructure.database.failures import is_away, is_timeout, sqlstate
 from infrastructure.database.transaction import RequestIdReusedError
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
-from server.interception.field_paths import json_path, with_json_paths
+from server.interception.field_paths import json_path, with_json_names
 from server.logs import fault_of
 from vocabulary.errors import DomainError, Kind
 
@@ -56,10 +57,14 @@ CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A field, by its path in the proto's names, and what is wrong with it."""
+    """A field, by its path in the proto's names, and what is wrong with it.
+
+    `in_json` says that the path is written as JSON has it already.
+    """
 
     path: str
     description: str
+    in_json: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +77,22 @@ class Refusal(Exception):  # noqa: N818 - the house calls it so
     metadata: Mapping[str, str] = field(default_factory=dict)
     violations: Sequence[Violation] = ()
     domain: str = "mesh"
+
+
+MORE_IS_WRONG = "More is wrong."
+
+
+def sentences_of(violations: Sequence[Violation], *, has_more: bool, begin: str = "") -> str:
+    """What is wrong, a sentence a field, as many as a message has room for behind its begin."""
+    text = begin
+    for each in violations:
+        sentence = f"{each.path or 'The request'} {each.description}"
+        sentence += "" if sentence.endswith("?") else "."
+        if text and len(f"{text} {sentence} {MORE_IS_WRONG}".encode()) > MESSAGE_BYTES_MAX:
+            has_more = True
+            break
+        text = f"{text} {sentence}".lstrip()
+    return f"{text} {MORE_IS_WRONG}" if has_more else text
 
 
 class Refusals:
@@ -101,13 +122,17 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
         case DomainError():
             if raised.kind is Kind.UNAVAILABLE and raised.__cause__ is not None:
                 _log_fault("call postponed", raised.__cause__, method=method.path)
-            blamed = raised.field
+            violations = [
+                Violation(path=path, description=problem) for path, problem in raised.violations
+            ]
             return Refusal(
                 code=CODES[raised.kind],
                 reason=raised.reason,
-                message=raised.message,
+                message=sentences_of(
+                    violations[1:], has_more=raised.has_more, begin=raised.message
+                ),
                 metadata=raised.metadata,
-                violations=[Violation(path=blamed, description=raised.problem)] if blamed else (),
+                violations=violations,
                 domain=raised.domain,
             )
         case RequestIdReusedError():
@@ -156,13 +181,18 @@ def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
     )
 
 
-def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.Status:
-    """A refusal as it is sent: short enough to arrive, with paths as the caller knows them."""
+def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> status_pb2.Status:
+    """A refusal as it is sent: short enough to arrive, with paths as the caller knows them.
+
+    Without a method it is one of something that is not of the contract.
+    """
+    request = None if method is None else method.request_type
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
-        blamed = [each.path for each in refusal.violations[:VIOLATIONS_MAX]] if as_json else ()
-        return with_json_paths(text, method.request_type, blamed)
+        told_first = refusal.violations[:VIOLATIONS_MAX] if as_json else ()
+        blamed = [each.path for each in told_first if not each.in_json]
+        return with_json_names(text, request, blamed)
 
     status = status_pb2.Status(
         code=refusal.code.value[0], message=_cut(told(refusal.message), MESSAGE_BYTES_MAX)
@@ -177,20 +207,22 @@ def to_status(refusal: Refusal, method: Method, *, as_json: bool) -> status_pb2.
     status.details.add().Pack(info)
     if refusal.violations:
         room = STATUS_BYTES_MAX - status.ByteSize() - len(status.message.encode()) - _PACKING_BYTES
-        status.details.add().Pack(_bad_request(refusal, method, as_json=as_json, room=room))
+        status.details.add().Pack(_bad_request(refusal, request, as_json=as_json, room=room))
     return status
 
 
 def _bad_request(
-    refusal: Refusal, method: Method, *, as_json: bool, room: int
+    refusal: Refusal, request: Descriptor | None, *, as_json: bool, room: int
 ) -> error_details_pb2.BadRequest:
     """The violations, as many of them as there is room for, but at least one."""
     blamed = error_details_pb2.BadRequest()
     for violation in refusal.violations[:VIOLATIONS_MAX]:
-        path = json_path(method.request_type, violation.path) if as_json else violation.path
+        path, description = violation.path, violation.description
+        if as_json and not violation.in_json:
+            description = with_json_names(description, request, [path])
+            path = json_path(request, path)
         blamed.field_violations.add(
-            field=_cut(path, PATH_BYTES_MAX),
-            description=_cut(violation.description, MESSAGE_BYTES_MAX),
+            field=_cut(path, PATH_BYTES_MAX), description=_cut(description, MESSAGE_BYTES_MAX)
         )
         if blamed.ByteSize() > room and len(blamed.field_violations) > 1:
             del blamed.field_violations[-1]

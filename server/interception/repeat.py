@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -11,6 +10,7 @@ from infrastructure.database.transaction import AlreadyAnsweredError
 from infrastructure.rpc.caller import CallerKind, current_caller
 from infrastructure.rpc.contract import Method
 from infrastructure.rpc.repeating import RepeatableCall, set_repeatable_call
+from infrastructure.rpc.sameness import digest_of
 from server.interception.chain import Call, Handler
 
 
@@ -33,7 +33,7 @@ class RepeatedCall:
                     principal=current_caller().principal,
                     method=method.path,
                     request_id=UUID(request_id),
-                    digest=hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+                    digest=digest_of(request, leaving_out=("request_id",)),
                 )
             )
             try:

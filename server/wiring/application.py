@@ -110,6 +110,7 @@ def build(database: Database, settings: Settings) -> Application:
         secrets=secrets,
         clock=clock,
         accepts_tests=settings.stage is not Stage.PRODUCTION,
+        accepts_referrer_client_ids=settings.accepts_referrer_client_ids,
         reward_batch_size=REWARD_BATCH_SIZE,
     )
     return Application(
@@ -129,12 +130,18 @@ def build_flows(
     secrets: SecretBox,
     clock: Callable[[], datetime],
     accepts_tests: bool,
+    accepts_referrer_client_ids: bool,
     reward_batch_size: int,
 ) -> Flows:
     """Builds the flows on a database and a clock."""
     steps = build_lane_steps(database, domains, clock=clock)
     return Flows(
-        arrival=ArrivalOrchestrator(database=database, clock=clock, new_id=new_id),
+        arrival=ArrivalOrchestrator(
+            database=database,
+            clock=clock,
+            new_id=new_id,
+            accepts_referrer_client_ids=accepts_referrer_client_ids,
+        ),
         purchase_linking=PurchaseLinkingOrchestrator(database=database, clock=clock, new_id=new_id),
         purchase_webhook=PurchaseWebhookOrchestrator(
             database=database,

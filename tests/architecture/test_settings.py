@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server.edge.settings import default_rate_limits
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX
+from server.edge.settings import EdgeSettings
 from server.settings import PREFIX, SettingsError, read_settings
 from tests.support.files import files_of, source_of, texts_of, tree_of
 
@@ -106,15 +107,23 @@ def test_a_reader_still_reads(path: str) -> None:
     assert "os.environ" in source_of(Path(path))
 
 
-def test_the_rate_limits_are_those_that_envoy_keeps() -> None:
-    """A shop would be told that it may call more often than it may."""
-    rows = re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d,]+) \|$", source_of(DOCUMENT), re.MULTILINE)
+def test_the_limits_are_those_that_envoy_keeps() -> None:
+    """A shop would be told that it may call more often than it may, or send more."""
+    cells = r" \| ".join(r"([\d,]+)" for _ in range(5))
+    rows = re.findall(rf"^\| (\w+) \| {cells} \|$", source_of(DOCUMENT), re.MULTILINE)
     told = {
-        name.upper(): (int(per_second.replace(",", "")), int(burst.replace(",", "")))
-        for name, per_second, burst in rows
+        name.upper(): tuple(int(number.replace(",", "")) for number in numbers)
+        for name, *numbers in rows
     }
+    edge = EdgeSettings()
     kept = {
-        rate_class.name: (limit.per_second, limit.burst)
-        for rate_class, limit in default_rate_limits().items()
+        rate_class.name: (
+            limit.per_second,
+            limit.burst,
+            edge.address_rate_limit(rate_class).per_second,
+            edge.address_rate_limit(rate_class).burst,
+            REQUEST_BYTES_MAX[rate_class],
+        )
+        for rate_class, limit in edge.rate_limits.items()
     }
     assert told == kept

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.engine import create_engine
 from infrastructure.database.schema import migrate
 from server.embedded.postgres import Postgres
+from tests.support.json_mesh import JsonMesh, running_json_mesh
 from tests.support.mesh import Mesh, create_database, running_mesh, settings_for
 from tests.support.rpc_shop import BusyShop, open_busy_shop
 
@@ -33,6 +34,15 @@ async def contract_engine(contract_url: str) -> AsyncIterator[AsyncEngine]:
 async def mesh(contract_url: str, contract_engine: AsyncEngine) -> AsyncIterator[Mesh]:
     """A running server with every service."""
     async with running_mesh(contract_engine, settings_for(contract_url)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def json_mesh(
+    mesh: Mesh, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[JsonMesh]:
+    """An Envoy in front of the server."""
+    async with running_json_mesh(mesh, tmp_path_factory.mktemp("envoy")) as running:
         yield running
 
 

@@ -53,6 +53,8 @@ IN_CODE = {
         literals.NUMBER_DIGITS_MAX,
         reading.WHOLE_DIGITS_MAX,
         reading.DECIMALS_MAX,
+        reading.NESTS_MAX,
+        reading.COMMAS_MAX,
         literals.EARLIEST.year,
         literals.EARLIEST_NUMBER.year,
         literals.LATEST_NUMBER.year,

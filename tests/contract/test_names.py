@@ -33,6 +33,8 @@ IDS_OF_OTHERS = {
     "guerdon.orchestration.v1.ImportArrivalRequest.client_id",
     "guerdon.orchestration.v1.ImportClaimRequest.client_id",
     "guerdon.orchestration.v1.TrackArrivalRequest.referrer_client_id",
+    # Whatever stands in a link that was copied.
+    "guerdon.orchestration.v1.TrackArrivalRequest.referrer_share_id",
     # A UUID or a product id; shops know themselves by either.
     "guerdon.orchestration.v1.ReceiveCustomOrderRequest.merchant_id",
     # A hash.
@@ -53,6 +55,7 @@ NOT_SENSITIVE = {
     "guerdon.type.v1.Token.token_address",
     # The last four characters.
     "guerdon.business.v1.Webhook.signing_key_suffix",
+    "guerdon.business.v1.Webhook.previous_signing_key_suffix",
 }
 PAGE_TOKENS = {"page_token", "next_page_token"}
 

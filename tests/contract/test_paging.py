@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 
 from guerdon.attribution.v1 import attribution_pb2
 from infrastructure.rpc.contract import Method
@@ -137,6 +138,10 @@ async def test_a_token_that_is_none_is_refused(method: Method, busy: BusyShop) -
         "numbers": encoded([mark, *range(len(after))]),
         "a huge number": encoded([mark, str(2**40), *after[1:]]),
         "a time without a zone": encoded([mark, "2025-03-01 12:00:00", *after[1:]]),
+        "the first time": encoded([mark, "0001-01-01 00:00:00+00:00", *after[1:]]),
+        "a time before the first": encoded([mark, "0001-01-01 00:00:00+14:00", *after[1:]]),
+        "the last time": encoded([mark, "9999-12-31 23:59:59.999999+00:00", *after[1:]]),
+        "a time after the last": encoded([mark, "9999-12-31 23:59:59-14:00", *after[1:]]),
         "no mark": encoded(after),
         "another spelling": encoded([mark, *(part.upper() + " " for part in after)]),
     }
@@ -156,3 +161,44 @@ async def test_a_token_of_another_list_is_refused(method: Method, busy: BusyShop
             token = (await a_list(other, busy, page_size=1)).next_page_token
             told = await refusal_by(a_list(method, busy, page_token=token))
             assert told.reason == "PAGE_TOKEN_INVALID"
+
+
+def another_text(name: str, text: str) -> str:
+    """Another value that the field may have."""
+    if name.endswith("_currency"):
+        return "XTS" if text == "XXX" else "XXX"
+    return str(uuid4())
+
+
+@every_list
+async def test_a_token_is_for_what_was_asked(method: Method, busy: BusyShop) -> None:
+    """The rest of one merchant's list would be shown as that of another."""
+    token = (await a_list(method, busy, page_size=1)).next_page_token
+    valid = await a_valid_call(method, busy)
+    texts = [
+        field.name
+        for field in method.request_type.fields
+        if field.type == FieldDescriptor.TYPE_STRING
+        and field.name not in {"page_token", "request_id"}
+        and not field.is_repeated
+    ]
+    assert texts, "a list is somebody's"
+    for name in texts:
+        other = another_text(name, getattr(valid.request, name))
+        told = await refusal_by(a_list(method, busy, page_token=token, **{name: other}))
+        assert told.reason == "PAGE_TOKEN_INVALID", name
+
+
+@every_list
+async def test_the_size_of_pages_may_change_and_ids_be_in_capitals(
+    method: Method, busy: BusyShop
+) -> None:
+    """A token would be refused that was made for the same list."""
+    token = (await a_list(method, busy, page_size=1)).next_page_token
+    valid = await a_valid_call(method, busy)
+    ids = {
+        field.name: value.upper()
+        for field, value in valid.request.ListFields()
+        if field.name.endswith("_id")
+    }
+    assert items_of(await a_list(method, busy, page_size=2, page_token=token, **ids))

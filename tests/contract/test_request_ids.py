@@ -21,7 +21,7 @@ from tests.contract.valid_calls import ValidCall, a_valid_call
 from tests.support.books import everything
 from tests.support.contract import METHODS, method_ids
 from tests.support.mesh import Mesh, running_mesh, settings_for, visitor
-from tests.support.messages import leaves
+from tests.support.messages import leaves, rules_of
 from tests.support.refusals import refusal_by
 from tests.support.rpc_shop import BusyShop, a_campaign, a_merchant, open_shop
 
@@ -193,3 +193,33 @@ async def test_a_rehearsal_uses_no_request_id_up(mesh: Mesh, contract_engine: As
 
     request.validate_only = False
     assert (await mesh.call(CREATE_CAMPAIGN, request)).campaign.campaign_id
+
+
+@every_repeatable
+async def test_ids_in_capitals_are_the_same(
+    method: Method, mesh: Mesh, busy: BusyShop, contract_engine: AsyncEngine
+) -> None:
+    """A client that spells UUIDs its own way would have its repeated call done twice."""
+    raw, valid = await a_repeatable_call(method, busy)
+    first = await mesh.call_raw(method, raw, proof=valid.proof)
+    after = await everything(contract_engine)
+
+    shouted: Any = valid.request
+    for leaf in leaves(shouted):
+        value = getattr(leaf.owner(shouted), leaf.field.name)
+        if rules_of(leaf.field).string.uuid:
+            setattr(leaf.owner(shouted), leaf.field.name, value.upper())
+    assert shouted.request_id.isupper()
+
+    assert await mesh.call_raw(method, shouted.SerializeToString(), proof=valid.proof) == first
+    assert await everything(contract_engine) == after
+
+
+@pytest.mark.parametrize("form", ["{%s}", "urn:uuid:%s", "no hyphens", " %s"])
+async def test_a_request_id_has_36_characters(form: str, mesh: Mesh) -> None:
+    """Python reads other forms of UUIDs as well; not every database and client does."""
+    request_id = str(uuid4())
+    written = form % request_id if "%" in form else request_id.replace("-", "")
+    request = business_pb2.CreateMerchantRequest(request_id=written, merchant=a_merchant())
+    told = await refusal_by(mesh.call(CREATE_MERCHANT, request))
+    assert (told.reason, told.fields) == ("REQUEST_INVALID", ("request_id",))

@@ -12,13 +12,16 @@ from guerdon.attribution.v1 import attribution_pb2
 from guerdon.edge.v1 import edge_pb2
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.contract import ContractError, methods_of
+from server.interception.beyond_contract import beyond_contract
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain
 from server.interception.merchant_role import MerchantRole
+from server.interception.one_message import OneMessage
 from server.interception.path_over_query import PathOverQuery
 from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
+from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.serving import steps_of
 from tests.support.contract import METHODS
@@ -38,6 +41,8 @@ def test_the_steps_stand_in_their_order() -> None:
         RequestLog,
         PathOverQuery,
         CallerProof,
+        OneMessage,
+        StrictJson,
         Validation,
         MerchantRole,
         RepeatedCall,
@@ -150,4 +155,4 @@ def test_a_stream_keeps_the_server_from_starting_until_it_has_steps() -> None:
     """It would be served without any of them."""
     methods = methods_of([a_service("endless", streams=True)])
     with pytest.raises(ContractError, match="steps of their own"):
-        InterceptorChain(methods=methods, steps=[], exceptions=())
+        InterceptorChain(methods=methods, steps=[], others=beyond_contract(()))

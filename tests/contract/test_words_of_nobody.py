@@ -77,9 +77,15 @@ async def test_nothing_of_the_past_is_filed_under_it(shop: RpcShop, word: str) -
 async def test_nobody_refers_anybody(shop: RpcShop, word: str) -> None:
     """A page that shares links without an id would credit whoever is called that."""
     client = str(uuid4())
-    await shop.arrive(client, referrer=word)
+    await shop.mesh.call(
+        f"{ARRIVAL}/TrackArrival",
+        arrival_pb2.TrackArrivalRequest(
+            merchant_id=shop.merchant_id, referrer_client_id=word, referrer_share_id=word
+        ),
+        proof=visitor(client),
+    )
 
-    group = await shop.arrive(client)
+    group = (await shop.arrive(client)).identity_group_id
     listed = await shop.mesh.call(
         f"{ATTRIBUTION}/ListTouchpoints",
         attribution_pb2.ListTouchpointsRequest(
@@ -161,7 +167,7 @@ async def test_a_wallet_of_nobody_refers_nobody(shop: RpcShop, wallet: str) -> N
 @pytest.mark.parametrize("wallet", WALLETS)
 async def test_nobody_has_a_wallet_of_nobody(shop: RpcShop, wallet: str) -> None:
     """What they earn would be burnt."""
-    group = await shop.arrive(str(uuid4()))
+    group = (await shop.arrive(str(uuid4()))).identity_group_id
     told = await refusal_by(
         shop.mesh.call(
             f"{IDENTITY}/ConnectWallet",

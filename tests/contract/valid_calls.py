@@ -122,7 +122,7 @@ async def _resolve(busy: BusyShop) -> Message:
 
 
 async def _connect_wallet(busy: BusyShop) -> Message:
-    group = await busy.shop.arrive(str(uuid4()))
+    group = (await busy.shop.arrive(str(uuid4()))).identity_group_id
     return identity_pb2.ConnectWalletRequest(
         identity_group_id=group, wallet_address=f"0x{uuid4().hex}{'0' * 8}"
     )
@@ -169,7 +169,7 @@ async def _explain(busy: BusyShop) -> Message:
 async def _track(busy: BusyShop) -> Message:
     return arrival_pb2.TrackArrivalRequest(
         merchant_id=busy.shop.merchant_id,
-        referrer_client_id=str(uuid4()),
+        referrer_share_id=str(uuid4()),
         landing_url="https://shop.example/",
     )
 

@@ -22,7 +22,12 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     said: list[str] = []
     async with Stack(
         folder=folder,
-        environment={**environment, "GUERDON_DRAIN_SECONDS": "0.5"},
+        environment={
+            **environment,
+            "GUERDON_DRAIN_SECONDS": "0.5",
+            # All shops and visitors have one address here.
+            "GUERDON_ADDRESS_RATE_LIMITS": "tracking=2000/4000, webhook=2000/4000",
+        },
         reporter=SilentReporter(said.append),
     ) as running:
         yield running

@@ -125,7 +125,9 @@ async def test_a_campaign_that_cannot_be_published_is_not_created(
     ("text", "says"),
     [
         ("{", "is not a campaign"),
-        ('{"nane": "x"}', "nane"),
+        ('{"nane": "x"}', "nane is not known; did you mean name?"),
+        ('{"name": "x", "name": "y"}', "name is there twice"),
+        ("\ufeff{}", "begins with a byte order mark"),
         ('{"name": "x"}', "rule"),
         (
             EXAMPLE.read_text().replace('"percent": "', '"percent": "1000'),

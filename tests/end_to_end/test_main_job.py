@@ -41,10 +41,10 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
 async def a_referred_visitor(shop: Shop) -> tuple[str, str, str]:
     """Ann shares a link and Ben follows it: Ben's client id, Ann's person, Ben's person."""
     ann, ben = f"ann-{uuid4()}", f"ben-{uuid4()}"
-    ann_group = (await shop.arrive(ann))["identityGroupId"]
-    arrival = await shop.arrive(ben, referrerClientId=ann)
+    shared = await shop.arrive(ann)
+    arrival = await shop.arrive(ben, referrerShareId=shared["shareId"])
     assert arrival["referralLinkId"]
-    return ben, ann_group, arrival["identityGroupId"]
+    return ben, shared["identityGroupId"], arrival["identityGroupId"]
 
 
 def amounts(rewards: list[dict[str, Any]]) -> dict[str, str]:

@@ -9,27 +9,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.schema import MIGRATIONS, migrate
+from infrastructure.database.engine import database_of
 from server.embedded.postgres import Postgres
-from tests.support.books import amounts_of, assert_books_balance, read
+from tests.support.books import amounts_of, assert_books_balance
 from tests.support.flows import NOON, flows_on
-from tests.support.mesh import create_database
+from tests.support.old_database import Old, an_old_database
 from tests.support.shop import Shop
 
-_MERCHANT = """
-    INSERT INTO merchant (merchant_id, product_id, name, domain, token_chain_id, token_address,
-                          token_decimals, peg_currency, look_back, reward_delay,
-                          attribution_model, create_time)
-    VALUES (:merchant_id, sha256('p'), 'Old', 'old.example', 1, '0x', 6, 'EUR', interval '30 days',
-            interval '0', 'last_touch', :now)
-"""
 _ORDER = """
     INSERT INTO shop_order (merchant_id, order_reference, create_time, purchase_id, state,
                             event_time, body_hash, order_time, content_key, customer_reference,
@@ -81,86 +69,56 @@ _INTERACTIONS = """
 """
 
 
-class Old:
-    """A database of 0.1.0, and what it holds."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
-        self.merchant_id = uuid4()
-        self.known = {"merchant_id": self.merchant_id, "now": NOON}
-
-    async def write(self, statement: str, **parameters: Any) -> None:
-        async with self.engine.begin() as connection:
-            await connection.execute(text(statement), {**self.known, **parameters})
-
-    async def order(self, name: str, link: str, person: UUID, *, generation: int = 1) -> UUID:
-        # The time is a part of it.
-        purchase_id = uuid7()
-        await self.write(
-            _ORDER,
-            order=name,
-            link=link,
-            person=person,
-            purchase_id=purchase_id,
-            generation=generation,
-            stranger=uuid4(),
-        )
-        return purchase_id
-
-    async def event(
-        self, number: int, reference: str, person: UUID, purchase_id: UUID | None, state: str
-    ) -> None:
-        await self.write(
-            _INTERACTION,
-            interaction_id=UUID(int=number),
-            kind="referral" if purchase_id is None else "purchase",
-            reference=reference,
-            person=person,
-            purchase_id=purchase_id,
-            state=state,
-        )
-
-    async def bring_up_to_date(self) -> None:
-        await migrate(self.engine)
-
-    async def read(self, statement: str) -> list[Any]:
-        return [tuple(row) for row in await read(database_of(self.engine), statement)]
-
-
 @pytest.fixture
 async def old(postgres: Postgres) -> AsyncIterator[Old]:
-    url = await create_database(postgres, f"old_{uuid4().hex}")
-    engine = create_engine(url, pool_size=4, application_name="tests")
+    async with an_old_database(postgres) as found:
+        yield found
 
-    def upgrade(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
 
-    async with engine.begin() as connection:
-        await connection.run_sync(upgrade)
-    found = Old(engine)
-    await found.write(_MERCHANT)
-    yield found
-    await engine.dispose()
+async def an_order(old: Old, name: str, link: str, person: UUID, *, generation: int = 1) -> UUID:
+    # The time is a part of it.
+    purchase_id = uuid7()
+    await old.write(
+        _ORDER,
+        order=name,
+        link=link,
+        person=person,
+        purchase_id=purchase_id,
+        generation=generation,
+        stranger=uuid4(),
+    )
+    return purchase_id
+
+
+async def an_event(
+    old: Old, number: int, reference: str, person: UUID, purchase_id: UUID | None, state: str
+) -> None:
+    await old.write(
+        _INTERACTION,
+        interaction_id=UUID(int=number),
+        kind="referral" if purchase_id is None else "purchase",
+        reference=reference,
+        person=person,
+        purchase_id=purchase_id,
+        state=state,
+    )
 
 
 async def test_orders_keep_their_buyers_and_what_is_decided(old: Old) -> None:
     """After an update, decided orders would be decided again, or belong to nobody."""
     claimer, hinted, guessed, twice = (uuid4() for _ in range(4))
     orders = {
-        "claimed": await old.order("claimed", "claim", claimer),
-        "guessed": await old.order("guessed", "customer", guessed),
-        "hinted": await old.order("hinted", "client", hinted),
-        "x#twice": await old.order("x#twice", "claim", twice, generation=2),
+        "claimed": await an_order(old, "claimed", "claim", claimer),
+        "guessed": await an_order(old, "guessed", "customer", guessed),
+        "hinted": await an_order(old, "hinted", "client", hinted),
+        "x#twice": await an_order(old, "x#twice", "claim", twice, generation=2),
     }
     await old.write(_WAITING, one=claimer, other=hinted, later=timedelta(seconds=1))
-    await old.event(1, "purchase:claimed", claimer, orders["claimed"], "decided")
-    await old.event(2, "purchase:guessed", guessed, orders["guessed"], "pending")
-    await old.event(3, "purchase:hinted", hinted, orders["hinted"], "pending")
-    await old.event(4, "purchase:x##twice", twice, orders["x#twice"], "cancelled")
-    await old.event(5, "purchase:x##twice#2", twice, orders["x#twice"], "pending")
+    await an_event(old, 1, "purchase:claimed", claimer, orders["claimed"], "decided")
+    await an_event(old, 2, "purchase:guessed", guessed, orders["guessed"], "pending")
+    await an_event(old, 3, "purchase:hinted", hinted, orders["hinted"], "pending")
+    await an_event(old, 4, "purchase:x##twice", twice, orders["x#twice"], "cancelled")
+    await an_event(old, 5, "purchase:x##twice#2", twice, orders["x#twice"], "pending")
 
     await old.bring_up_to_date()
 
@@ -190,9 +148,9 @@ async def test_a_person_who_was_brought_twice_earns_nothing_more(old: Old) -> No
     for link_id in (one, other, third):
         await old.write(_LINK, link_id=link_id, referrer=uuid4(), person=person)
     reference = "referral:2025-03-01T12:00:00+00:00:visitor"
-    await old.event(1, f"{reference}:{one}", person, None, "decided")
-    await old.event(2, f"{reference}:{other}", person, None, "decided")
-    await old.event(3, f"{reference}:{third}", person, None, "pending")
+    await an_event(old, 1, f"{reference}:{one}", person, None, "decided")
+    await an_event(old, 2, f"{reference}:{other}", person, None, "decided")
+    await an_event(old, 3, f"{reference}:{third}", person, None, "pending")
 
     await old.bring_up_to_date()
 
@@ -215,7 +173,7 @@ async def test_whoever_was_brought_by_a_link_that_has_earned_is_brought_by_that_
     for number, link_id in links.items():
         await old.write(_LINK, link_id=link_id, referrer=uuid4(), person=person)
         state = "decided" if number == decided_number else undecided
-        await old.event(number, f"{reference}:{link_id}", person, None, state)
+        await an_event(old, number, f"{reference}:{link_id}", person, None, state)
 
     await old.bring_up_to_date()
 
@@ -232,7 +190,7 @@ async def test_of_links_that_have_not_earned_the_first_one_counts(old: Old) -> N
     reference = "referral:2025-03-01T12:00:00+00:00:visitor"
     for number, link_id, state in ((1, one, "dead"), (2, other, "pending")):
         await old.write(_LINK, link_id=link_id, referrer=uuid4(), person=person)
-        await old.event(number, f"{reference}:{link_id}", person, None, state)
+        await an_event(old, number, f"{reference}:{link_id}", person, None, state)
 
     await old.bring_up_to_date()
 
@@ -262,7 +220,8 @@ async def test_a_claim_waits_from_when_it_was_made(old: Old) -> None:
 async def test_work_goes_on_with_what_was_due(old: Old) -> None:
     """What waited when the update came would wait for ever."""
     person = uuid4()
-    await old.event(1, "purchase:A-1", person, await old.order("A-1", "claim", person), "pending")
+    purchase_id = await an_order(old, "A-1", "claim", person)
+    await an_event(old, 1, "purchase:A-1", person, purchase_id, "pending")
 
     await old.bring_up_to_date()
 
@@ -282,7 +241,7 @@ async def test_a_time_that_was_yet_to_come_is_that_of_the_update(old: Old) -> No
     ahead = datetime.now(UTC) + timedelta(hours=2)
     digits = f"{(ahead - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1):020d}"
     for name in ("future", "past"):
-        await old.order(name, "client", uuid4())
+        await an_order(old, name, "client", uuid4())
     await old.write(
         "UPDATE shop_order SET event_time = :ahead, content_key = :key"
         " WHERE order_reference = 'future'",

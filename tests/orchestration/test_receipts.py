@@ -103,17 +103,18 @@ async def test_a_delivery_that_failed_dates_its_order_by_when_it_first_came(
     assert await amounts_of(shop) == []
 
 
-async def test_a_body_that_was_mended_is_of_when_it_first_came(database: Database) -> None:
-    """A confirmation that we refused would be mended after the cancellation, and win."""
+async def test_an_id_that_is_not_signed_dates_no_other_body(database: Database) -> None:
+    """Under the id of one that we refused, a cancellation would be older than what it cancels."""
     shop = await a_shop(database, a_campaign())
     with pytest.raises(DeliveryUnusableError):
-        await report_without_times(shop, currency="euro")
+        await report_without_times(shop, currency="euro", event_id="1")
     shop.flows.clock.advance(SECOND)
-    await report_without_times(shop, "cancelled", event_id="cancelled")
+    await report_without_times(shop, event_id="2")
     shop.flows.clock.advance(SECOND)
-    await report_without_times(shop)
+    await report_without_times(shop, "cancelled", event_id="1")
     await shop.work()
 
+    assert await received(shop) == [NOON, NOON + SECOND, NOON + 2 * SECOND]
     assert ((await order_of(shop, "A-1")).state, await amounts_of(shop)) == ("cancelled", [])
 
 
@@ -135,9 +136,10 @@ async def test_a_body_that_was_mended_may_name_a_time_after_it_first_came(
 async def test_receipts_at_once_are_of_the_first_one(database: Database) -> None:
     """Neither has seen the other; whichever is kept last would date the delivery."""
     shop = await a_shop(database)
-    first = a_delivery(shop, shop.order_body("A-1"), event_id="event")
+    body = shop.order_body("A-1")
+    first = a_delivery(shop, body, event_id="event")
     shop.flows.clock.advance(SECOND)
-    second = a_delivery(shop, shop.order_body("A-1"), event_id="event")
+    second = a_delivery(shop, body, event_id="another")
     for each in (second, first, second):
         async with database.transaction() as tx:
             await shop.flows.deliveries.keep_failed(
@@ -148,13 +150,13 @@ async def test_receipts_at_once_are_of_the_first_one(database: Database) -> None
 
 
 async def test_a_delivery_that_was_applied_dates_no_other(database: Database) -> None:
-    """The next order of a shop that repeats its ids would be of the time of the first."""
+    """The same bytes of another shop, or others of this one, would be of the time of the first."""
     shop, other = await a_shop(database), await a_shop(database)
     for each in (shop, other):
         each.flows.clock.advance(MINUTE)
         await report_without_times(each)
     shop.flows.clock.advance(MINUTE)
-    await report_without_times(shop, event_id="another")
+    await report_without_times(shop, totalPrice="99")
 
     assert await received(shop) == [NOON + MINUTE, NOON + 2 * MINUTE]
     assert await received(other) == [NOON + MINUTE]

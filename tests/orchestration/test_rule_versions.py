@@ -19,6 +19,7 @@ from tests.support.books import amounts_of, assert_books_balance, explain, windo
 from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign, fixed, item_of, percent
 from tests.support.shop import Shop, a_shop
+from vocabulary.problems import Problems
 
 AN_HOUR = timedelta(hours=1)
 A_DAY = Tiles(duration=timedelta(days=1))
@@ -28,7 +29,7 @@ async def edit(shop: Shop, *, campaign: str = "welcome", **changes: Any) -> Camp
     """Changes a campaign, now. `limits` stand for a budget."""
     campaign_id = shop.campaign_ids[campaign]
 
-    def changes_in(units: RewardUnits) -> dict[str, Any]:
+    def changes_in(units: RewardUnits, _: Problems) -> dict[str, Any]:
         limits = changes.pop("limits", None)
         if limits is not None:
             changes["budget"] = tuple(item_of(each, campaign_id, units) for each in limits)

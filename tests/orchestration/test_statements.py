@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -139,6 +140,7 @@ def an_applied_delivery(merchant_id: MerchantId, body: bytes, *, like: Delivery)
         delivery_id=like.delivery_id,
         merchant_id=merchant_id,
         platform="custom",
+        signed_digest=hashlib.sha256(body).digest(),
         event_reference="event-1",
         headers={"x-webhook-id": "event-1", "x-test": "false"},
         body=body,

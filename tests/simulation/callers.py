@@ -18,6 +18,7 @@ from domains.attribution.model import Utm
 from domains.campaign.errors import TransitionInvalidError
 from domains.campaign.model import Campaign, ExchangeRate, Pair
 from domains.campaign.model.rate import MANUAL
+from domains.purchases import platforms
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away
 from orchestration.arrival import flow as arriving
@@ -235,10 +236,13 @@ async def _report(shop: Shop, report: Report) -> str:
                 platform="custom",
                 merchant_id=shop.merchant_id,
                 product_id=None,
-                body=report.body,
-                signature=sign(report.body),
-                event_id=report.event,
-                is_test=False,
+                message=platforms.Message(
+                    body=report.body,
+                    headers={
+                        "x-hmac-sha256": [sign(report.body)],
+                        "x-webhook-id": [report.event],
+                    },
+                ),
             )
         )
     except DeliveryPostponedError:

@@ -45,7 +45,7 @@ _DELIVERIES = """
     SELECT delivery_id, event_reference, state, failure, try_count, failure_count, retry_time,
            body, passed_over, notes
     FROM delivery
-    WHERE merchant_id = :merchant_id ORDER BY event_reference
+    WHERE merchant_id = :merchant_id ORDER BY event_reference, delivery_id
 """
 # What `guerdon ledger check` asks, and what only a test can afford to ask.
 _NEVER = {invariant.name: invariant.violations for invariant in INVARIANTS} | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ def a_received_delivery(
         delivery_id=DeliveryId(uuid4()),
         merchant_id=merchant_id,
         platform=Platform.CUSTOM,
+        signed_digest=hashlib.sha256(body or event_id.encode()).digest(),
         event_reference=event_id,
         headers={},
         body=body,

@@ -78,6 +78,7 @@ def flows_on(
     clock: Clock | None = None,
     batch_size: int = REWARD_BATCH_SIZE,
     accepts_tests: bool = True,
+    accepts_referrer_client_ids: bool = True,
     lanes_max: int = 1,
     rate_age_max: timedelta = RATE_AGE_MAX,
     thorough_every: timedelta = timedelta(),
@@ -95,6 +96,7 @@ def flows_on(
         secrets=_SECRETS,
         clock=clock,
         accepts_tests=accepts_tests,
+        accepts_referrer_client_ids=accepts_referrer_client_ids,
         reward_batch_size=batch_size,
     )
     steps = build_lane_steps(database, domains, clock=clock)

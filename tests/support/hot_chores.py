@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from hashlib import md5
+from hashlib import md5, sha256
 from uuid import UUID
 
 from domains.purchases.model import Delivery, DeliveryState
@@ -116,7 +116,8 @@ def _a_failed_delivery() -> Delivery:
         delivery_id=DeliveryId(UUID(md5(b"one7", usedforsecurity=False).hexdigest())),
         merchant_id=SHOP,
         platform="custom",
-        event_reference="failed 7",
+        signed_digest=sha256(b"failed 7").digest(),
+        event_reference="",
         headers={},
         body=b"",
         state=DeliveryState.FAILED,

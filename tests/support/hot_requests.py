@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from domains.purchases.model import OrderEvent, OrderState
 from infrastructure.database.transaction import Transaction
@@ -16,6 +16,7 @@ from orchestration.purchase_webhook.shops import find_shop
 from orchestration.purchase_webhook.statements import apply, lock_order
 from tests.support.deliveries import a_received_delivery, new_ids
 from tests.support.hot_statements import NOW, SHOP, HotStatement
+from tests.support.large_tables import id_of
 from vocabulary.ids import (
     IdentityGroupId,
     ReferralLinkId,
@@ -28,11 +29,12 @@ async def _arrive(
     client: str,
     *,
     referrer: str | None = None,
+    share_id: UUID | None = None,
     wallet: str | None = None,
     event_time: datetime = NOW,
 ) -> None:
     locked = False
-    if referrer or wallet:
+    if referrer or share_id or wallet:
         locked = await lock_referrals(tx, merchant_id=SHOP, client_id=client)
     row = ArrivalRow(
         merchant_id=SHOP,
@@ -40,7 +42,8 @@ async def _arrive(
         referrer_wallet=wallet,
         referrer_client_id=referrer,
         referrer_merchant_id=SHOP,
-        source="referral_link" if referrer or wallet else "direct",
+        referrer_share_id=share_id,
+        source="direct",
         landing_url="https://shop.example/",
         utm=None,
         event_time=event_time,
@@ -93,18 +96,21 @@ async def _claim(tx: Transaction, client: str, order: str, digest: bytes = b"dig
     await claim(tx, row)
 
 
+_SIGNED = hashlib.sha256(b"event 7").digest()
+_SHARED = id_of("share", "client9")
 PRODUCT = hashlib.sha256(b"merchant 1").digest()
 _NODE = {"identity_node": "uq_identity_node_identifier"}
 _ARRIVAL = {**_NODE, "merchant": "pk_merchant", "touchpoint": "ix_touchpoint_source"}
 _BROUGHT = {
     **_ARRIVAL,
+    "identity_node": "uq_identity_node_identifier, uq_identity_node_share_id",
     "touchpoint": "ix_touchpoint_source, ix_touchpoint_referrer",
     "referral_link": "uq_referral_link_active, ix_referral_link_referee, pk_referral_link",
 }
 _REPORT = {
     **_NODE,
     "merchant": "pk_merchant",
-    "delivery": "uq_delivery_event",
+    "delivery": "uq_delivery_signed",
     # Half of all orders are this customer's.
     "shop_order": "pk_shop_order, ix_shop_order_customer",
     "order_claim": "pk_order_claim",
@@ -115,6 +121,9 @@ REQUESTS: dict[str, HotStatement] = {
     "arrival": HotStatement(call=lambda tx: _arrive(tx, "client-1"), indexes=_ARRIVAL),
     "first arrival": HotStatement(call=lambda tx: _arrive(tx, "new"), indexes=_ARRIVAL),
     "arrival by a link": HotStatement(
+        call=lambda tx: _arrive(tx, "client-1", share_id=_SHARED), indexes=_BROUGHT
+    ),
+    "arrival by an older link": HotStatement(
         call=lambda tx: _arrive(tx, "client-1", referrer="client-9"), indexes=_BROUGHT
     ),
     "first arrival by a wallet's link": HotStatement(
@@ -122,29 +131,29 @@ REQUESTS: dict[str, HotStatement] = {
     ),
     "arrival of the past by a link": HotStatement(
         call=lambda tx: _arrive(
-            tx, "client-1", referrer="client-9", event_time=NOW - timedelta(days=4)
+            tx, "client-1", share_id=_SHARED, event_time=NOW - timedelta(days=4)
         ),
         indexes=_BROUGHT,
         rows_max=100,
     ),
     "shop by merchant": HotStatement(
         call=lambda tx: find_shop(
-            tx, merchant_id=SHOP, product_id=None, event_reference="event 7", body=b""
+            tx, merchant_id=SHOP, product_id=None, signed_digest=_SIGNED, body_digest=_SIGNED
         ),
         indexes={
             "merchant": "pk_merchant",
             "merchant_webhook": "pk_merchant_webhook",
-            "delivery": "uq_delivery_event, ix_delivery_ahead",
+            "delivery": "uq_delivery_signed, ix_delivery_ahead",
         },
     ),
     "shop by product": HotStatement(
         call=lambda tx: find_shop(
-            tx, merchant_id=None, product_id=PRODUCT, event_reference="event 7", body=b""
+            tx, merchant_id=None, product_id=PRODUCT, signed_digest=_SIGNED, body_digest=_SIGNED
         ),
         indexes={
             "merchant": "uq_merchant_product_id",
             "merchant_webhook": "pk_merchant_webhook",
-            "delivery": "uq_delivery_event, ix_delivery_ahead",
+            "delivery": "uq_delivery_signed, ix_delivery_ahead",
         },
     ),
     "first report": HotStatement(call=lambda tx: _apply(tx, "new order"), indexes=_REPORT),

@@ -61,9 +61,10 @@ _SCRIPT = (
     f"INSERT INTO identity_group SELECT {_id('person')}, {_BEGIN} FROM {_N}",
     f"""
     INSERT INTO identity_node
-        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time)
+        (identity_node_id, identity_group_id, kind, value, merchant_id, create_time, share_id)
     SELECT {_id("node", "kind.name || n")}, {_id("person")}, kind.name, kind.name || '-' || n,
-           CASE WHEN kind.name <> 'wallet' THEN {_SHOP} END, {_BEGIN}
+           CASE WHEN kind.name <> 'wallet' THEN {_SHOP} END, {_BEGIN},
+           {_id("share", "kind.name || n")}
     FROM {_N}, unnest(ARRAY['client', 'wallet']) AS kind (name)""",
     f"""
     INSERT INTO touchpoint (merchant_id, touchpoint_id, identity_group_id, source,
@@ -167,16 +168,17 @@ _SCRIPT = (
            {_id("person")}, 'user', {_id("purchase")}, 'unit 1', 10, 10, 'pending', '', {_AT}, {_AT}
     FROM {_N}""",
     f"""
-    INSERT INTO delivery (merchant_id, delivery_id, platform, event_reference, headers, body,
-                          state, receive_time, body_time)
-    SELECT {_SHOP}, {_id("delivery")}, 'custom', 'event ' || n, '{{}}', '', 'applied', {_AT}, {_AT}
+    INSERT INTO delivery (merchant_id, delivery_id, platform, signed_digest, event_reference,
+                          headers, body, state, receive_time, body_time)
+    SELECT {_SHOP}, {_id("delivery")}, 'custom', sha256(('event ' || n)::bytea), '', '{{}}', '',
+           'applied', {_AT}, {_AT}
     FROM {_N}""",
     # Of one shop many failed, of many shops one did.
     f"""
-    INSERT INTO delivery (merchant_id, delivery_id, platform, event_reference, headers, body,
-                          state, receive_time, body_time, retry_time)
-    SELECT whose.shop, md5(whose.name || n)::uuid, 'custom', 'failed ' || n, '{{}}', '', 'failed',
-           {_AT}, {_AT}, {_AT}
+    INSERT INTO delivery (merchant_id, delivery_id, platform, signed_digest, event_reference,
+                          headers, body, state, receive_time, body_time, retry_time)
+    SELECT whose.shop, md5(whose.name || n)::uuid, 'custom', sha256(('failed ' || n)::bytea), '',
+           '{{}}', '', 'failed', {_AT}, {_AT}, {_AT}
     FROM {_N}, LATERAL (
         VALUES ('one', {_SHOP}), ('many', {_id("merchant", "n + 1")})
     ) AS whose (name, shop)""",

@@ -66,9 +66,10 @@ def environment_for(database_url: str, **changed: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mesh:
-    """A running server and a channel to it."""
+    """A running server, its port on this host, and a channel to it."""
 
     application: Application
+    port: int
     channel: grpc.aio.Channel
 
     async def call(
@@ -110,7 +111,7 @@ async def running_mesh(
     await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Mesh(application=application, channel=channel)
+            yield Mesh(application=application, port=port, channel=channel)
     finally:
         await server.stop(None)
 

@@ -42,8 +42,9 @@ _TEXTS = {
     "wallet_address": "0x" + "cd" * 20,
     "time_zone": "Europe/Paris",
 }
-# Left out: a token must come from a list, and a rehearsal has no effect to look at.
-_LEFT_OUT_OF_REQUESTS = {"page_token", "validate_only"}
+# Left out: a token must come from a list, a rehearsal has no effect to look at, and one needs a
+# setting to be taken.
+_LEFT_OUT_OF_REQUESTS = {"page_token", "validate_only", "referrer_client_id"}
 _INTEGERS = {
     FieldDescriptor.TYPE_INT32,
     FieldDescriptor.TYPE_INT64,

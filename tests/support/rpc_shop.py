@@ -107,17 +107,18 @@ class RpcShop:
             request(merchant_id=self.merchant_id, campaign_id=campaign_id),
         )
 
-    async def arrive(self, client_id: str, *, referrer: str = "") -> str:
-        """A browser arrives, by another one's link if that is named; returns whose it is."""
-        answer = await self.mesh.call(
+    async def arrive(
+        self, client_id: str, *, referrer: str = ""
+    ) -> arrival_pb2.TrackArrivalResponse:
+        """A browser arrives, by the link of somebody with this share id if that is named."""
+        answer: arrival_pb2.TrackArrivalResponse = await self.mesh.call(
             f"{ARRIVAL}/TrackArrival",
             arrival_pb2.TrackArrivalRequest(
-                merchant_id=self.merchant_id, referrer_client_id=referrer
+                merchant_id=self.merchant_id, referrer_share_id=referrer
             ),
             proof=visitor(client_id),
         )
-        group_id: str = answer.identity_group_id
-        return group_id
+        return answer
 
     async def order(
         self, order: str, *, client_id: str = "", ago: timedelta = timedelta(), **said: Any
@@ -212,9 +213,9 @@ async def open_busy_shop(mesh: Mesh) -> BusyShop:
     shop = await open_shop(mesh)
     campaigns = [await shop.create_campaign(name=f"campaign {index}") for index in range(3)]
     referrer, client = str(uuid4()), str(uuid4())
-    referrer_group = await shop.arrive(referrer)
-    group = await shop.arrive(client, referrer=referrer)
-    await shop.arrive(str(uuid4()), referrer=referrer)
+    brought_by = await shop.arrive(referrer)
+    group = (await shop.arrive(client, referrer=brought_by.share_id)).identity_group_id
+    await shop.arrive(str(uuid4()), referrer=brought_by.share_id)
     await mesh.call(
         f"{IDENTITY}/ConnectWallet",
         identity_pb2.ConnectWalletRequest(
@@ -229,6 +230,6 @@ async def open_busy_shop(mesh: Mesh) -> BusyShop:
         shop=shop,
         client_id=client,
         identity_group_id=group,
-        referrer_group_id=referrer_group,
+        referrer_group_id=brought_by.identity_group_id,
         campaign_id=campaigns[0],
     )

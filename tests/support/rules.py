@@ -29,6 +29,7 @@ from domains.campaign.model import (
     Trigger,
 )
 from vocabulary.ids import BudgetItemId, CampaignId, MerchantId
+from vocabulary.problems import Problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +54,11 @@ class CampaignPlan:
 
     def maker(
         self, merchant_id: MerchantId, *, priority: int, now: datetime
-    ) -> Callable[[RewardUnits], Campaign]:
+    ) -> Callable[[RewardUnits, Problems], Campaign]:
         """Makes the draft once it is known in what the merchant pays."""
         campaign_id = CampaignId(uuid4())
 
-        def make(units: RewardUnits) -> Campaign:
+        def make(units: RewardUnits, _: Problems) -> Campaign:
             return Campaign(
                 campaign_id=campaign_id,
                 merchant_id=merchant_id,

@@ -17,6 +17,7 @@ from domains.attribution.model import Utm
 from domains.business.model import AttributionModel, Merchant, Platform, RewardToken
 from domains.campaign.model import Campaign
 from domains.purchases.model import Delivery
+from domains.purchases.platforms import Message
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.arrival.flow import Arrival, ArrivalRecord
 from orchestration.purchase_linking.flow import Claim
@@ -28,7 +29,7 @@ from tests.support.rules import CampaignPlan
 from vocabulary.ids import CampaignId, MerchantId
 
 OPENED = NOON - timedelta(days=60)
-SIGNING_KEY = "whsec_demo_0123456789"
+SIGNING_KEY = "whsec_YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgc2lnbnM="
 TOKEN_ADDRESS = "0x1f9840a85d5af5bf1d1762f925bdaddc4201f984"
 WORK_SECONDS_MAX = 30
 
@@ -36,6 +37,25 @@ WORK_SECONDS_MAX = 30
 def sign(body: bytes, key: str = SIGNING_KEY) -> str:
     """What a shop writes beside a body to prove that it sent it."""
     return base64.b64encode(hmac.digest(key.encode(), body, hashlib.sha256)).decode()
+
+
+def sign_standard(
+    body: bytes, *, event_id: str, sent: datetime, keys: Sequence[str] = (SIGNING_KEY,)
+) -> dict[str, list[str]]:
+    """What a shop that signs by Standard Webhooks sends beside a body, by each of its keys."""
+    seconds = int(sent.timestamp())
+    signed = f"{event_id}.{seconds}.".encode() + body
+    signatures = [
+        base64.b64encode(
+            hmac.digest(base64.b64decode(key.removeprefix("whsec_")), signed, hashlib.sha256)
+        ).decode()
+        for key in keys
+    ]
+    return {
+        "webhook-id": [event_id],
+        "webhook-timestamp": [str(seconds)],
+        "webhook-signature": [" ".join(f"v1,{each}" for each in signatures)],
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +160,33 @@ class Shop:
         is_test: bool = False,
     ) -> str:
         """A body arrives at the shop's webhook, correctly signed unless told otherwise."""
+        headers = {"x-hmac-sha256": [sign(body) if signature is None else signature]}
+        if event_id:
+            headers["x-webhook-id"] = [event_id]
+        if is_test:
+            headers["x-test"] = ["true"]
+        return await self.send(body, headers)
+
+    async def deliver_standard(
+        self,
+        body: bytes,
+        *,
+        event_id: str = "msg_1",
+        sent: datetime | None = None,
+        keys: Sequence[str] = (SIGNING_KEY,),
+    ) -> str:
+        """A body arrives at the shop's webhook, signed by Standard Webhooks, now unless told so."""
+        time = self.flows.clock.now if sent is None else sent
+        return await self.send(body, sign_standard(body, event_id=event_id, sent=time, keys=keys))
+
+    async def send(self, body: bytes, headers: dict[str, list[str]]) -> str:
+        """A body arrives at the shop's webhook with these headers."""
         return await self.flows.purchase_webhook.receive(
             ReceivedDelivery(
                 platform="custom",
                 merchant_id=self.merchant_id,
                 product_id=None,
-                body=body,
-                signature=sign(body) if signature is None else signature,
-                event_id=event_id,
-                is_test=is_test,
+                message=Message(body=body, headers=headers),
             )
         )
 

@@ -20,45 +20,58 @@ from domains.campaign.model.rule import (
     Rule,
 )
 from vocabulary.amounts import Unit
+from vocabulary.problems import Problems
 from vocabulary.time_zones import is_time_zone
 
 CONDITIONS = "campaign.rule.conditions"
 _HUNDRED = Decimal(100)
 
 
-def check_rule(rule: Rule, units: RewardUnits) -> Rule:
+def check_rule(rule: Rule, units: RewardUnits, problems: Problems | None = None) -> Rule:
     """The rule as it is saved. Checked again, it is the same.
 
+    Adds to the problems why it could never do what it says.
+
     Raises:
-        RuleInvalidError: it could never do what it says; names the path and the problem.
+        RuleInvalidError: the same, if there are no problems to add to.
     """
-    conditions = to_forms(rule.conditions, CONDITIONS, rule.trigger)
+    found = Problems() if problems is None else problems
+    conditions = to_forms(rule.conditions, CONDITIONS, rule.trigger, found)
     for index, reward in enumerate(rule.rewards):
-        _check_reward(reward, f"campaign.rule.rewards[{index}]", rule, units)
+        _check_reward(reward, f"campaign.rule.rewards[{index}]", rule, units, found)
+    if problems is None:
+        found.refuse()
     return replace(rule, conditions=conditions)
 
 
-def check_budget(budget: Sequence[BudgetItem]) -> None:
-    """Refuses a budget whose items cannot be told apart or whose zones do not exist.
+def check_budget(budget: Sequence[BudgetItem], problems: Problems | None = None) -> None:
+    """Adds to the problems that items cannot be told apart, or that their zones do not exist.
 
     Raises:
-        RuleInvalidError: names the path and the problem.
+        RuleInvalidError: the same, if there are no problems to add to.
     """
+    found = Problems() if problems is None else problems
     seen: set[str] = set()
     for index, item in enumerate(budget):
         path = f"campaign.budget.items[{index}]"
         if item.label in seen:
-            raise RuleInvalidError(
-                f"{path}.label", "must be another label than that of every other item"
+            found.add(
+                RuleInvalidError(
+                    f"{path}.label", "must be another label than that of every other item"
+                )
             )
         seen.add(item.label)
         if item.limit == 0:
-            raise RuleInvalidError(f"{path}.amount", "must be more than zero")
+            found.add(RuleInvalidError(f"{path}.amount", "must be more than zero"))
         if isinstance(item.window, CalendarMonths) and not is_time_zone(item.window.time_zone):
-            raise RuleInvalidError(
-                f"{path}.calendar_month.time_zone",
-                "must be the name of a time zone, like Europe/Paris",
+            found.add(
+                RuleInvalidError(
+                    f"{path}.calendar_month.time_zone",
+                    "must be the name of a time zone, like Europe/Paris",
+                )
             )
+    if problems is None:
+        found.refuse()
 
 
 def to_base_units(amount: Decimal, unit: Unit, path: str) -> int:
@@ -76,42 +89,53 @@ def to_base_units(amount: Decimal, unit: Unit, path: str) -> int:
         ) from None
 
 
-def _check_reward(reward: RewardDefinition, path: str, rule: Rule, units: RewardUnits) -> None:
+def _check_reward(
+    reward: RewardDefinition, path: str, rule: Rule, units: RewardUnits, problems: Problems
+) -> None:
     unit = units.of(reward.asset)
     match reward.amount:
         case FixedAmount(amount=amount):
-            if to_base_units(amount, unit, f"{path}.fixed.amount") == 0:
-                raise RuleInvalidError(f"{path}.fixed.amount", "must be more than zero")
-        case PercentageAmount() as amount:
-            if not rule.trigger.has_purchase:
-                raise RuleInvalidError(
-                    f"{path}.percentage", "the trigger's event has no purchase to take a part of"
-                )
-            if not 0 < amount.percent <= _HUNDRED:
-                raise RuleInvalidError(
-                    f"{path}.percentage.percent", "must be above 0 and at most 100"
-                )
-            for name in ("amount_max", "amount_min"):
-                limit = getattr(amount, name)
-                if (
-                    limit is not None
-                    and to_base_units(limit, unit, f"{path}.percentage.{name}") == 0
-                ):
-                    raise RuleInvalidError(
-                        f"{path}.percentage.{name}", "must be more than zero, or left out"
-                    )
+            with problems.collecting():
+                _check_positive(amount, unit, f"{path}.fixed.amount", "must be more than zero")
+        case PercentageAmount() as part:
+            _check_percentage(part, f"{path}.percentage", unit, rule, problems)
     if reward.chaining is not None:
         if reward.recipient is not Recipient.REFERRER:
-            raise RuleInvalidError(
-                f"{path}.chaining", "must be left out unless the recipient is the referrer"
+            problems.add(
+                RuleInvalidError(
+                    f"{path}.chaining", "must be left out unless the recipient is the referrer"
+                )
             )
-        _check_chaining(reward.chaining, f"{path}.chaining")
+        _check_chaining(reward.chaining, f"{path}.chaining", problems)
 
 
-def _check_chaining(chaining: Chaining, path: str) -> None:
+def _check_percentage(
+    part: PercentageAmount, path: str, unit: Unit, rule: Rule, problems: Problems
+) -> None:
+    if not rule.trigger.has_purchase:
+        problems.add(
+            RuleInvalidError(path, "the trigger's event has no purchase to take a part of")
+        )
+    if not 0 < part.percent <= _HUNDRED:
+        problems.add(RuleInvalidError(f"{path}.percent", "must be above 0 and at most 100"))
+    for name in ("amount_max", "amount_min"):
+        limit = getattr(part, name)
+        if limit is not None:
+            with problems.collecting():
+                _check_positive(
+                    limit, unit, f"{path}.{name}", "must be more than zero, or left out"
+                )
+
+
+def _check_positive(amount: Decimal, unit: Unit, path: str, problem: str) -> None:
+    if to_base_units(amount, unit, path) == 0:
+        raise RuleInvalidError(path, problem)
+
+
+def _check_chaining(chaining: Chaining, path: str, problems: Problems) -> None:
     for name in ("user_percent", "level_percent"):
         percent: Decimal = getattr(chaining, name)
         if not 0 <= percent <= _HUNDRED or -percent.as_tuple().exponent > PERCENT_SCALE:  # type: ignore[operator]  # finite
-            raise RuleInvalidError(
-                f"{path}.{name}", "must be from 0 to 100, with at most 6 decimals"
+            problems.add(
+                RuleInvalidError(f"{path}.{name}", "must be from 0 to 100, with at most 6 decimals")
             )

@@ -28,6 +28,7 @@ from domains.campaign.model.rule import (
 from domains.campaign.model.satisfiability import outcomes
 from domains.campaign.model.values import ValueRefusedError, to_form
 from vocabulary.nobody import is_absent
+from vocabulary.problems import Problems
 
 DEPTH_MAX = 8
 CONDITIONS_MAX = 200
@@ -39,13 +40,25 @@ VALUES_MAX = 5_000
 """How many values all lists of a rule have: whoever decides events reads all of them each time."""
 
 
-def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGroup:
+def to_forms(
+    group: ConditionGroup, path: str, trigger: Trigger, problems: Problems
+) -> ConditionGroup:
     """The conditions in the form in which they are saved; of that form, it is themselves.
 
-    Raises:
-        RuleInvalidError: something is no question about an event, or no event, or every event,
-            is as they say. Names the path.
+    Adds to the problems what is no question about an event; else, of what no event, or every
+    event, is like. What is blamed already is not looked at.
     """
+    before = len(problems)
+    with problems.collecting():
+        _check_size(group, path)
+        formed = _group(group, path, trigger, problems)
+        if len(problems) == before and not problems.blames_inside(path):
+            _check_all_possible(formed, path, trigger, problems)
+        return formed
+    return group
+
+
+def _check_size(group: ConditionGroup, path: str) -> None:
     _check_depth(group, path, 1)
     if len(list(conditions_of(group, path))) > CONDITIONS_MAX:
         raise RuleInvalidError(path, f"must not have more than {CONDITIONS_MAX} conditions")
@@ -58,14 +71,22 @@ def to_forms(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGro
             f"must not have more than {VALUES_MAX} values in all its lists; these have"
             f" {value_count}",
         )
-    formed = _group(group, path, trigger)
+
+
+def _check_all_possible(
+    formed: ConditionGroup, path: str, trigger: Trigger, problems: Problems
+) -> None:
+    before = len(problems)
     for place, condition in conditions_of(formed, f"{path}.conditions"):
-        _check_possible(ConditionGroup(members=(condition,)), place, trigger)
+        with problems.collecting():
+            _check_possible(ConditionGroup(members=(condition,)), place, trigger)
+    # What holds for no event makes its group hold for none: that is told once.
+    if len(problems) > before:
+        return
     _check_groups(formed, path, trigger)
     # A rule without conditions is met by every event, and is meant to be.
     if formed.members or formed.logic is Logic.ANY:
         _check_possible(formed, path, trigger)
-    return formed
 
 
 def _check_depth(group: ConditionGroup, path: str, depth: int) -> None:
@@ -95,13 +116,22 @@ def _check_possible(group: ConditionGroup, path: str, trigger: Trigger) -> None:
         raise RuleInvalidError(path, "holds for every event: leave it out")
 
 
-def _group(group: ConditionGroup, path: str, trigger: Trigger) -> ConditionGroup:
+def _group(
+    group: ConditionGroup, path: str, trigger: Trigger, problems: Problems
+) -> ConditionGroup:
+    def formed(member: Condition | ConditionGroup, here: str) -> Condition | ConditionGroup:
+        if isinstance(member, ConditionGroup):
+            return _group(member, f"{here}.group", trigger, problems)
+        place = f"{here}.condition"
+        if not problems.blames_inside(place):
+            with problems.collecting():
+                return _condition(member, place, trigger)
+        return member
+
     return replace(
         group,
         members=tuple(
-            _group(member, f"{path}.conditions[{index}].group", trigger)
-            if isinstance(member, ConditionGroup)
-            else _condition(member, f"{path}.conditions[{index}].condition", trigger)
+            formed(member, f"{path}.conditions[{index}]")
             for index, member in enumerate(group.members)
         ),
     )

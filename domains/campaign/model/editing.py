@@ -18,6 +18,7 @@ from domains.campaign.model.budget import BudgetItem
 from domains.campaign.model.campaign import Campaign, CampaignState, RuleVersion
 from domains.campaign.model.checking import check_budget, check_rule, to_base_units
 from domains.campaign.model.rule import RewardUnits
+from vocabulary.problems import Problems
 
 VERSIONS_MAX = 100
 """How many versions of its rule and budget a campaign has at the most."""
@@ -28,22 +29,22 @@ EDITABLE = frozenset(
 """The fields that an edit may name."""
 
 
-def checked(campaign: Campaign) -> Campaign:
-    """The campaign as it is saved.
-
-    Raises:
-        RuleInvalidError: its rule or its budget could never do what it says.
-    """
-    rule = check_rule(campaign.rule, campaign.units)
-    check_budget(campaign.budget)
+def checked(campaign: Campaign, problems: Problems) -> Campaign:
+    """The campaign as it is saved. Adds why its rule or its budget could never do what it says."""
+    rule = check_rule(campaign.rule, campaign.units, problems)
+    check_budget(campaign.budget, problems)
     start, expiry = campaign.start_time, campaign.expire_time
     if start is not None and expiry is not None and expiry <= start:
-        raise RuleInvalidError("campaign.expire_time", "must be after the start")
+        problems.add(RuleInvalidError("campaign.expire_time", "must be after the start"))
     return replace(campaign, rule=rule)
 
 
 def edited(
-    campaign: Campaign, changes: Mapping[str, Any], units: RewardUnits, now: datetime
+    campaign: Campaign,
+    changes: Mapping[str, Any],
+    units: RewardUnits,
+    now: datetime,
+    problems: Problems,
 ) -> Campaign:
     """The campaign with new values of some of its fields, in what its merchant pays now.
 
@@ -62,10 +63,16 @@ def edited(
     if campaign.state is CampaignState.ARCHIVED:
         raise TransitionInvalidError(campaign.campaign_id, state=campaign.state, action="change")
     if campaign.state is CampaignState.DRAFT:
-        return checked(replace(denominated(campaign, units), **changes, update_time=now))
+        # What is replaced is not denominated anew: the new token may not be able to pay it.
+        before = replace(campaign, budget=()) if "budget" in changes else campaign
+        after = replace(denominated(before, units, problems), **changes, update_time=now)
+        draft = checked(after, problems)
+        problems.refuse()
+        return draft
     if changes.get("start_time", campaign.start_time) != campaign.start_time:
         raise StartFixedError(campaign.campaign_id, campaign.start_time)
-    after = checked(replace(campaign, **changes, update_time=now))
+    after = checked(replace(campaign, **changes, update_time=now), problems)
+    problems.refuse()
     if after.expire_time != campaign.expire_time and after.is_over(now):
         assert after.expire_time is not None
         raise CampaignOverError(campaign.campaign_id, after.expire_time)
@@ -73,11 +80,10 @@ def edited(
     return _next_version(campaign, after, now)
 
 
-def denominated(campaign: Campaign, units: RewardUnits) -> Campaign:
+def denominated(campaign: Campaign, units: RewardUnits, problems: Problems) -> Campaign:
     """A draft in what its merchant pays now, with the amounts that it was written with.
 
-    Raises:
-        RuleInvalidError: an amount has more decimals than the new unit.
+    Adds where an amount has more decimals than the new unit.
     """
     assert campaign.state is CampaignState.DRAFT, campaign
     if units == campaign.units:
@@ -86,7 +92,9 @@ def denominated(campaign: Campaign, units: RewardUnits) -> Campaign:
     for index, item in enumerate(campaign.budget):
         unit = units.of(item.asset)
         amount = item.unit.to_amount(item.limit)
-        limit = to_base_units(amount, unit, f"campaign.budget.items[{index}].amount")
+        limit = item.limit
+        with problems.collecting():
+            limit = to_base_units(amount, unit, f"campaign.budget.items[{index}].amount")
         budget.append(replace(item, unit=unit, limit=limit))
     return replace(campaign, units=units, budget=tuple(budget))
 

@@ -28,6 +28,7 @@ from domains.campaign.ports import RewardUnitSource
 from domains.campaign.repository import BudgetRepository, CampaignRepository, Consumption
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId, RewardId
+from vocabulary.problems import Problems
 from vocabulary.refusals import MerchantNotFoundError
 
 __all__ = ["CampaignService", "Change", "Consumption"]
@@ -51,7 +52,7 @@ class CampaignService:
         self,
         tx: Transaction,
         merchant_id: MerchantId,
-        make: Callable[[RewardUnits], Campaign],
+        make: Callable[[RewardUnits, Problems], Campaign],
         *,
         change: Change | None,
         validate_only: bool,
@@ -59,19 +60,21 @@ class CampaignService:
     ) -> Campaign:
         """Checks a draft and, unless it is a rehearsal, adds it.
 
-        `make` makes the draft, knowing in what the merchant pays; `change` is what becomes of it
-        before it is added.
+        `make` makes the draft, knowing in what the merchant pays, and adds to the problems what
+        it cannot read; `change` is what becomes of it before it is added.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
-            RuleInvalidError: the rule or the budget could never do what it says.
+            RuleInvalidError: the rule or the budget could never do what it says; names all of it.
             TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
                 the draft.
         """
         units = await self._units.units_of(tx, merchant_id)
         if units is None:
             raise MerchantNotFoundError(merchant_id)
-        draft = checked(make(units))
+        problems = Problems()
+        draft = checked(make(units, problems), problems)
+        problems.refuse()
         new = draft if change is None else change(draft, now)
         if not validate_only:
             await self._campaigns.add(tx, new)
@@ -116,14 +119,15 @@ class CampaignService:
         tx: Transaction,
         merchant_id: MerchantId,
         campaign_id: CampaignId,
-        changes_in: Callable[[RewardUnits], Mapping[str, Any]],
+        changes_in: Callable[[RewardUnits, Problems], Mapping[str, Any]],
         *,
         validate_only: bool,
         clock: Callable[[], datetime],
     ) -> Campaign:
         """Changes a campaign and, unless it is a rehearsal, writes it.
 
-        `changes_in` makes the new values of its fields, by their names, in a merchant's units.
+        `changes_in` makes the new values of its fields, by their names, in a merchant's units, and
+        adds to the problems what it cannot read.
 
         Raises:
             CampaignNotFoundError: there is none with this id, or it is somebody else's.
@@ -133,7 +137,8 @@ class CampaignService:
         before, units = await self._lock(tx, merchant_id, campaign_id)
         # Not before: a version is for what happens from when nothing is decided by another.
         now = clock()
-        after = edited(before, changes_in(units), units, now)
+        problems = Problems()
+        after = edited(before, changes_in(units, problems), units, now, problems)
         if validate_only:
             return after
         if before.state is CampaignState.DRAFT:
@@ -176,7 +181,9 @@ class CampaignService:
         before, units = await self._lock(tx, merchant_id, campaign_id)
         published = before.publish(clock())
         if units != before.units:
-            draft = checked(denominated(before, units))
+            problems = Problems()
+            draft = checked(denominated(before, units, problems), problems)
+            problems.refuse()
             await self._campaigns.set_draft(tx, draft)
             published = draft.publish(published.update_time)
         await self._campaigns.set_state(tx, published)

@@ -10,6 +10,9 @@ from domains.campaign.model import ExchangeRate, Pair, RatePlace
 from domains.campaign.repository import RateRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import ExchangeRateId
+from vocabulary.problems import Problems
+
+_RATE = "exchange_rate"
 
 
 class RatesService:
@@ -25,10 +28,16 @@ class RatesService:
         Raises:
             RateInvalidError: it is of one currency, or of the future.
         """
+        problems = Problems()
         if rate.pair.base == rate.pair.quote:
-            raise RateInvalidError("quote_currency", "must be another one than the base currency")
+            problems.add(
+                RateInvalidError(
+                    f"{_RATE}.quote_currency", "must be another one than the base currency"
+                )
+            )
         if rate.observe_time > rate.create_time:
-            raise RateInvalidError("observe_time", "must not lie in the future")
+            problems.add(RateInvalidError(f"{_RATE}.observe_time", "must not lie in the future"))
+        problems.refuse()
         await self._rates.add(tx, rate)
 
     async def as_of(

@@ -26,6 +26,7 @@ from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.updating import updated_fields
 from vocabulary.ids import CampaignId, MerchantId
+from vocabulary.problems import Problems
 
 Response = TypeVar("Response", bound=Message)
 
@@ -55,9 +56,9 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         merchant_id = MerchantId(UUID(request.merchant_id))
         now = self._clock()
 
-        def make(units: RewardUnits) -> Campaign:
+        def make(units: RewardUnits, problems: Problems) -> Campaign:
             return draft_from_proto(
-                request.campaign, merchant_id, units, now=now, new_id=self._new_id
+                request.campaign, merchant_id, units, problems, now=now, new_id=self._new_id
             )
 
         def respond(campaign: Campaign) -> campaign_pb2.CreateCampaignResponse:
@@ -115,12 +116,13 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         merchant_id = MerchantId(UUID(request.merchant_id))
         campaign_id = CampaignId(UUID(request.campaign_id))
 
-        def changes_in(units: RewardUnits) -> Mapping[str, Any]:
+        def changes_in(units: RewardUnits, problems: Problems) -> Mapping[str, Any]:
             return changes_from_proto(
                 request.campaign,
                 updated_fields(request),
                 campaign_id,
                 units,
+                problems,
                 new_id=self._new_id,
             )
 

@@ -30,6 +30,7 @@ from infrastructure.rpc.translating import (
 )
 from vocabulary.amounts import TokenAmount
 from vocabulary.ids import BudgetItemId, CampaignId, MerchantId
+from vocabulary.problems import Problems
 
 UTC_ZONE = "UTC"
 
@@ -38,13 +39,19 @@ def draft_from_proto(
     message: campaign_pb2.Campaign,
     merchant_id: MerchantId,
     units: RewardUnits,
+    problems: Problems,
     *,
     now: datetime,
     new_id: Callable[[], UUID],
 ) -> Campaign:
-    """A draft of what a message says, under an id of its own."""
+    """A draft of what a message says, under an id of its own.
+
+    Adds to the problems what it cannot read; something else stands for that in the draft.
+    """
     campaign_id = CampaignId(new_id())
-    values = changes_from_proto(message, _VALUES.keys(), campaign_id, units, new_id=new_id)
+    values = changes_from_proto(
+        message, _VALUES.keys(), campaign_id, units, problems, new_id=new_id
+    )
     return Campaign(
         campaign_id=campaign_id,
         merchant_id=merchant_id,
@@ -64,11 +71,17 @@ def changes_from_proto(
     names: Collection[str],
     campaign_id: CampaignId,
     units: RewardUnits,
+    problems: Problems,
     *,
     new_id: Callable[[], UUID],
 ) -> dict[str, Any]:
-    """The values that a message has for some of its fields, by the names of the model's fields."""
-    values = {name: value_of(message) for name, value_of in _VALUES.items() if name in names}
+    """The values that a message has for some of its fields, by the names of the model's fields.
+
+    Adds to the problems what it cannot read; something else stands for that among the values.
+    """
+    values = {
+        name: value_of(message, problems) for name, value_of in _VALUES.items() if name in names
+    }
     if "budget" in names:
         values["budget"] = tuple(
             _item_from_proto(
@@ -77,6 +90,7 @@ def changes_from_proto(
                 campaign_id=campaign_id,
                 units=units,
                 path=f"campaign.budget.items[{index}]",
+                problems=problems,
             )
             for index, item in enumerate(message.budget.items)
         )
@@ -92,13 +106,13 @@ def _time(message: campaign_pb2.Campaign, name: str) -> datetime | None:
     return to_datetime(getattr(message, name))
 
 
-_VALUES: dict[str, Callable[[campaign_pb2.Campaign], Any]] = {
-    "name": lambda message: message.name,
-    "priority": lambda message: message.priority,
-    "rule": lambda message: to_rule(message.rule),
-    "budget": lambda _: (),
-    "start_time": lambda message: _time(message, "start_time"),
-    "expire_time": lambda message: _time(message, "expire_time"),
+_VALUES: dict[str, Callable[[campaign_pb2.Campaign, Problems], Any]] = {
+    "name": lambda message, _: message.name,
+    "priority": lambda message, _: message.priority,
+    "rule": lambda message, problems: to_rule(message.rule, problems),
+    "budget": lambda *_: (),
+    "start_time": lambda message, _: _time(message, "start_time"),
+    "expire_time": lambda message, _: _time(message, "expire_time"),
 }
 
 
@@ -109,9 +123,13 @@ def _item_from_proto(
     campaign_id: CampaignId,
     units: RewardUnits,
     path: str,
+    problems: Problems,
 ) -> BudgetItem:
     asset = to_asset(message.asset)
     unit = units.of(asset)
+    limit = 1
+    with problems.collecting():
+        limit = to_base_units(Decimal(message.amount), unit, f"{path}.amount")
     window: Tiles | CalendarMonths | None = None
     match message.WhichOneof("window"):
         case "window_duration":
@@ -126,7 +144,7 @@ def _item_from_proto(
         label=message.label,
         asset=asset,
         unit=unit,
-        limit=to_base_units(Decimal(message.amount), unit, f"{path}.amount"),
+        limit=limit,
         window=window,
     )
 

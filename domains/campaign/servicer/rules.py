@@ -29,17 +29,17 @@ from domains.campaign.servicer.words import number_of, to_asset, word_of
 from guerdon.campaign.v1 import rule_pb2
 from guerdon.type.v1 import money_pb2
 from vocabulary.exact import plain
+from vocabulary.problems import Problems
 
 
-def to_rule(message: rule_pb2.Rule) -> Rule:
+def to_rule(message: rule_pb2.Rule, problems: Problems) -> Rule:
     """The rule. The contract's own rules hold; `check_rule` knows the rest.
 
-    Raises:
-        RuleInvalidError: a value is null, an object, or a list in a list.
+    Adds to the problems each value that is null, an object, or a list in a list.
     """
     return Rule(
         trigger=word_of(message.trigger, Trigger, rule_pb2.Trigger),
-        conditions=_to_group(message.conditions, CONDITIONS),
+        conditions=_to_group(message.conditions, CONDITIONS, problems),
         rewards=tuple(_to_reward(reward) for reward in message.rewards),
     )
 
@@ -53,28 +53,28 @@ def from_rule(rule: Rule) -> rule_pb2.Rule:
     )
 
 
-def _to_group(message: rule_pb2.ConditionGroup, path: str) -> ConditionGroup:
+def _to_group(message: rule_pb2.ConditionGroup, path: str, problems: Problems) -> ConditionGroup:
     return ConditionGroup(
         logic=word_of(message.logic, Logic, rule_pb2.Logic, Logic.ALL),
         members=tuple(
-            _to_group(node.group, f"{path}.conditions[{index}].group")
+            _to_group(node.group, f"{path}.conditions[{index}].group", problems)
             if node.WhichOneof("node") == "group"
-            else _to_condition(node.condition, f"{path}.conditions[{index}].condition")
+            else _to_condition(node.condition, f"{path}.conditions[{index}].condition", problems)
             for index, node in enumerate(message.conditions)
         ),
     )
 
 
-def _to_condition(message: rule_pb2.Condition, path: str) -> Condition:
+def _to_condition(message: rule_pb2.Condition, path: str, problems: Problems) -> Condition:
     operator = word_of(message.operator, Operator, rule_pb2.Operator)
     # Null is how some programs leave a value out.
     is_without = operator in PRESENCE
-    return Condition(
-        field=message.field,
-        operator=operator,
-        value=_to_operand(message, "value", path, is_null_left_out=is_without),
-        value_to=_to_operand(message, "value_to", path, is_null_left_out=True),
-    )
+    value = value_to = None
+    with problems.collecting():
+        value = _to_operand(message, "value", path, is_null_left_out=is_without)
+    with problems.collecting():
+        value_to = _to_operand(message, "value_to", path, is_null_left_out=True)
+    return Condition(field=message.field, operator=operator, value=value, value_to=value_to)
 
 
 def _from_group(group: ConditionGroup) -> rule_pb2.ConditionGroup:

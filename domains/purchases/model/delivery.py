@@ -55,14 +55,17 @@ class PassedOver(StrEnum):
 class Delivery:
     """One signed message of a shop, as it was received.
 
-    `try_count` is how often it failed although others that earn were applied, its first try
-    included; `failure_count` how often it failed at all; `receive_time` when it first came,
-    `body_time` when it first came with this body. `notes` say what was left out of it.
+    `signed_digest` tells it apart: the same signed bytes are the same delivery. `event_reference`
+    is what its sender calls it, if anything, which is shown and nothing else. `try_count` is how
+    often it failed although others that earn were applied, its first try included;
+    `failure_count` how often it failed at all; `receive_time` when it first came, `body_time`
+    when its body did. `notes` say what was left out of it.
     """
 
     delivery_id: DeliveryId
     merchant_id: MerchantId
     platform: str
+    signed_digest: bytes
     event_reference: str
     headers: dict[str, str]
     body: bytes
@@ -81,14 +84,14 @@ def retry_pause(failure_count: int) -> timedelta:
     return _RETRY_PAUSES[min(failure_count, len(_RETRY_PAUSES)) - 1]
 
 
-def event_reference(webhook_id: str, body: bytes) -> str:
-    """What tells a delivery apart: the sender's id for it, else the hash of its body.
+def event_reference(event_id: str) -> str:
+    """What its sender calls a delivery, as far as it is kept. A word for none is none."""
+    return "" if is_nobody(event_id) else event_id[:REFERENCE_CHARACTERS_MAX]
 
-    An id that is too long for an index stands there as its hash. A word that stands for none is
-    none: every delivery that has it would be the same one.
+
+def trial_digest(signed_digest: bytes) -> bytes:
+    """What tells a trial apart that is passed over.
+
+    Once the shop is in earnest it may send the same bytes again: that is another delivery.
     """
-    if is_nobody(webhook_id):
-        webhook_id = ""
-    if len(webhook_id) > REFERENCE_CHARACTERS_MAX:
-        return hashlib.sha256(webhook_id.encode()).hexdigest()
-    return webhook_id or hashlib.sha256(body).hexdigest()
+    return hashlib.sha256(b"trial." + signed_digest).digest()

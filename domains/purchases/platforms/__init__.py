@@ -6,8 +6,16 @@ from collections.abc import Mapping
 
 from domains.purchases.platforms.custom import CustomPlatform
 from domains.purchases.platforms.platform import ShopPlatform
+from domains.purchases.platforms.proofs import Message, Proof, SignatureFaultyError
 
 PLATFORMS: Mapping[str, ShopPlatform] = {each.name: each for each in (CustomPlatform(),)}
 """Every platform by its name."""
 
-__all__ = ["PLATFORMS", "CustomPlatform", "ShopPlatform"]
+__all__ = [
+    "PLATFORMS",
+    "CustomPlatform",
+    "Message",
+    "Proof",
+    "ShopPlatform",
+    "SignatureFaultyError",
+]

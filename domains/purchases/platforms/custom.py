@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 from domains.purchases.errors import BodyUnusableError
 from domains.purchases.model.note import Notes, NoteWord
 from domains.purchases.model.order import OrderEvent, OrderItem, OrderState
+from domains.purchases.platforms import body_signatures, standard_webhooks
+from domains.purchases.platforms.body_signatures import BodySignature
+from domains.purchases.platforms.proofs import Message, Proof, SignatureFaultyError
 from domains.purchases.platforms.reading import Reader, read_object
-from domains.purchases.platforms.signatures import fault_of_base64_signature
+from domains.purchases.platforms.standard_webhooks import StandardSignature
 from vocabulary.currencies import minor_digits
 from vocabulary.exact import multiply, round_half_even, total
 
@@ -48,15 +51,27 @@ T = TypeVar("T")
 
 
 class CustomPlatform:
-    """Our own format: JSON, signed by the Base64 of HMAC-SHA256 over the body."""
+    """Our own format: JSON, signed by Standard Webhooks, or over the body alone."""
 
     name = "custom"
-    signature_header = "x-hmac-sha256"
-    event_id_header = "x-webhook-id"
 
-    def fault_of_signature(self, signature: str, *, key: str, body: bytes) -> str | None:
-        """What is wrong with a signature, behind the header's name; None: it is right."""
-        return fault_of_base64_signature(signature, key=key, body=body)
+    def proof_of(self, message: Message, *, now: datetime) -> Proof:
+        """The signature that a message carries, in one way.
+
+        With both, whoever takes one of them away would make another delivery of it.
+
+        Raises:
+            SignatureFaultyError: it cannot be right, whatever the key.
+        """
+        is_older = message.carries(body_signatures.SIGNATURE_HEADER)
+        if is_older and message.carries(standard_webhooks.SIGNATURE_HEADER):
+            raise SignatureFaultyError(
+                standard_webhooks.SIGNATURE_HEADER,
+                f"and {body_signatures.SIGNATURE_HEADER} are both there: sign in one way",
+            )
+        if is_older:
+            return BodySignature.of(message)
+        return StandardSignature.of(message, now=now)
 
     def parse(self, body: bytes, *, receive_time: datetime, latest_time: datetime) -> OrderEvent:
         """What a body says. The contract's comment on ReceiveCustomOrder has every limit.

@@ -6,21 +6,23 @@ from datetime import datetime
 from typing import Protocol
 
 from domains.purchases.model import OrderEvent
+from domains.purchases.platforms.proofs import Message, Proof
 
 
 class ShopPlatform(Protocol):
     """How shops of one kind report their orders.
 
-    `name` is the kind's, as the merchant's webhook settings have it; `signature_header` and
-    `event_id_header` are where a delivery carries its signature and what tells it apart.
+    `name` is the kind's, as the merchant's webhook settings have it.
     """
 
     name: str
-    signature_header: str
-    event_id_header: str
 
-    def fault_of_signature(self, signature: str, *, key: str, body: bytes) -> str | None:
-        """What is wrong with a signature, behind the header's name; None: it is right."""
+    def proof_of(self, message: Message, *, now: datetime) -> Proof:
+        """The signature that a message carries.
+
+        Raises:
+            SignatureFaultyError: it cannot be right, whatever the key.
+        """
 
     def parse(self, body: bytes, *, receive_time: datetime, latest_time: datetime) -> OrderEvent:
         """What a body says of an order.

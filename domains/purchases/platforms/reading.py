@@ -27,6 +27,10 @@ REFERENCE_CHARACTERS_MAX = 255
 WHOLE_DIGITS_MAX = 20
 DECIMALS_MAX = 12
 SHOWN_CHARACTERS_MAX = 40
+NESTS_MAX = 20_000
+"""Objects and lists of a body."""
+COMMAS_MAX = 100_000
+_PARTS = ((NESTS_MAX, "objects and lists", (b"{", b"[")), (COMMAS_MAX, "commas", (b",",)))
 """How much of a value a refusal shows."""
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -48,8 +52,12 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Numbers are exact; of equal keys the last one counts.
 
     Raises:
-        BodyUnusableError: it is none.
+        BodyUnusableError: it is none, or of so many parts that reading it would keep others
+            waiting. They are counted as bytes, wherever they stand.
     """
+    for parts_max, parts, marks in _PARTS:
+        if sum(map(body.count, marks)) > parts_max:
+            raise BodyUnusableError("", f"has more than {parts_max:,} {parts}")
     try:
         document = json.loads(
             # A byte that is no text is part of the one text in which it stands.

@@ -26,24 +26,23 @@ _LIST_DELIVERIES = text(
     LIMIT :limit
     """
 ).columns(headers=JSONB, notes=JSONB)
-# A delivery that was not applied is kept. One of the same event that was applied stays as it
-# is; one that failed or is dead takes the newer body, and stays of when it first came.
+# A delivery that was not applied is kept. If it was applied before it stays as it is; if it failed
+# or is dead it stays of when it first came.
 _KEEP = text(
     """
-    INSERT INTO delivery AS known (merchant_id, delivery_id, platform, event_reference, headers,
-                                   body, state, failure, passed_over, failure_count,
-                                   receive_time, body_time, try_time, retry_time)
-    VALUES (:merchant_id, :delivery_id, :platform, :event_reference, :headers, :body, :state,
-            :failure, :passed_over, CASE WHEN CAST(:passed_over AS text) = '' THEN 1 ELSE 0 END,
+    INSERT INTO delivery AS known (merchant_id, delivery_id, platform, signed_digest,
+                                   event_reference, headers, body, state, failure,
+                                   passed_over, failure_count, receive_time, body_time,
+                                   try_time, retry_time)
+    VALUES (:merchant_id, :delivery_id, :platform, :signed_digest, :event_reference, :headers,
+            :body, :state, :failure, :passed_over,
+            CASE WHEN CAST(:passed_over AS text) = '' THEN 1 ELSE 0 END,
             :receive_time, :body_time, :now, :retry_time)
-    ON CONFLICT (merchant_id, platform, event_reference) DO UPDATE
-    SET headers = excluded.headers, body = excluded.body, state = excluded.state,
-        failure = excluded.failure, passed_over = excluded.passed_over,
+    ON CONFLICT (merchant_id, platform, signed_digest) DO UPDATE
+    SET state = excluded.state, failure = excluded.failure, passed_over = excluded.passed_over,
         retry_time = excluded.retry_time,
         receive_time = LEAST(known.receive_time, excluded.receive_time),
-        body_time = CASE WHEN known.body = excluded.body
-                         THEN LEAST(known.body_time, excluded.body_time)
-                         ELSE excluded.body_time END,
+        body_time = LEAST(known.body_time, excluded.body_time),
         -- Whoever sends a dead one again wants it to be tried as often as a new one.
         try_count = CASE WHEN known.state = 'dead' AND excluded.state = 'failed' THEN 0
                          ELSE known.try_count END,
@@ -83,6 +82,7 @@ class DeliveryRepository:
                 "merchant_id": delivery.merchant_id,
                 "delivery_id": delivery.delivery_id,
                 "platform": delivery.platform,
+                "signed_digest": delivery.signed_digest,
                 "event_reference": delivery.event_reference,
                 "headers": delivery.headers,
                 "body": delivery.body,
@@ -134,6 +134,7 @@ def to_delivery(row: Any) -> Delivery:
         delivery_id=DeliveryId(row.delivery_id),
         merchant_id=MerchantId(row.merchant_id),
         platform=row.platform,
+        signed_digest=row.signed_digest,
         event_reference=row.event_reference,
         headers=row.headers,
         body=row.body,

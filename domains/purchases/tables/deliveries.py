@@ -28,12 +28,14 @@ delivery = Table(
     Column("merchant_id", Uuid, primary_key=True),
     Column("delivery_id", Uuid, primary_key=True),
     Column("platform", Text, nullable=False),
+    # The SHA-256 of what was signed: it tells deliveries apart. What the sender calls one does not.
+    Column("signed_digest", LargeBinary, nullable=False),
     Column("event_reference", Text, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),
     Column("failure", Text, nullable=False, server_default=""),
-    # When it first came with this body.
+    # When its body first came.
     Column("body_time", DateTime(timezone=True), nullable=False),
     # Why it was passed over, and what was left out of it.
     Column("passed_over", Text, nullable=False, server_default=""),
@@ -46,7 +48,7 @@ delivery = Table(
     Column("receive_time", DateTime(timezone=True), nullable=False),
     Column("retry_time", DateTime(timezone=True)),
     # A delivery that repeats another changes nothing.
-    UniqueConstraint("merchant_id", "platform", "event_reference", name="uq_delivery_event"),
+    UniqueConstraint("merchant_id", "platform", "signed_digest", name="uq_delivery_signed"),
     CheckConstraint(
         "state IN ({})".format(", ".join(f"'{state}'" for state in DeliveryState)),
         name="state_known",

@@ -50,7 +50,10 @@ HISTORY_BEGIN = datetime(1997, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """One run: whose shop, which campaigns, and how much was sent."""
+    """One run: whose shop, which campaigns, and how much was sent.
+
+    `share_ids` are what the links of customers carry, as their arrivals were answered.
+    """
 
     seed: int
     merchant_id: str
@@ -61,6 +64,7 @@ class Story:
     claim_count: int = 0
     returned_count: int = 0
     epilogue_references: list[str] = field(default_factory=list)
+    share_ids: dict[str, str] = field(default_factory=dict)
 
     @property
     def webhook_path(self) -> str:
@@ -172,8 +176,9 @@ class Teller:
     async def _import_arrival(self, story: Story, order: PlannedOrder) -> None:
         arrival = arrival_pb2.TrackArrivalRequest(merchant_id=story.merchant_id)
         if order.referrer is not None:
-            arrival.referrer_client_id = client_id_of(order.referrer, story.seed)
-        await self._mesh.rpc(
+            # Somebody of an earlier day, whose arrival was answered.
+            arrival.referrer_share_id = story.share_ids[order.referrer]
+        answer: arrival_pb2.ImportArrivalResponse = await self._mesh.rpc(
             self._arrival.ImportArrival,
             arrival_pb2.ImportArrivalRequest(
                 request_id=request_id_of(story.seed, story.merchant_id, "arrival", order.number),
@@ -182,6 +187,7 @@ class Teller:
                 arrival=arrival,
             ),
         )
+        story.share_ids[order.customer] = answer.arrival.share_id
         story.arrival_count += 1
 
     async def _import_claim(self, story: Story, order: PlannedOrder) -> None:
@@ -233,7 +239,7 @@ class Teller:
         arrival = {"merchantId": story.merchant_id, "landingUrl": "https://cds.example/"}
         if is_new:
             referrer = customers[number * 13 % len(customers)]
-            arrival["referrerClientId"] = client_id_of(referrer, story.seed)
+            arrival["referrerShareId"] = story.share_ids[referrer]
         headers = {"x-client-id": client_id}
         await self._mesh.post("/user/track/arrival", arrival, headers)
         reference, token = f"TODAY-{number:03d}", f"today-{number}"

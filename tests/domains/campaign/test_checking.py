@@ -49,6 +49,7 @@ from tests.support.refused_rules import (
     refused,
 )
 from vocabulary.errors import Kind
+from vocabulary.problems import Problems
 
 
 def nested(depth: int) -> ConditionGroup:
@@ -65,8 +66,8 @@ def test_what_is_saved_is_saved_again_as_it_is(rule: Rule) -> None:
     if saved is None:
         return
     told = from_rule(saved)
-    assert check_rule(to_rule(told), UNITS) == saved
-    assert from_rule(check_rule(to_rule(told), UNITS)) == told
+    assert check_rule(to_rule(told, Problems()), UNITS) == saved
+    assert from_rule(check_rule(to_rule(told, Problems()), UNITS)) == told
 
 
 def saved_or_excluded(rule: Rule) -> Rule | None:

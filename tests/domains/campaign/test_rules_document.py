@@ -16,6 +16,7 @@ from domains.campaign.model.satisfiability import outcomes
 from domains.campaign.servicer.rules import to_rule
 from guerdon.campaign.v1 import rule_pb2
 from tests.support.campaign import UNITS
+from vocabulary.problems import Problems
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
 ROWS = [
@@ -73,7 +74,7 @@ def test_every_example_is_taken_and_says_something(operator: Operator) -> None:
     json_format.Parse(example, message.conditions.conditions.add().condition)
     message.rewards.add(recipient=rule_pb2.RECIPIENT_USER).fixed.amount = "1"
 
-    conditions = check_rule(to_rule(message), UNITS).conditions
+    conditions = check_rule(to_rule(message, Problems()), UNITS).conditions
 
     (condition,) = conditions.members
     assert not isinstance(condition, ConditionGroup)

@@ -8,7 +8,7 @@ import hmac
 
 import pytest
 
-from domains.purchases.platforms.signatures import fault_of_base64_signature
+from domains.purchases.platforms.body_signatures import fault_of_base64_signature
 
 KEY, BODY = "key", b"{}"
 RIGHT = hmac.digest(KEY.encode(), BODY, hashlib.sha256)
@@ -21,6 +21,16 @@ def encoded(given: bytes) -> str:
 def test_the_right_one_has_no_fault() -> None:
     """Nobody could report anything."""
     assert fault_of_base64_signature(encoded(RIGHT), key=KEY, body=BODY) is None
+
+
+def test_one_that_was_made_elsewhere_is_right() -> None:
+    """The key is the text as it stands, also if that looks like one that is decoded."""
+    body = (
+        b'{"id":"A-1001","customerId":"cust-77","status":"confirmed","token":"tok_9f2c",'
+        b'"currency":"EUR","totalPrice":"59.80"}'
+    )
+    signature = "r5Qas0V8KPkazw4PjdD3Dt9Bam7UPVWTfj7Qjt423yQ="
+    assert fault_of_base64_signature(signature, key="whsec_demo_0123456789", body=body) is None
 
 
 @pytest.mark.parametrize(

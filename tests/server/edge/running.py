@@ -9,17 +9,22 @@ import socket
 import sys
 import warnings
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import grpc
 import httpx
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
-from server.edge.settings import EdgeSettings
+from infrastructure.rpc.rate_class import RateClass
+from server.edge.settings import EdgeSettings, RateLimit
 from tests.server.edge.backend import Backend
 
 with warnings.catch_warnings():
@@ -29,11 +34,13 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).resolve().parents[3]
 DESCRIPTORS = ROOT / "envoy" / "descriptors.binpb"
+ENVOYS_COPY = ROOT / "envoy" / "edge.binpb"
 READY_SECONDS_MAX = 15
 POLL_SECONDS = 0.02
 DASHBOARD_ORIGIN = "https://dash.example"
 CLIENT_ID_ALIAS = "x-visitor"
-BODY_BYTES_MAX = 1 << 16
+# Tests call from one address, faster than a stranger may.
+NO_ADDRESS_LIMITS = {rate_class: RateLimit(per_second=9999, burst=9999) for rate_class in RateClass}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +71,33 @@ class Edge:
         return f"{self.settings.mesh_host}:{self.settings.mesh_port}"
 
 
-async def call(target: str, path: str, **metadata: str) -> bytes:
-    """Calls a method by native gRPC with an empty request; underscores stand for dashes."""
+async def native_refusal(
+    target: str, path: str, *, message: bytes = b""
+) -> tuple[grpc.StatusCode, str]:
+    """The code and the reason that a native gRPC call is refused with."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(target, path, message=message)
+    status: Any = rpc_status.from_call(refused.value)  # type: ignore[arg-type]  # it serves
+    assert status is not None, refused.value
+    assert status.message
+    info = error_details_pb2.ErrorInfo()
+    [detail] = status.details
+    assert detail.Unpack(info)
+    assert info.domain == "mesh.guerdon"
+    return refused.value.code(), info.reason
+
+
+async def call(
+    target: str,
+    path: str,
+    *,
+    message: bytes = b"",
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
+    """Calls a method by native gRPC."""
     async with grpc.aio.insecure_channel(target) as channel:
-        pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
         method = channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
-        return await method(b"", metadata=pairs, timeout=5)
+        return await method(message, metadata=tuple(metadata.items()), timeout=5)
 
 
 async def status_of(target: str, path: str) -> tuple[grpc.StatusCode, str]:
@@ -177,14 +205,14 @@ async def _status(client: httpx.AsyncClient) -> int | None:
 def settings_for(ports: Sequence[int], **choices: Any) -> EdgeSettings:
     """Settings for servers on these ports of this host, listening on free ports."""
     public_port, mesh_port = free_ports(2)
+    choices = {"address_rate_limits": NO_ADDRESS_LIMITS, **choices}
     return EdgeSettings(
         public_port=public_port,
         mesh_port=mesh_port,
         endpoints=tuple(("127.0.0.1", port) for port in ports),
-        descriptor_path=str(DESCRIPTORS),
+        descriptor_path=str(ENVOYS_COPY),
         dashboard_origins=(DASHBOARD_ORIGIN,),
         client_id_headers=(CLIENT_ID_ALIAS,),
-        body_bytes_max=BODY_BYTES_MAX,
         **choices,
     )
 

@@ -11,10 +11,16 @@ from guerdon.edge.v1 import edge_pb2
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.bootstrap import bootstrap_json, build_bootstrap, write_bootstrap
 from server.edge.contract import read_public_methods
-from server.edge.local_replies import local_replies
+from server.edge.local_replies import LOCAL_REPLIES
 from server.edge.settings import EdgeSettings, RateLimit
 from tests.server.edge.contracts import a_contract
-from tests.server.edge.running import DESCRIPTORS, ROOT, envoy_command, envoy_environment
+from tests.server.edge.running import (
+    DESCRIPTORS,
+    ENVOYS_COPY,
+    ROOT,
+    envoy_command,
+    envoy_environment,
+)
 
 COMMITTED = ROOT / "envoy" / "bootstrap.json"
 
@@ -25,13 +31,15 @@ EVERY_OPTION = EdgeSettings(
     mesh_port=8444,
     admin_port=9901,
     endpoints=(("serve-1.internal", 50051), ("192.0.2.7", 50052)),
-    descriptor_path=str(DESCRIPTORS),
+    descriptor_path=str(ENVOYS_COPY),
     dashboard_origins=("https://dash.example", "http://localhost:3000"),
     client_id_headers=("x-visitor", "x-shopper"),
     trusted_hop_count=2,
-    body_bytes_max=1 << 24,
     health_interval_seconds=0.25,
     rate_limits={rate_class: RateLimit(per_second=1, burst=1) for rate_class in RateClass},
+    address_rate_limits={RateClass.WEBHOOK: RateLimit(per_second=2, burst=2)},
+    public_connections_max=600,
+    mesh_connections_max=200,
 )
 
 
@@ -87,12 +95,12 @@ def test_a_public_method_has_one_route_and_no_other_method_has_any() -> None:
 
     found = routes(built(EdgeSettings()), 0)
 
-    paths = [route["match"]["path"] for route in found.values() if "path" in route["match"]]
-    assert sorted(paths) == sorted(method.grpc_path for method in methods)
     leading_somewhere = {
-        name for name, route in found.items() if route["route"]["cluster"] != "nowhere"
+        name: route for name, route in found.items() if route["route"]["cluster"] != "nowhere"
     }
-    assert leading_somewhere == {method.full_name for method in methods}
+    assert set(leading_somewhere) == {method.full_name for method in methods}
+    paths = [route["match"]["path"] for route in leading_somewhere.values()]
+    assert sorted(paths) == sorted(method.grpc_path for method in methods)
 
 
 @pytest.mark.parametrize("listener", [0, 1], ids=["public", "mesh"])
@@ -126,19 +134,18 @@ def test_each_rate_class_has_its_own_limit() -> None:
 
 def test_names_of_servers_are_looked_up_and_addresses_are_not() -> None:
     """Otherwise Envoy refuses names, or asks a resolver for nothing."""
-    [named] = built(EVERY_OPTION)["staticResources"]["clusters"]
-    [numbered] = built(EdgeSettings())["staticResources"]["clusters"]
+    named = built(EVERY_OPTION)["staticResources"]["clusters"]
+    numbered = built(EdgeSettings())["staticResources"]["clusters"]
 
-    assert named["type"] == "STRICT_DNS"
-    assert numbered["type"] == "STATIC"
+    assert {cluster["type"] for cluster in named} == {"STRICT_DNS"}
+    assert {cluster["type"] for cluster in numbered} == {"STATIC"}
 
 
 def test_processes_without_calls_are_checked_as_often_as_the_others() -> None:
     """Otherwise a process that comes back at night would be found a minute later."""
-    [servers] = built(EVERY_OPTION)["staticResources"]["clusters"]
-
-    [check] = servers["healthChecks"]
-    assert check["interval"] == check["noTrafficInterval"] == "0.250s"
+    for servers in built(EVERY_OPTION)["staticResources"]["clusters"]:
+        [check] = servers["healthChecks"]
+        assert check["interval"] == check["noTrafficInterval"] == "0.250s"
 
 
 def test_there_is_no_admin_listener_unless_asked_for() -> None:
@@ -153,7 +160,7 @@ def test_envoys_reasons_are_published() -> None:
         value.name.removeprefix("MESH_ERROR_REASON_")
         for value in edge_pb2.MeshErrorReason.DESCRIPTOR.values
     }
-    reasons = {reply.reason for reply in local_replies(1)}
+    reasons = {reply.reason for reply in LOCAL_REPLIES}
 
     assert reasons <= published
     assert reasons >= {

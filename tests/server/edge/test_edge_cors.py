@@ -104,11 +104,42 @@ async def test_not_found_can_be_read_by_the_page(edge: Edge, path: str) -> None:
     assert response.headers[ALLOWED_ORIGIN] == SHOP_ORIGIN
 
 
-async def test_a_refused_query_can_be_read_by_the_dashboard(edge: Edge) -> None:
+async def test_a_refused_path_can_be_read_by_the_dashboard(edge: Edge) -> None:
     """The policy of the JSON path covers what the transcoder refuses."""
     response = await edge.public.get(
-        "/business/merchant/m-1?zap=1", headers={"origin": DASHBOARD_ORIGIN}
+        "/business/merchant/m-1/nothing?zap=1", headers={"origin": DASHBOARD_ORIGIN}
     )
 
-    assert response.status_code == 400
+    assert response.status_code == 404
     assert response.headers[ALLOWED_ORIGIN] == DASHBOARD_ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/user%2Ftrack/arrival", {}, 400),
+        ("/user/track%5Carrival", {}, 400),
+        ("/user/track/arrival", {"x-much": "a" * 17_000}, 431),
+    ],
+)
+async def test_a_refusal_before_all_filters_can_be_read_by_the_page(
+    edge: Edge, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Otherwise the page's author sees a network fault where the refusal says what is wrong."""
+    response = await edge.public.post(path, headers={"origin": SHOP_ORIGIN, **headers})
+    on_the_mesh = await edge.mesh.post(path, headers={"origin": SHOP_ORIGIN, **headers})
+
+    assert (response.status_code, on_the_mesh.status_code) == (status, status)
+    assert response.headers[ALLOWED_ORIGIN] == "*"
+    assert ALLOWED_ORIGIN not in on_the_mesh.headers
+
+
+async def test_such_a_refusal_is_read_by_dashboards_alone_where_they_call(edge: Edge) -> None:
+    """A page of somebody else would learn what a dashboard asked for."""
+    path = "/business/merchant/a%2Fb"
+
+    ours = await edge.public.get(path, headers={"origin": DASHBOARD_ORIGIN})
+    theirs = await edge.public.get(path, headers={"origin": SHOP_ORIGIN})
+
+    assert ours.headers[ALLOWED_ORIGIN] == DASHBOARD_ORIGIN
+    assert ALLOWED_ORIGIN not in theirs.headers

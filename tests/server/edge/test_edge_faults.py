@@ -11,12 +11,11 @@ import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from infrastructure.rpc.rate_class import RateClass
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from server.edge.filters import ANSWER_BYTES_MAX
 from server.edge.settings import RateLimit
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import (
-    BODY_BYTES_MAX,
     DESCRIPTORS,
     Edge,
     free_ports,
@@ -214,15 +213,22 @@ async def both_called(edge: Edge, one: Backend, other: Backend) -> None:
 
 @pytest.mark.parametrize("listener", ["public", "mesh"])
 @pytest.mark.parametrize(
-    "path", ["/user/track/arrival", "/user/track/purchase", "/ext/merchant/m-1/webhook/custom"]
+    ("path", "rate_class"),
+    [
+        ("/user/track/arrival", RateClass.TRACKING),
+        ("/interactions/listenForPurchase", RateClass.TRACKING),
+        ("/business/merchant/m-1/webhooks", RateClass.DASHBOARD),
+        ("/ext/merchant/m-1/webhook/custom", RateClass.WEBHOOK),
+    ],
 )
 @pytest.mark.parametrize("field", ["merchantId", "unknown"])
 async def test_a_large_body_is_refused_on_every_route(
-    edge: Edge, listener: str, path: str, field: str
+    edge: Edge, listener: str, path: str, rate_class: RateClass, field: str
 ) -> None:
     """Anybody could fill Envoy's memory, in a field that nobody reads."""
+    most = REQUEST_BYTES_MAX[rate_class]
     client = edge.public if listener == "public" else edge.mesh
-    large = ('{"' + field + '": "' + "a" * BODY_BYTES_MAX + '"}').encode()
+    large = ('{"' + field + '": "' + "a" * most + '"}').encode()
 
     async def in_pieces() -> AsyncIterator[bytes]:
         yield large
@@ -231,9 +237,10 @@ async def test_a_large_body_is_refused_on_every_route(
         response = await client.post(path, content=content, headers={"origin": "https://shop"})
         assert response.status_code == 413
         assert reason_of(response) == "BODY_TOO_LARGE"
-        if listener == "public" and path.startswith("/user"):
+        assert str(most) in response.json()["message"]
+        if listener == "public" and rate_class is RateClass.TRACKING:
             assert response.headers["access-control-allow-origin"] == "https://shop"
     assert edge.backend.seen == []
 
-    fits = ('{"' + field + '": "' + "a" * (BODY_BYTES_MAX - 100) + '"}').encode()
+    fits = ('{"' + field + '": "' + "a" * (most - 100) + '"}').encode()
     assert (await client.post(path, content=fits)).status_code == 200

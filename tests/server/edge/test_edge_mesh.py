@@ -30,7 +30,7 @@ async def test_a_method_that_does_not_exist_is_unimplemented(edge: Edge) -> None
 
 async def test_internal_services_prove_who_they_are(edge: Edge) -> None:
     """Without the proof every internal call would be refused."""
-    await call(edge.mesh_target, IDENTITY, x_service_auth="token")
+    await call(edge.mesh_target, IDENTITY, metadata={"x-service-auth": "token"})
     await edge.mesh.get("/health", headers={"x-service-auth": "token"})
 
     assert [seen.metadata["x-service-auth"] for seen in edge.backend.seen] == ["token", "token"]
@@ -38,9 +38,8 @@ async def test_internal_services_prove_who_they_are(edge: Edge) -> None:
 
 async def test_only_envoy_says_how_a_call_came(edge: Edge) -> None:
     """The servers trust these headers, whichever door a call came through."""
-    await call(
-        edge.mesh_target, IDENTITY, x_envoy_original_path="/forged", x_envoy_original_method="GET"
-    )
+    forged = {"x-envoy-original-path": "/forged", "x-envoy-original-method": "GET"}
+    await call(edge.mesh_target, IDENTITY, metadata=forged)
 
     [seen] = edge.backend.seen
     assert not {"x-envoy-original-path", "x-envoy-original-method"} & set(seen.metadata)

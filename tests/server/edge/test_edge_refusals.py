@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
-from tests.server.edge.running import BODY_BYTES_MAX, Edge, reason_of
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
+from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.raw_http import ask
+from tests.server.edge.running import DESCRIPTORS, Edge, reason_of, running_edge, settings_for
 
 PAGE = {"origin": "https://shop.example"}
+TRACKING_BYTES_MAX = REQUEST_BYTES_MAX[RateClass.TRACKING]
 MERCHANT = "/guerdon.business.v1.BusinessService/GetMerchant"
 
 
@@ -37,7 +43,7 @@ async def test_an_unknown_path_or_verb_is_not_found(edge: Edge, verb: str, path:
 
 async def test_an_unknown_query_parameter_is_named(edge: Edge) -> None:
     """A mistyped filter must not silently select everything."""
-    response = await edge.public.get("/business/merchant/m-1?zap=%22")
+    response = await edge.public.get("/health?zap=%22")
 
     assert response.status_code == 400
     assert reason_of(response) == "REQUEST_MALFORMED"
@@ -77,9 +83,9 @@ async def test_the_place_in_malformed_json_is_shown(edge: Edge) -> None:
 
 
 async def test_the_largest_body_passes_and_a_larger_one_is_refused(edge: Edge) -> None:
-    """The limit is the one in the settings, and the page that sent more can read so."""
+    """The limit is the one of the contract, and the page that sent more can read so."""
     frame = b'{"merchantId":""}'
-    fill = BODY_BYTES_MAX - len(frame)
+    fill = TRACKING_BYTES_MAX - len(frame)
 
     passed, refused = [
         await edge.public.post(
@@ -94,7 +100,7 @@ async def test_the_largest_body_passes_and_a_larger_one_is_refused(edge: Edge) -
     assert refused.status_code == 413
     assert reason_of(refused) == "BODY_TOO_LARGE"
     assert refused.json()["code"] == grpc.StatusCode.OUT_OF_RANGE.value[0]
-    assert str(BODY_BYTES_MAX) in refused.json()["message"]
+    assert str(TRACKING_BYTES_MAX) in refused.json()["message"]
     assert refused.headers["access-control-allow-origin"] == PAGE["origin"]
     assert len(edge.backend.seen) == 1
 
@@ -102,7 +108,8 @@ async def test_the_largest_body_passes_and_a_larger_one_is_refused(edge: Edge) -
 async def test_a_larger_webhook_is_refused(edge: Edge) -> None:
     """Raw bodies are held in memory as well."""
     response = await edge.public.post(
-        "/ext/merchant/m-1/webhook/custom", content=b"a" * (BODY_BYTES_MAX + 1)
+        "/ext/merchant/m-1/webhook/custom",
+        content=b"a" * (REQUEST_BYTES_MAX[RateClass.WEBHOOK] + 1),
     )
 
     assert response.status_code == 413
@@ -141,11 +148,21 @@ async def test_what_is_not_http_is_answered_in_json(edge: Edge) -> None:
     assert b'"reason":"REQUEST_MALFORMED"' in answer
 
 
-async def test_a_path_parameter_contradicted_by_the_body_is_refused(edge: Edge) -> None:
-    """Otherwise the body could name another merchant than the path."""
-    response = await edge.public.post(
-        "/business/merchant/m-1/webhooks", json={"merchant_id": "m-2"}
-    )
+async def test_a_request_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+    """Whoever never ends its body would hold what it has sent for as long as it likes."""
+    backend = Backend(DESCRIPTORS.read_bytes())
 
-    assert response.status_code == 400
-    assert edge.backend.seen == []
+    def impatient(text: str) -> str:
+        return text.replace('"requestTimeout": "15s"', '"requestTimeout": "0.500s"')
+
+    async with (
+        running_process(backend) as process,
+        running_edge(settings_for([process.port]), backend, tmp_path, change=impatient) as edge,
+    ):
+        sent = b"POST /user/track/arrival HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"
+        answer = await ask(edge.public_target, sent)
+
+    assert answer.status == 408
+    assert reason_of(httpx.Response(408, headers=answer.headers, content=answer.rest)) == (
+        "REQUEST_UNFINISHED"
+    )

@@ -13,27 +13,66 @@ from tests.support.files import ROOT
 PORTS = StackPorts(public=8080, mesh=8081, admin=9901, database=5432, servers=(50051,))
 
 
-def write(target: Path, origins: str) -> str:
+def write(target: Path, **environment: str) -> str:
     write_envoy_bootstrap(
         target,
-        descriptors=ROOT / "envoy" / "descriptors.binpb",
+        descriptors=ROOT / "envoy" / "edge.binpb",
         ports=PORTS,
-        environment={"GUERDON_DASHBOARD_ORIGINS": origins},
+        environment=environment,
     )
     return target.read_text()
 
 
 @pytest.mark.parametrize(
-    "origin", ["dash.example", "https://dash.example/", "https://dash.example/app", "*"]
+    "origin",
+    [
+        "dash.example",
+        "https://dash.example/",
+        "https://dash.example/app",
+        "*",
+        "https://*.dash.example",
+    ],
 )
 def test_an_origin_that_no_browser_sends_is_refused(tmp_path: Path, origin: str) -> None:
     """A dashboard would be locked out, and its operator not know why."""
     with pytest.raises(EnvoyError, match="GUERDON_DASHBOARD_ORIGINS"):
-        write(tmp_path / "envoy.json", f"https://fine.example,{origin}")
+        write(tmp_path / "envoy.json", GUERDON_DASHBOARD_ORIGINS=f"https://fine.example,{origin}")
 
 
 def test_origins_reach_envoy(tmp_path: Path) -> None:
     """No dashboard could call from its own pages."""
-    bootstrap = write(tmp_path / "envoy.json", " https://a.example, http://localhost:3000 ")
+    bootstrap = write(
+        tmp_path / "envoy.json",
+        GUERDON_DASHBOARD_ORIGINS=" https://a.example, http://localhost:3000 ",
+    )
     assert "https://a.example" in bootstrap
     assert "http://localhost:3000" in bootstrap
+
+
+def test_limits_and_trusted_proxies_reach_envoy(tmp_path: Path) -> None:
+    """An operator would set what has no effect."""
+    text = write(
+        tmp_path / "envoy.json",
+        GUERDON_RATE_LIMITS="probe=71/142",
+        GUERDON_ADDRESS_RATE_LIMITS="webhook=333/666",
+        GUERDON_TRUSTED_HOPS="2",
+    )
+
+    for bucket in ((71, 142), (7, 14), (333, 666)):
+        assert f'"maxTokens": {bucket[1]},\n' in text
+        assert f'"tokensPerFill": {bucket[0]},\n' in text
+    assert '"xffNumTrustedHops": 2' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GUERDON_RATE_LIMITS", "probe=fast"),
+        ("GUERDON_ADDRESS_RATE_LIMITS", "everything=1/1"),
+        ("GUERDON_TRUSTED_HOPS", "all"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    """The stack would start without the limit that its operator believes in."""
+    with pytest.raises(EnvoyError, match=f"^{name}: {value.split('=', maxsplit=1)[0]}"):
+        write(tmp_path / "envoy.json", **{name: value})

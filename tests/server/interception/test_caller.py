@@ -8,7 +8,9 @@ import pytest
 from guerdon.orchestration.v1 import arrival_pb2
 from infrastructure.rpc.caller import CallerKind, current_caller
 from server.interception.caller import CLIENT_ID_CHARACTERS_MAX, CallerProof
-from tests.server.interception.calls import pass_through, refusal_from
+from server.interception.chain import Call
+from server.interception.refusals import Refusal
+from tests.server.interception.calls import Servicer, pass_through, refusal_from
 from tests.support.contract import METHODS
 
 TOKEN = "the-token-of-services-of-this-mesh"
@@ -71,6 +73,30 @@ async def test_the_longest_client_id_passes() -> None:
     """The limit would be lower than it says."""
     longest = "x" * CLIENT_ID_CHARACTERS_MAX
     assert (await pass_through(STEP, TRACK, A_REQUEST, x_client_id=longest)).asked
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x-service-auth", "x-client-id", "x-visitor", "x-hmac-sha256", "x-webhook-id", "webhook-id"],
+)
+async def test_a_proof_that_comes_twice_is_refused(name: str) -> None:
+    """Somebody in front of us may have looked at the other one."""
+    for method in (TRACK, WEBHOOK, HEALTH):
+        servicer = Servicer()
+        call = Call(method=method, headers={name: TOKEN}, repeated=[name, "cookie"], context=None)
+        with pytest.raises(Refusal) as refused:
+            await STEP.wrap(method, servicer)(A_REQUEST, call)
+        assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert [violation.path for violation in refused.value.violations] == [name]
+        assert servicer.asked == []
+
+
+async def test_what_is_no_proof_may_come_twice() -> None:
+    """Proxies add headers that are there already."""
+    servicer = Servicer()
+    call = Call(method=HEALTH, headers={}, repeated=["x-forwarded-for", "cookie"], context=None)
+    await STEP.wrap(HEALTH, servicer)(A_REQUEST, call)
+    assert servicer.asked
 
 
 async def test_a_service_is_its_token() -> None:

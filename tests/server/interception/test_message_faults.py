@@ -12,8 +12,16 @@ from google.protobuf.descriptor import Descriptor
 
 from guerdon.business.v1 import business_pb2
 from guerdon.campaign.v1 import campaign_pb2, rule_pb2
-from guerdon.orchestration.v1 import arrival_pb2, purchase_linking_pb2
-from server.interception.message_faults import NESTING_MAX, faults_of, prepare
+from guerdon.orchestration.v1 import arrival_pb2, purchase_linking_pb2, purchase_webhook_pb2
+from guerdon.type.v1 import money_pb2
+from server.interception.message_faults import (
+    MESSAGES_MAX,
+    NESTING_MAX,
+    VALUES_MAX,
+    faults_of,
+    prepare,
+)
+from server.interception.refusals import VIOLATIONS_MAX
 from tests.support.contract import METHODS, method_ids
 from tests.support.messages import full_requests
 
@@ -25,7 +33,7 @@ FieldProto = descriptor_pb2.FieldDescriptorProto
 
 
 def paths_of(message: Any) -> list[str]:
-    return [fault.path for fault in faults_of(message)]
+    return [fault.path for fault in faults_of(message).violations]
 
 
 def a_claim(**changed: Any) -> purchase_linking_pb2.ClaimPurchaseRequest:
@@ -41,7 +49,7 @@ def a_claim(**changed: Any) -> purchase_linking_pb2.ClaimPurchaseRequest:
 def test_a_good_request_has_no_faults(method: Any) -> None:
     """Callers who do everything right would be refused."""
     for request in full_requests(method):
-        assert faults_of(request) == []
+        assert faults_of(request).violations == []
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
@@ -85,7 +93,7 @@ def test_endless_nesting_ends() -> None:
     group = request.campaign.rule.conditions
     for _ in range(NESTING_MAX):
         group = group.conditions.add().group
-    [fault] = faults_of(request)
+    [fault] = faults_of(request).violations
     assert fault.description == f"is nested more than {NESTING_MAX} deep"
     assert fault.path.startswith("campaign.rule.conditions.conditions[0].group.")
 
@@ -93,7 +101,7 @@ def test_endless_nesting_ends() -> None:
 def test_text_beside_nul_is_left_alone() -> None:
     """Other characters that look dangerous are not: people have odd names."""
     odd = "\x01\t\n\x7f\u0000"[:-1] + "\u2019;--\U0001f408\u202e"
-    assert faults_of(a_claim(token=odd)) == []
+    assert faults_of(a_claim(token=odd)).violations == []
 
 
 def a_type(*fields: dict[str, Any], name: str) -> Descriptor:
@@ -143,3 +151,94 @@ def _seconds(work: Callable[[Any], object], request: Any) -> float:
     for _ in range(rounds):
         work(request)
     return time.perf_counter() - begin
+
+
+def a_campaign_request() -> campaign_pb2.CreateCampaignRequest:
+    request = campaign_pb2.CreateCampaignRequest(merchant_id=A_UUID)
+    request.campaign.name = "large"
+    request.campaign.rule.trigger = rule_pb2.TRIGGER_PURCHASE
+    request.campaign.rule.rewards.add(recipient=rule_pb2.RECIPIENT_USER)
+    return request
+
+
+def test_the_walk_ends_with_the_faults_that_are_told() -> None:
+    """A request with very many faults would cost as much as it likes."""
+    request = a_campaign_request()
+    rewards = request.campaign.rule.rewards
+    rewards.extend([rule_pb2.Reward()] * (VIOLATIONS_MAX - 1))
+    found = faults_of(request)
+    assert (len(found.violations), found.has_more) == (VIOLATIONS_MAX - 1, False)
+    rewards.extend([rule_pb2.Reward()] * 2)
+    found = faults_of(request)
+    assert (len(found.violations), found.has_more) == (VIOLATIONS_MAX, True)
+
+
+def test_a_list_that_is_too_long_is_not_walked() -> None:
+    """The rule that says so is asked after each item was looked at."""
+    request = a_campaign_request()
+    request.campaign.budget.items.extend([rule_pb2.BudgetItem()] * 11)
+    found = faults_of(request)
+    assert [(each.path, each.description) for each in found.violations] == [
+        ("campaign.budget.items", "has 11 items; it must have at most 10")
+    ]
+    assert found.is_heavy
+    request.campaign.budget.ClearField("items")
+    request.campaign.budget.unlimited_assets.extend([money_pb2.ASSET_TOKEN] * 11)
+    [fault] = faults_of(request).violations
+    assert fault.path == "campaign.budget.unlimited_assets"
+
+
+def test_a_request_has_so_many_messages_and_no_more() -> None:
+    """Lists in lists in lists would be within every limit of their own."""
+    request = a_campaign_request()
+    outer = request.campaign.rule.conditions.conditions
+    for _ in range(45):
+        inner = outer.add().group.conditions
+        for _ in range(50):
+            inner.add()
+    found = faults_of(request)
+    assert [each.description for each in found.violations] == [
+        f"has more than {MESSAGES_MAX} parts"
+    ]
+    assert found.is_heavy
+    del outer[30:]
+    assert faults_of(request).violations == []
+
+
+@pytest.mark.parametrize("shape", ["list", "object"])
+def test_a_request_has_so_many_values_and_no_more(shape: str) -> None:
+    """Two small fields could hold a quarter of a million of them."""
+    request = a_claim()
+    value = struct_pb2.Value()
+    if shape == "list":
+        value.list_value.values.extend([struct_pb2.Value(number_value=0)] * VALUES_MAX)
+    else:
+        for number in range(VALUES_MAX):
+            value.struct_value.fields[str(number)].number_value = 0
+    request.order_id.CopyFrom(value)
+    assert faults_of(request).violations == []
+    request.customer_id.list_value.values.add()
+    found = faults_of(request)
+    assert [each.description for each in found.violations] == [f"has more than {VALUES_MAX} values"]
+    assert found.is_heavy
+
+
+def test_a_body_has_no_extensions() -> None:
+    """A megabyte of them would be walked by the rules."""
+    request = purchase_webhook_pb2.ReceiveCustomOrderRequest(merchant_id=A_UUID)
+    request.payload.data = b"{}"
+    assert faults_of(request).violations == []
+    request.payload.extensions.add()
+    found = faults_of(request)
+    assert [each.path for each in found.violations] == ["payload.extensions"]
+    assert found.is_heavy
+
+
+def test_a_list_without_an_end_keeps_the_server_from_starting() -> None:
+    """Nothing would bound what its items cost."""
+    names = a_type(
+        {"name": "names", "label": FieldProto.LABEL_REPEATED, "type": FieldProto.TYPE_STRING},
+        name="WithNames",
+    )
+    with pytest.raises(AssertionError, match="max_items"):
+        prepare(names)

@@ -59,9 +59,11 @@ class _BusinessErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     """INVALID_ARGUMENT. Metadata: `token_address`."""
     BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: _BusinessErrorReason.ValueType  # 4
     """NOT_FOUND. Metadata: `merchant_id`."""
-    BUSINESS_ERROR_REASON_DOMAIN_FIXED: _BusinessErrorReason.ValueType  # 5
+    BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID: _BusinessErrorReason.ValueType  # 5
+    """INVALID_ARGUMENT. Metadata: `fault`."""
+    BUSINESS_ERROR_REASON_DOMAIN_FIXED: _BusinessErrorReason.ValueType  # 6
     """FAILED_PRECONDITION. Metadata: `domain_name`."""
-    BUSINESS_ERROR_REASON_TOKEN_IN_USE: _BusinessErrorReason.ValueType  # 6
+    BUSINESS_ERROR_REASON_TOKEN_IN_USE: _BusinessErrorReason.ValueType  # 7
     """FAILED_PRECONDITION. Metadata: `token_address`, `peg_currency`."""
 
 class BusinessErrorReason(_BusinessErrorReason, metaclass=_BusinessErrorReasonEnumTypeWrapper):
@@ -79,9 +81,11 @@ BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID: BusinessErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. Metadata: `token_address`."""
 BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: BusinessErrorReason.ValueType  # 4
 """NOT_FOUND. Metadata: `merchant_id`."""
-BUSINESS_ERROR_REASON_DOMAIN_FIXED: BusinessErrorReason.ValueType  # 5
+BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID: BusinessErrorReason.ValueType  # 5
+"""INVALID_ARGUMENT. Metadata: `fault`."""
+BUSINESS_ERROR_REASON_DOMAIN_FIXED: BusinessErrorReason.ValueType  # 6
 """FAILED_PRECONDITION. Metadata: `domain_name`."""
-BUSINESS_ERROR_REASON_TOKEN_IN_USE: BusinessErrorReason.ValueType  # 6
+BUSINESS_ERROR_REASON_TOKEN_IN_USE: BusinessErrorReason.ValueType  # 7
 """FAILED_PRECONDITION. Metadata: `token_address`, `peg_currency`."""
 Global___BusinessErrorReason: _TypeAlias = BusinessErrorReason  # noqa: Y015
 
@@ -199,13 +203,23 @@ class Webhook(_message.Message):
     PLATFORM_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_SUFFIX_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SIGNING_KEY_SUFFIX_FIELD_NUMBER: _builtins.int
+    PREVIOUS_KEY_END_TIME_FIELD_NUMBER: _builtins.int
     platform: Global___Platform.ValueType
     """What sends the deliveries."""
     signing_key_suffix: _builtins.str
     """The last four characters of the signing key. The key itself is never answered."""
+    previous_signing_key_suffix: _builtins.str
+    """The last four characters of the key before this one, as long as it verifies as well. Empty:
+    there is none.
+    """
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was set."""
+
+    @_builtins.property
+    def previous_key_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the key before this one verifies as well. Absent: there is none."""
 
     def __init__(
         self,
@@ -213,10 +227,12 @@ class Webhook(_message.Message):
         platform: Global___Platform.ValueType = ...,
         signing_key_suffix: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        previous_signing_key_suffix: _builtins.str = ...,
+        previous_key_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["previous_key_end_time", b"previous_key_end_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["platform", b"platform", "signing_key_suffix", b"signing_key_suffix", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["platform", b"platform", "previous_key_end_time", b"previous_key_end_time", "previous_signing_key_suffix", b"previous_signing_key_suffix", "signing_key_suffix", b"signing_key_suffix", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -499,6 +515,7 @@ class UpdateWebhookRequest(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     PLATFORM_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_FIELD_NUMBER: _builtins.int
+    PREVIOUS_KEY_DURATION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call repeatable for 24 hours: the same id and request get the same answer.
     A UUID.
@@ -509,10 +526,19 @@ class UpdateWebhookRequest(_message.Message):
     """What sends the deliveries. Deliveries of another platform are refused."""
     signing_key: _builtins.str
     """The key of the HMAC-SHA256 signature, as the shop uses it: 8 to 500 characters without white
-    space around them, and not what programs write for none, like `undefined`. The UTF-8 bytes of
-    this text are the key, whatever it looks like: a key that is shown in hexadecimal digits or
-    Base64 is not decoded.
+    space around them, and not what programs write for none, like `undefined`.
+
+    For Standard Webhooks it is `whsec_` and the Base64 of 24 to 64 random bytes, with its padding,
+    and these bytes are the key. For `x-hmac-sha256` the UTF-8 bytes of the whole text are the key,
+    whatever it looks like: also `whsec_` belongs to it, and a key that is shown in hexadecimal
+    digits or Base64 is not decoded.
     """
+    @_builtins.property
+    def previous_key_duration(self) -> _duration_pb2.Duration:
+        """How long the key that is replaced goes on to verify: from 0, not at all, to 30 days. Default 24
+        hours.
+        """
+
     def __init__(
         self,
         *,
@@ -520,10 +546,11 @@ class UpdateWebhookRequest(_message.Message):
         merchant_id: _builtins.str = ...,
         platform: Global___Platform.ValueType = ...,
         signing_key: _builtins.str = ...,
+        previous_key_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["previous_key_duration", b"previous_key_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "platform", b"platform", "request_id", b"request_id", "signing_key", b"signing_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "platform", b"platform", "previous_key_duration", b"previous_key_duration", "request_id", b"request_id", "signing_key", b"signing_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -131,11 +131,16 @@ class BusinessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateWebhook(self, request, context):
-        """Sets how the merchant's shop signs its webhooks, replacing what was set before. From
-        then on only the new key verifies.
+        """Sets how the merchant's shop signs its webhooks, replacing what was set before. The key that
+        is replaced goes on to verify beside the new one for `previous_key_duration`, so that no
+        delivery is refused while the shop changes over; the one before that does not. Setting the key
+        that is set already changes nothing, but that a shorter `previous_key_duration` ends earlier
+        what still goes on: 0 does at once.
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+        - INVALID_ARGUMENT, SIGNING_KEY_INVALID: the key begins with `whsec_`, and what follows is not
+        the Base64 of 24 to 64 bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

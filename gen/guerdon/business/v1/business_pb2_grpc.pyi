@@ -73,11 +73,16 @@ class BusinessServiceStub:
       - NOT_FOUND, WEBHOOK_NOT_FOUND: the merchant has set none up.
     """
     UpdateWebhook: _grpc.UnaryUnaryMultiCallable[_business_pb2.UpdateWebhookRequest, _business_pb2.UpdateWebhookResponse]
-    """Sets how the merchant's shop signs its webhooks, replacing what was set before. From
-    then on only the new key verifies.
+    """Sets how the merchant's shop signs its webhooks, replacing what was set before. The key that
+    is replaced goes on to verify beside the new one for `previous_key_duration`, so that no
+    delivery is refused while the shop changes over; the one before that does not. Setting the key
+    that is set already changes nothing, but that a shorter `previous_key_duration` ends earlier
+    what still goes on: 0 does at once.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+      - INVALID_ARGUMENT, SIGNING_KEY_INVALID: the key begins with `whsec_`, and what follows is not
+        the Base64 of 24 to 64 bytes.
     """
 
 @_typing.type_check_only
@@ -125,11 +130,16 @@ class BusinessServiceAsyncStub(BusinessServiceStub):
       - NOT_FOUND, WEBHOOK_NOT_FOUND: the merchant has set none up.
     """
     UpdateWebhook: _aio.UnaryUnaryMultiCallable[_business_pb2.UpdateWebhookRequest, _business_pb2.UpdateWebhookResponse]  # type: ignore[assignment]
-    """Sets how the merchant's shop signs its webhooks, replacing what was set before. From
-    then on only the new key verifies.
+    """Sets how the merchant's shop signs its webhooks, replacing what was set before. The key that
+    is replaced goes on to verify beside the new one for `previous_key_duration`, so that no
+    delivery is refused while the shop changes over; the one before that does not. Setting the key
+    that is set already changes nothing, but that a shorter `previous_key_duration` ends earlier
+    what still goes on: 0 does at once.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+      - INVALID_ARGUMENT, SIGNING_KEY_INVALID: the key begins with `whsec_`, and what follows is not
+        the Base64 of 24 to 64 bytes.
     """
 
 class BusinessServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -210,11 +220,16 @@ class BusinessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _business_pb2.UpdateWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_business_pb2.UpdateWebhookResponse, _abc.Awaitable[_business_pb2.UpdateWebhookResponse]]:
-        """Sets how the merchant's shop signs its webhooks, replacing what was set before. From
-        then on only the new key verifies.
+        """Sets how the merchant's shop signs its webhooks, replacing what was set before. The key that
+        is replaced goes on to verify beside the new one for `previous_key_duration`, so that no
+        delivery is refused while the shop changes over; the one before that does not. Setting the key
+        that is set already changes nothing, but that a shorter `previous_key_duration` ends earlier
+        what still goes on: 0 does at once.
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+          - INVALID_ARGUMENT, SIGNING_KEY_INVALID: the key begins with `whsec_`, and what follows is not
+            the Base64 of 24 to 64 bytes.
         """
 
 def add_BusinessServiceServicer_to_server(servicer: BusinessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -529,7 +529,7 @@ class Budget(_message.Message):
 
     @_builtins.property
     def unlimited_assets(self) -> _containers.RepeatedScalarFieldContainer[_money_pb2.Asset.ValueType]:
-        """The assets that may be spent without limit."""
+        """The assets that may be spent without limit, up to 10."""
 
     def __init__(
         self,

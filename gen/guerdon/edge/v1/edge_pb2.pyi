@@ -27,7 +27,14 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """Never sent."""
     MESH_ERROR_REASON_REQUEST_INVALID: _MeshErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. The request breaks a rule of its message; a `BadRequest` detail names
-    every field. Metadata: none.
+    every field, up to 10.
+
+    JSON of `/business` is read strictly: a key or a parameter that is not known (the nearest
+    ones are named), one that is there twice, a value of another type, a number that is not
+    kept exactly and a body that contradicts its path are refused, each with its path in the
+    keys of JSON. Keys are those of JSON, not the names of fields. Objects and lists nest up to
+    32 deep, a body has up to 20,000 values, a query up to 100 parameters. No body is an object
+    without keys. Metadata: none.
     """
     MESH_ERROR_REASON_CALLER_UNKNOWN: _MeshErrorReason.ValueType  # 2
     """UNAUTHENTICATED. The call brings none of the proofs that the method accepts.
@@ -52,18 +59,20 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     MESH_ERROR_REASON_NOT_READY: _MeshErrorReason.ValueType  # 8
     """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
     MESH_ERROR_REASON_REQUEST_MALFORMED: _MeshErrorReason.ValueType  # 9
-    """From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-    header. Metadata: none.
+    """INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, a header, or its
+    message; or a call of gRPC does not bring exactly one message. Metadata: none.
     """
     MESH_ERROR_REASON_ROUTE_UNKNOWN: _MeshErrorReason.ValueType  # 10
-    """From Envoy. NOT_FOUND. No public method has this path and verb. Metadata: none."""
+    """From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
+    UNIMPLEMENTED, as gRPC has it. Metadata: none.
+    """
     MESH_ERROR_REASON_BODY_TOO_LARGE: _MeshErrorReason.ValueType  # 11
-    """From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+    """OUT_OF_RANGE, 413 over HTTP. The request has more bytes than its rate class allows.
     Metadata: none.
     """
     MESH_ERROR_REASON_RATE_LIMITED: _MeshErrorReason.ValueType  # 12
-    """From Envoy. RESOURCE_EXHAUSTED. The route is called too often; slow down.
-    Metadata: none.
+    """From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
+    by all together, or large bodies come too often; slow down. Metadata: none.
     """
     MESH_ERROR_REASON_SERVER_AWAY: _MeshErrorReason.ValueType  # 13
     """From Envoy. UNAVAILABLE. No server process takes calls at the moment. Metadata: none."""
@@ -85,6 +94,16 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
     MESH_ERROR_REASON_EVENT_TIME_INVALID: _MeshErrorReason.ValueType  # 21
     """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
+    MESH_ERROR_REASON_REQUEST_UNFINISHED: _MeshErrorReason.ValueType  # 22
+    """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
+    15 seconds, or nothing of it moved for a minute. Metadata: none.
+    """
+    MESH_ERROR_REASON_MESSAGE_LATE: _MeshErrorReason.ValueType  # 23
+    """DEADLINE_EXCEEDED. The message of a call of gRPC did not arrive whole within 5 seconds, or
+    the call was not ended behind it. Metadata: none.
+    """
+    MESH_ERROR_REASON_METHOD_UNKNOWN: _MeshErrorReason.ValueType  # 24
+    """UNIMPLEMENTED. No service has this method. Metadata: none."""
 
 class MeshErrorReason(_MeshErrorReason, metaclass=_MeshErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that comes from the mesh itself, before or instead of
@@ -96,7 +115,14 @@ MESH_ERROR_REASON_UNSPECIFIED: MeshErrorReason.ValueType  # 0
 """Never sent."""
 MESH_ERROR_REASON_REQUEST_INVALID: MeshErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. The request breaks a rule of its message; a `BadRequest` detail names
-every field. Metadata: none.
+every field, up to 10.
+
+JSON of `/business` is read strictly: a key or a parameter that is not known (the nearest
+ones are named), one that is there twice, a value of another type, a number that is not
+kept exactly and a body that contradicts its path are refused, each with its path in the
+keys of JSON. Keys are those of JSON, not the names of fields. Objects and lists nest up to
+32 deep, a body has up to 20,000 values, a query up to 100 parameters. No body is an object
+without keys. Metadata: none.
 """
 MESH_ERROR_REASON_CALLER_UNKNOWN: MeshErrorReason.ValueType  # 2
 """UNAUTHENTICATED. The call brings none of the proofs that the method accepts.
@@ -121,18 +147,20 @@ Metadata: `incident`.
 MESH_ERROR_REASON_NOT_READY: MeshErrorReason.ValueType  # 8
 """UNAVAILABLE. The process cannot do its work. Metadata: `dependency`."""
 MESH_ERROR_REASON_REQUEST_MALFORMED: MeshErrorReason.ValueType  # 9
-"""From Envoy. INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, or a
-header. Metadata: none.
+"""INVALID_ARGUMENT. The request is not readable: its JSON, a parameter, a header, or its
+message; or a call of gRPC does not bring exactly one message. Metadata: none.
 """
 MESH_ERROR_REASON_ROUTE_UNKNOWN: MeshErrorReason.ValueType  # 10
-"""From Envoy. NOT_FOUND. No public method has this path and verb. Metadata: none."""
+"""From Envoy. NOT_FOUND. No public method has this path and verb; over gRPC the code is
+UNIMPLEMENTED, as gRPC has it. Metadata: none.
+"""
 MESH_ERROR_REASON_BODY_TOO_LARGE: MeshErrorReason.ValueType  # 11
-"""From Envoy. OUT_OF_RANGE, 413 over HTTP. The body is larger than the listener allows.
+"""OUT_OF_RANGE, 413 over HTTP. The request has more bytes than its rate class allows.
 Metadata: none.
 """
 MESH_ERROR_REASON_RATE_LIMITED: MeshErrorReason.ValueType  # 12
-"""From Envoy. RESOURCE_EXHAUSTED. The route is called too often; slow down.
-Metadata: none.
+"""From Envoy. RESOURCE_EXHAUSTED. The method is called too often, by this client address or
+by all together, or large bodies come too often; slow down. Metadata: none.
 """
 MESH_ERROR_REASON_SERVER_AWAY: MeshErrorReason.ValueType  # 13
 """From Envoy. UNAVAILABLE. No server process takes calls at the moment. Metadata: none."""
@@ -154,6 +182,16 @@ MESH_ERROR_REASON_CLIENT_ID_INVALID: MeshErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. The client id is a word that stands for nobody. Metadata: `client_id`."""
 MESH_ERROR_REASON_EVENT_TIME_INVALID: MeshErrorReason.ValueType  # 21
 """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
+MESH_ERROR_REASON_REQUEST_UNFINISHED: MeshErrorReason.ValueType  # 22
+"""From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
+15 seconds, or nothing of it moved for a minute. Metadata: none.
+"""
+MESH_ERROR_REASON_MESSAGE_LATE: MeshErrorReason.ValueType  # 23
+"""DEADLINE_EXCEEDED. The message of a call of gRPC did not arrive whole within 5 seconds, or
+the call was not ended behind it. Metadata: none.
+"""
+MESH_ERROR_REASON_METHOD_UNKNOWN: MeshErrorReason.ValueType  # 24
+"""UNIMPLEMENTED. No service has this method. Metadata: none."""
 Global___MeshErrorReason: _TypeAlias = MeshErrorReason  # noqa: Y015
 
 @_typing.final

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&guerdon/orchestration/v1/arrival.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xcc\x03\n\x13TrackArrivalRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12@\n\x17referrer_wallet_address\x18\x02 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x0ereferrerWallet\x12+\n\x12referrer_client_id\x18\x03 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\x12-\n\x14referrer_merchant_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0blanding_url\x18\x05 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80@\x12 \n\nutm_source\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12 \n\nutm_medium\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12\"\n\x0cutm_campaign\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12\x1e\n\x08utm_term\x18\t \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12!\n\x0butm_content\x18\n \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12#\n\nrequest_id\x18\x0b \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8b\x01\n\x14TrackArrivalResponse\x12\x15\n\x07success\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rtouchpoint_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10referral_link_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\"\xdd\x01\n\x14ImportArrivalRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\tclient_id\x18\x02 \x01(\tB\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x34\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x44\n\x07\x61rrival\x18\x04 \x01(\x0b\x32-.guerdon.orchestration.v1.TrackArrivalRequestB\x04\xe2\x41\x01\x02\"^\n\x15ImportArrivalResponse\x12\x45\n\x07\x61rrival\x18\x01 \x01(\x0b\x32..guerdon.orchestration.v1.TrackArrivalResponseB\x04\xe2\x41\x01\x03\x32\xac\x02\n\x0e\x41rrivalService\x12\x9b\x01\n\x0cTrackArrival\x12-.guerdon.orchestration.v1.TrackArrivalRequest\x1a..guerdon.orchestration.v1.TrackArrivalResponse\",\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x02\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/user/track/arrival:\x01*\x12|\n\rImportArrival\x12..guerdon.orchestration.v1.ImportArrivalRequest\x1a/.guerdon.orchestration.v1.ImportArrivalResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&guerdon/orchestration/v1/arrival.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xf5\x03\n\x13TrackArrivalRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12@\n\x17referrer_wallet_address\x18\x02 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x0ereferrerWallet\x12+\n\x12referrer_client_id\x18\x03 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\x12-\n\x14referrer_merchant_id\x18\x04 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0blanding_url\x18\x05 \x01(\tB\x0f\x80\x01\x01\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80@\x12 \n\nutm_source\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12 \n\nutm_medium\x18\x07 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12\"\n\x0cutm_campaign\x18\x08 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12\x1e\n\x08utm_term\x18\t \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12!\n\x0butm_content\x18\n \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12#\n\nrequest_id\x18\x0b \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\'\n\x11referrer_share_id\x18\x0c \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01\"\xa3\x01\n\x14TrackArrivalResponse\x12\x15\n\x07success\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rtouchpoint_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\x10referral_link_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08share_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\"\xdd\x01\n\x14ImportArrivalRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\tclient_id\x18\x02 \x01(\tB\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x34\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x44\n\x07\x61rrival\x18\x04 \x01(\x0b\x32-.guerdon.orchestration.v1.TrackArrivalRequestB\x04\xe2\x41\x01\x02\"^\n\x15ImportArrivalResponse\x12\x45\n\x07\x61rrival\x18\x01 \x01(\x0b\x32..guerdon.orchestration.v1.TrackArrivalResponseB\x04\xe2\x41\x01\x03*o\n\x12\x41rrivalErrorReason\x12$\n ARRIVAL_ERROR_REASON_UNSPECIFIED\x10\x00\x12\x33\n/ARRIVAL_ERROR_REASON_REFERRER_CLIENT_ID_REFUSED\x10\x01\x32\xac\x02\n\x0e\x41rrivalService\x12\x9b\x01\n\x0cTrackArrival\x12-.guerdon.orchestration.v1.TrackArrivalRequest\x1a..guerdon.orchestration.v1.TrackArrivalResponse\",\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x02\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02\x18\"\x13/user/track/arrival:\x01*\x12|\n\rImportArrival\x12..guerdon.orchestration.v1.ImportArrivalRequest\x1a/.guerdon.orchestration.v1.ImportArrivalResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKARRIVALREQUEST'].fields_by_name['utm_content']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\020'
   _globals['_TRACKARRIVALREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_TRACKARRIVALREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_TRACKARRIVALREQUEST'].fields_by_name['referrer_share_id']._loaded_options = None
+  _globals['_TRACKARRIVALREQUEST'].fields_by_name['referrer_share_id']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\001'
   _globals['_TRACKARRIVALRESPONSE'].fields_by_name['success']._loaded_options = None
   _globals['_TRACKARRIVALRESPONSE'].fields_by_name['success']._serialized_options = b'\342A\001\003'
   _globals['_TRACKARRIVALRESPONSE'].fields_by_name['identity_group_id']._loaded_options = None
@@ -66,6 +68,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRACKARRIVALRESPONSE'].fields_by_name['touchpoint_id']._serialized_options = b'\342A\001\003'
   _globals['_TRACKARRIVALRESPONSE'].fields_by_name['referral_link_id']._loaded_options = None
   _globals['_TRACKARRIVALRESPONSE'].fields_by_name['referral_link_id']._serialized_options = b'\342A\001\003'
+  _globals['_TRACKARRIVALRESPONSE'].fields_by_name['share_id']._loaded_options = None
+  _globals['_TRACKARRIVALRESPONSE'].fields_by_name['share_id']._serialized_options = b'\342A\001\003'
   _globals['_IMPORTARRIVALREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_IMPORTARRIVALREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_IMPORTARRIVALREQUEST'].fields_by_name['client_id']._loaded_options = None
@@ -80,14 +84,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARRIVALSERVICE'].methods_by_name['TrackArrival']._serialized_options = b'\220\002\000\212\265\030\003\n\001\002\220\265\030\001\202\323\344\223\002\030\"\023/user/track/arrival:\001*'
   _globals['_ARRIVALSERVICE'].methods_by_name['ImportArrival']._loaded_options = None
   _globals['_ARRIVALSERVICE'].methods_by_name['ImportArrival']._serialized_options = b'\220\002\000\212\265\030\003\n\001\010'
+  _globals['_ARRIVALERRORREASON']._serialized_start=1216
+  _globals['_ARRIVALERRORREASON']._serialized_end=1327
   _globals['_TRACKARRIVALREQUEST']._serialized_start=227
-  _globals['_TRACKARRIVALREQUEST']._serialized_end=687
-  _globals['_TRACKARRIVALRESPONSE']._serialized_start=690
-  _globals['_TRACKARRIVALRESPONSE']._serialized_end=829
-  _globals['_IMPORTARRIVALREQUEST']._serialized_start=832
-  _globals['_IMPORTARRIVALREQUEST']._serialized_end=1053
-  _globals['_IMPORTARRIVALRESPONSE']._serialized_start=1055
-  _globals['_IMPORTARRIVALRESPONSE']._serialized_end=1149
-  _globals['_ARRIVALSERVICE']._serialized_start=1152
-  _globals['_ARRIVALSERVICE']._serialized_end=1452
+  _globals['_TRACKARRIVALREQUEST']._serialized_end=728
+  _globals['_TRACKARRIVALRESPONSE']._serialized_start=731
+  _globals['_TRACKARRIVALRESPONSE']._serialized_end=894
+  _globals['_IMPORTARRIVALREQUEST']._serialized_start=897
+  _globals['_IMPORTARRIVALREQUEST']._serialized_end=1118
+  _globals['_IMPORTARRIVALRESPONSE']._serialized_start=1120
+  _globals['_IMPORTARRIVALRESPONSE']._serialized_end=1214
+  _globals['_ARRIVALSERVICE']._serialized_start=1330
+  _globals['_ARRIVALSERVICE']._serialized_end=1630
 # @@protoc_insertion_point(module_scope)

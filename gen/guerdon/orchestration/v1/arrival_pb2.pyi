@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +17,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ArrivalErrorReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArrivalErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ArrivalErrorReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARRIVAL_ERROR_REASON_UNSPECIFIED: _ArrivalErrorReason.ValueType  # 0
+    """Never sent."""
+    ARRIVAL_ERROR_REASON_REFERRER_CLIENT_ID_REFUSED: _ArrivalErrorReason.ValueType  # 1
+    """INVALID_ARGUMENT. A client id is a secret, so it is not said again. Metadata: none."""
+
+class ArrivalErrorReason(_ArrivalErrorReason, metaclass=_ArrivalErrorReasonEnumTypeWrapper):
+    """Every `google.rpc.ErrorInfo.reason` that ArrivalService sends, under the error domain
+    `arrival.guerdon`. Values are added, never reused.
+    """
+
+ARRIVAL_ERROR_REASON_UNSPECIFIED: ArrivalErrorReason.ValueType  # 0
+"""Never sent."""
+ARRIVAL_ERROR_REASON_REFERRER_CLIENT_ID_REFUSED: ArrivalErrorReason.ValueType  # 1
+"""INVALID_ARGUMENT. A client id is a secret, so it is not said again. Metadata: none."""
+Global___ArrivalErrorReason: _TypeAlias = ArrivalErrorReason  # noqa: Y015
 
 @_typing.final
 class TrackArrivalRequest(_message.Message):
@@ -36,6 +59,7 @@ class TrackArrivalRequest(_message.Message):
     UTM_TERM_FIELD_NUMBER: _builtins.int
     UTM_CONTENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REFERRER_SHARE_ID_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """At which merchant. A UUID."""
     referrer_wallet_address: _builtins.str
@@ -44,9 +68,11 @@ class TrackArrivalRequest(_message.Message):
     so is an address that is nobody's, like zero.
     """
     referrer_client_id: _builtins.str
-    """The client id of the person who shared the link, up to 128 characters. Used when the wallet
-    is missing or unknown. One that stands for nobody, like `undefined`, `null`, `anonymous` or
-    `0`, is passed over.
+    """The client id of the person who shared the link, up to 128 characters: a secret that does not
+    belong into links. It is refused unless the server is set to accept it, for shop pages with an
+    older script; `referrer_share_id` takes its place. Used when neither the wallet nor the share
+    id is somebody's that is known. One that stands for nobody, like `undefined`, `null`,
+    `anonymous` or `0`, is passed over.
     """
     referrer_merchant_id: _builtins.str
     """The merchant at which `referrer_client_id` was made. A UUID. Empty: `merchant_id`."""
@@ -79,6 +105,12 @@ class TrackArrivalRequest(_message.Message):
     """Makes the call repeatable for 24 hours: the same id and request get the same answer.
     A UUID.
     """
+    referrer_share_id: _builtins.str
+    """The share id of the person who shared the link, as an arrival of theirs was answered with it,
+    at this merchant or another: a UUID in its 36-character form. Used when the wallet is missing
+    or unknown. Anything else of up to 128 characters is passed over, and so is one that is
+    nobody's: links are cut off and copied badly.
+    """
     def __init__(
         self,
         *,
@@ -93,10 +125,11 @@ class TrackArrivalRequest(_message.Message):
         utm_term: _builtins.str = ...,
         utm_content: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        referrer_share_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["landing_url", b"landing_url", "merchant_id", b"merchant_id", "referrer_client_id", b"referrer_client_id", "referrer_merchant_id", b"referrer_merchant_id", "referrer_wallet_address", b"referrer_wallet_address", "request_id", b"request_id", "utm_campaign", b"utm_campaign", "utm_content", b"utm_content", "utm_medium", b"utm_medium", "utm_source", b"utm_source", "utm_term", b"utm_term"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["landing_url", b"landing_url", "merchant_id", b"merchant_id", "referrer_client_id", b"referrer_client_id", "referrer_merchant_id", b"referrer_merchant_id", "referrer_share_id", b"referrer_share_id", "referrer_wallet_address", b"referrer_wallet_address", "request_id", b"request_id", "utm_campaign", b"utm_campaign", "utm_content", b"utm_content", "utm_medium", b"utm_medium", "utm_source", b"utm_source", "utm_term", b"utm_term"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,6 +145,7 @@ class TrackArrivalResponse(_message.Message):
     IDENTITY_GROUP_ID_FIELD_NUMBER: _builtins.int
     TOUCHPOINT_ID_FIELD_NUMBER: _builtins.int
     REFERRAL_LINK_ID_FIELD_NUMBER: _builtins.int
+    SHARE_ID_FIELD_NUMBER: _builtins.int
     success: _builtins.bool
     """Always true."""
     identity_group_id: _builtins.str
@@ -120,6 +154,10 @@ class TrackArrivalResponse(_message.Message):
     """The record of the arrival; that of the one before, when this one repeats it. A UUID."""
     referral_link_id: _builtins.str
     """The link by which the visitor is newly referred. A UUID. Empty: this arrival made none."""
+    share_id: _builtins.str
+    """The share id of the visitor's browser at this merchant, for the links that they share. A random
+    UUID in its 36-character form, always the same one, which tells nothing of the client id.
+    """
     def __init__(
         self,
         *,
@@ -127,10 +165,11 @@ class TrackArrivalResponse(_message.Message):
         identity_group_id: _builtins.str = ...,
         touchpoint_id: _builtins.str = ...,
         referral_link_id: _builtins.str = ...,
+        share_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_group_id", b"identity_group_id", "referral_link_id", b"referral_link_id", "success", b"success", "touchpoint_id", b"touchpoint_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_group_id", b"identity_group_id", "referral_link_id", b"referral_link_id", "share_id", b"share_id", "success", b"success", "touchpoint_id", b"touchpoint_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,8 +62,14 @@ class ArrivalServiceServicer:
         person does not refer themselves, nor anybody who referred them; such an arrival is
         recorded without a referral.
 
+        A browser has two ids. Its client id is its secret: whoever knows it acts as that visitor. Its
+        share id is public: the answer gives it, links carry it, and the arrivals of those who follow
+        one name it in `referrer_share_id`. Whoever knows a share id can be referred by it, and nothing
+        else.
+
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+        - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +83,7 @@ class ArrivalServiceServicer:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
         - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
+        - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

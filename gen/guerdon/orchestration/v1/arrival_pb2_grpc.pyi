@@ -44,8 +44,14 @@ class ArrivalServiceStub:
     person does not refer themselves, nor anybody who referred them; such an arrival is
     recorded without a referral.
 
+    A browser has two ids. Its client id is its secret: whoever knows it acts as that visitor. Its
+    share id is public: the answer gives it, links carry it, and the arrivals of those who follow
+    one name it in `referrer_share_id`. Whoever knows a share id can be referred by it, and nothing
+    else.
+
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+      - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
     """
     ImportArrival: _grpc.UnaryUnaryMultiCallable[_arrival_pb2.ImportArrivalRequest, _arrival_pb2.ImportArrivalResponse]
     """Records an arrival of the past, as TrackArrival does with one of now. Arrivals of one
@@ -55,6 +61,7 @@ class ArrivalServiceStub:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
       - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
+      - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
     """
 
 @_typing.type_check_only
@@ -73,8 +80,14 @@ class ArrivalServiceAsyncStub(ArrivalServiceStub):
     person does not refer themselves, nor anybody who referred them; such an arrival is
     recorded without a referral.
 
+    A browser has two ids. Its client id is its secret: whoever knows it acts as that visitor. Its
+    share id is public: the answer gives it, links carry it, and the arrivals of those who follow
+    one name it in `referrer_share_id`. Whoever knows a share id can be referred by it, and nothing
+    else.
+
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+      - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
     """
     ImportArrival: _aio.UnaryUnaryMultiCallable[_arrival_pb2.ImportArrivalRequest, _arrival_pb2.ImportArrivalResponse]  # type: ignore[assignment]
     """Records an arrival of the past, as TrackArrival does with one of now. Arrivals of one
@@ -84,6 +97,7 @@ class ArrivalServiceAsyncStub(ArrivalServiceStub):
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
       - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
+      - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
     """
 
 class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -105,8 +119,14 @@ class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
         person does not refer themselves, nor anybody who referred them; such an arrival is
         recorded without a referral.
 
+        A browser has two ids. Its client id is its secret: whoever knows it acts as that visitor. Its
+        share id is public: the answer gives it, links carry it, and the arrivals of those who follow
+        one name it in `referrer_share_id`. Whoever knows a share id can be referred by it, and nothing
+        else.
+
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
+          - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
         """
 
     @_abc_1.abstractmethod
@@ -122,6 +142,7 @@ class ArrivalServiceServicer(metaclass=_abc_1.ABCMeta):
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, EVENT_TIME_INVALID: the time lies in the future.
           - INVALID_ARGUMENT, CLIENT_ID_INVALID: the client id stands for nobody.
+          - INVALID_ARGUMENT, REFERRER_CLIENT_ID_REFUSED: `referrer_client_id` names somebody.
         """
 
 def add_ArrivalServiceServicer_to_server(servicer: ArrivalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,8 +29,8 @@ GRPC_VERSION: str
 class PurchaseWebhookServiceStub:
     """Shops report their orders.
 
-    A delivery counts once its signature over the exact bytes of its body verifies. It is kept
-    for 90 days together with its effect; a delivery that was answered with an error of the
+    A delivery counts once its signature over the exact bytes of its body verifies, by the webhook's
+    key or by the one before it while that is valid. It is kept for 90 days together with its effect; a delivery that was answered with an error of the
     5xx kind left nothing behind or is retried from what was kept, so sending it again is safe.
     """
 
@@ -52,7 +52,8 @@ class PurchaseWebhookServiceStub:
     names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
     `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
     `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
-    taken.
+    taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
+    as a whole.
 
       - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
         whole number of up to 100 digits, also with a point and zeros behind it. What programs
@@ -101,15 +102,30 @@ class PurchaseWebhookServiceStub:
     with a `customerId` was received. Once the order's rewards are decided its buyer and its
     time are fixed, whatever comes later.
 
-    Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
-    `x-webhook-id`, what tells the delivery apart (default, and for a word that stands for none,
-    like `undefined`: the SHA-256 of the body);
-    `x-test`, `true` for a trial, which a server in production passes over.
+    A delivery is signed in one of two ways; with the signature headers of both, or with one of
+    them twice, it is refused.
+
+      - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
+        ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
+        1970 at which it is sent, at most 5 minutes before or after the server's time;
+        `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+        and body, joined by full stops, with spaces between them, of which one must be right. The
+        key is `whsec_` and the Base64 of the bytes that sign.
+      - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
+        text. `x-webhook-id` is what the shop calls the delivery, which is shown and nothing else.
+
+    A delivery is its signed bytes: the body, and by Standard Webhooks its id as well. The time of
+    sending is no part of it: each try has its own. The same bytes again are a repetition for the 90
+    days that the delivery is kept, answered `ok` and nothing else, whatever comes with them that is
+    not signed. Other bytes are another delivery. So a shop that reports the same state of an order
+    twice, as in paid, refunded, paid again, says something else each time: `updatedAt` does.
+
+    The header `x-test` is `true` for a trial, which a server in production passes over.
 
     Errors:
       - NOT_FOUND, WEBHOOK_NOT_FOUND: no such merchant, or it has set no webhook up.
-      - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing or wrong. Nothing is
-        kept.
+      - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing, too old or wrong. Says
+        which header is to blame, and the server's time if that is. Nothing is kept.
       - INVALID_ARGUMENT, DELIVERY_UNUSABLE: the signature is right, but the body can never
         be applied; a `BadRequest` detail names the field. The delivery is kept as dead.
       - UNAVAILABLE, DELIVERY_POSTPONED: a fault of ours; the delivery is kept and tried
@@ -120,8 +136,8 @@ class PurchaseWebhookServiceStub:
 class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
     """Shops report their orders.
 
-    A delivery counts once its signature over the exact bytes of its body verifies. It is kept
-    for 90 days together with its effect; a delivery that was answered with an error of the
+    A delivery counts once its signature over the exact bytes of its body verifies, by the webhook's
+    key or by the one before it while that is valid. It is kept for 90 days together with its effect; a delivery that was answered with an error of the
     5xx kind left nothing behind or is retried from what was kept, so sending it again is safe.
     """
 
@@ -140,7 +156,8 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
     names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
     `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
     `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
-    taken.
+    taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
+    as a whole.
 
       - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
         whole number of up to 100 digits, also with a point and zeros behind it. What programs
@@ -189,15 +206,30 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
     with a `customerId` was received. Once the order's rewards are decided its buyer and its
     time are fixed, whatever comes later.
 
-    Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
-    `x-webhook-id`, what tells the delivery apart (default, and for a word that stands for none,
-    like `undefined`: the SHA-256 of the body);
-    `x-test`, `true` for a trial, which a server in production passes over.
+    A delivery is signed in one of two ways; with the signature headers of both, or with one of
+    them twice, it is refused.
+
+      - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
+        ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
+        1970 at which it is sent, at most 5 minutes before or after the server's time;
+        `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+        and body, joined by full stops, with spaces between them, of which one must be right. The
+        key is `whsec_` and the Base64 of the bytes that sign.
+      - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
+        text. `x-webhook-id` is what the shop calls the delivery, which is shown and nothing else.
+
+    A delivery is its signed bytes: the body, and by Standard Webhooks its id as well. The time of
+    sending is no part of it: each try has its own. The same bytes again are a repetition for the 90
+    days that the delivery is kept, answered `ok` and nothing else, whatever comes with them that is
+    not signed. Other bytes are another delivery. So a shop that reports the same state of an order
+    twice, as in paid, refunded, paid again, says something else each time: `updatedAt` does.
+
+    The header `x-test` is `true` for a trial, which a server in production passes over.
 
     Errors:
       - NOT_FOUND, WEBHOOK_NOT_FOUND: no such merchant, or it has set no webhook up.
-      - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing or wrong. Nothing is
-        kept.
+      - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing, too old or wrong. Says
+        which header is to blame, and the server's time if that is. Nothing is kept.
       - INVALID_ARGUMENT, DELIVERY_UNUSABLE: the signature is right, but the body can never
         be applied; a `BadRequest` detail names the field. The delivery is kept as dead.
       - UNAVAILABLE, DELIVERY_POSTPONED: a fault of ours; the delivery is kept and tried
@@ -207,8 +239,8 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
 class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shops report their orders.
 
-    A delivery counts once its signature over the exact bytes of its body verifies. It is kept
-    for 90 days together with its effect; a delivery that was answered with an error of the
+    A delivery counts once its signature over the exact bytes of its body verifies, by the webhook's
+    key or by the one before it while that is valid. It is kept for 90 days together with its effect; a delivery that was answered with an error of the
     5xx kind left nothing behind or is retried from what was kept, so sending it again is safe.
     """
 
@@ -231,7 +263,8 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
         `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
         `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
-        taken.
+        taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
+        as a whole.
 
           - `id`, required: a text of 1 to 255 characters, without the white space around it, or a
             whole number of up to 100 digits, also with a point and zeros behind it. What programs
@@ -280,15 +313,30 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         with a `customerId` was received. Once the order's rewards are decided its buyer and its
         time are fixed, whatever comes later.
 
-        Headers: `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, required;
-        `x-webhook-id`, what tells the delivery apart (default, and for a word that stands for none,
-        like `undefined`: the SHA-256 of the body);
-        `x-test`, `true` for a trial, which a server in production passes over.
+        A delivery is signed in one of two ways; with the signature headers of both, or with one of
+        them twice, it is refused.
+
+          - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
+            ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
+            1970 at which it is sent, at most 5 minutes before or after the server's time;
+            `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+            and body, joined by full stops, with spaces between them, of which one must be right. The
+            key is `whsec_` and the Base64 of the bytes that sign.
+          - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
+            text. `x-webhook-id` is what the shop calls the delivery, which is shown and nothing else.
+
+        A delivery is its signed bytes: the body, and by Standard Webhooks its id as well. The time of
+        sending is no part of it: each try has its own. The same bytes again are a repetition for the 90
+        days that the delivery is kept, answered `ok` and nothing else, whatever comes with them that is
+        not signed. Other bytes are another delivery. So a shop that reports the same state of an order
+        twice, as in paid, refunded, paid again, says something else each time: `updatedAt` does.
+
+        The header `x-test` is `true` for a trial, which a server in production passes over.
 
         Errors:
           - NOT_FOUND, WEBHOOK_NOT_FOUND: no such merchant, or it has set no webhook up.
-          - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing or wrong. Nothing is
-            kept.
+          - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing, too old or wrong. Says
+            which header is to blame, and the server's time if that is. Nothing is kept.
           - INVALID_ARGUMENT, DELIVERY_UNUSABLE: the signature is right, but the body can never
             be applied; a `BadRequest` detail names the field. The delivery is kept as dead.
           - UNAVAILABLE, DELIVERY_POSTPONED: a fault of ours; the delivery is kept and tried

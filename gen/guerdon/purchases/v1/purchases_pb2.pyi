@@ -304,13 +304,14 @@ class Delivery(_message.Message):
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     PASSED_OVER_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    SIGNED_DIGEST_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """Identifies the delivery. A UUID in its 36-character form."""
     merchant_id: _builtins.str
     """Whose shop sent it. A UUID."""
     event_reference: _builtins.str
-    """What tells it apart from the shop's other deliveries. A delivery that repeats one is
-    answered, and nothing else.
+    """What its sender calls it, in `x-webhook-id` or `webhook-id`: the first 255 characters. Empty:
+    nothing, or a word that stands for none. It tells nothing apart: `signed_digest` does.
     """
     state: Global___Delivery.State.ValueType
     """What became of it."""
@@ -322,6 +323,13 @@ class Delivery(_message.Message):
     """
     passed_over: Global___Delivery.PassedOver.ValueType
     """Why it is ignored."""
+    signed_digest: _builtins.str
+    """What tells it apart from the shop's other deliveries: the SHA-256 of what was signed, as 64
+    hexadecimal digits. Of `x-hmac-sha256` that is the body; by Standard Webhooks it is the id, a
+    full stop and the body. The same signed bytes again are a repetition of it, for the 90 days that
+    it is kept: answered, and nothing else. Of a trial that was passed over it is made of those, so
+    that the same bytes in earnest are another delivery.
+    """
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
         """When it was received; if it failed and was sent again, for the first time."""
@@ -342,10 +350,11 @@ class Delivery(_message.Message):
         receive_time: _timestamp_pb2.Timestamp | None = ...,
         passed_over: Global___Delivery.PassedOver.ValueType = ...,
         notes: _abc.Iterable[Global___DeliveryNote] | None = ...,
+        signed_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "signed_digest", b"signed_digest", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,116 @@
+"""What Envoy does when it is short of memory or of connections."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from envoy_data_plane.envoy.config.bootstrap.v3 import (
+    LayeredRuntime,
+    MemoryAllocatorManager,
+    RuntimeLayer,
+)
+from envoy_data_plane.envoy.config.overload.v3 import (
+    BufferFactoryConfig,
+    OverloadAction,
+    OverloadManager,
+    ResourceMonitor,
+    ScaledTrigger,
+    ThresholdTrigger,
+    Trigger,
+)
+from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import (
+    DownstreamConnectionsConfig,
+)
+from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
+from envoy_data_plane.google import protobuf
+
+from server.edge.settings import EdgeSettings
+
+# Three hundred bodies of the largest class and all else that Envoy holds are below the first
+# refusal, so that what callers may do does not set it off.
+HEAP_BYTES_MAX = 640 << 20
+# 32 MiB, twice what Envoy needs: from here on what was freed is given back.
+SHRINK_AT = 0.05
+# The streams that hold most are reset, more of them the nearer the limit is.
+RESET_FROM, RESET_TO = 0.85, 0.95
+REFUSE_AT = 0.98
+# Streams that hold less than 64 KiB are not told apart.
+TRACKED_BYTES_POWER_OF_TWO = 16
+REFRESH_INTERVAL = timedelta(milliseconds=250)
+# The allocator keeps what was freed. Beyond the soft limit it gives back what it can before it
+# takes more, below it 8 MiB a quarter second.
+SOFT_MEMORY_BYTES = 64 << 20
+RELEASED_BYTES = 8 << 20
+RELEASE_INTERVAL = timedelta(milliseconds=250)
+UNFREED_BYTES_MAX = 8 << 20
+# A pattern that leaves out some names has more steps than the hundred that Envoy allows; its cost
+# is still that of reading a name once.
+PATTERN_STEPS_MAX = 400
+
+_HEAP = "envoy.resource_monitors.fixed_heap"
+_CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
+
+
+def overload_manager(edge: EdgeSettings) -> OverloadManager:
+    """Gives memory back, then resets the greediest streams, then refuses requests."""
+    connections = DownstreamConnectionsConfig(
+        max_active_downstream_connections=edge.public_connections_max
+    )
+    return OverloadManager(
+        refresh_interval=REFRESH_INTERVAL,
+        resource_monitors=[
+            ResourceMonitor(
+                name=_HEAP,
+                typed_config=protobuf.Any.pack(FixedHeapConfig(max_heap_size_bytes=HEAP_BYTES_MAX)),
+            ),
+            ResourceMonitor(name=_CONNECTIONS, typed_config=protobuf.Any.pack(connections)),
+        ],
+        actions=[
+            _action("shrink_heap", Trigger(name=_HEAP, threshold=_from(SHRINK_AT))),
+            _action(
+                "reset_high_memory_stream",
+                Trigger(
+                    name=_HEAP,
+                    scaled=ScaledTrigger(
+                        scaling_threshold=RESET_FROM, saturation_threshold=RESET_TO
+                    ),
+                ),
+            ),
+            _action("stop_accepting_requests", Trigger(name=_HEAP, threshold=_from(REFUSE_AT))),
+        ],
+        buffer_factory_config=BufferFactoryConfig(
+            minimum_account_to_track_power_of_two=TRACKED_BYTES_POWER_OF_TWO
+        ),
+    )
+
+
+def memory_allocator() -> MemoryAllocatorManager:
+    """Gives freed memory back to the system; otherwise one large attack is paid for ever after."""
+    return MemoryAllocatorManager(
+        bytes_to_release=RELEASED_BYTES,
+        memory_release_interval=RELEASE_INTERVAL,
+        soft_memory_limit_bytes=SOFT_MEMORY_BYTES,
+        max_unfreed_memory_bytes=UNFREED_BYTES_MAX,
+    )
+
+
+def runtime_limits(edge: EdgeSettings) -> LayeredRuntime:
+    """How many connections each listener takes; the rest of Envoy's files is for its own use."""
+    limits: dict[str, int] = {
+        f"envoy.resource_limits.listener.{name}.connection_limit": most
+        for name, most in (
+            ("public", edge.public_connections_max),
+            ("mesh", edge.mesh_connections_max),
+        )
+    }
+    limits["re2.max_program_size.error_level"] = PATTERN_STEPS_MAX
+    layer = RuntimeLayer(name="limits", static_layer=protobuf.Struct.from_dict(limits))
+    return LayeredRuntime(layers=[layer])
+
+
+def _action(name: str, trigger: Trigger) -> OverloadAction:
+    return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
+
+
+def _from(share: float) -> ThresholdTrigger:
+    return ThresholdTrigger(value=share)

@@ -1,0 +1,77 @@
+"""How methods are served that are not of the contract: none of the steps knows them.
+
+Health, reflection and channelz pass, but take exactly one message where they are unary. What
+nobody serves is refused in our words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+
+from server.interception.one_message import MESSAGE_SECONDS_MAX, one_message, readable, within
+from server.interception.refusals import Refusal, to_status
+from server.interception.waits import Waits
+
+MESSAGE_BYTES_MAX = 4 << 10
+PATH_CHARACTERS_MAX = 100
+"""Of what is called, in the log: longer than any path of ours."""
+
+_log = structlog.get_logger()
+
+
+def beyond_contract(
+    open_services: Iterable[str], *, seconds_max: float = MESSAGE_SECONDS_MAX
+) -> Callable[[str, Any], Any]:
+    """The rule for methods whose paths begin with one of these, and for all that nobody serves."""
+    waits = Waits(seconds_max)
+    prefixes = tuple(open_services)
+    unknown: Any = grpc.stream_unary_rpc_method_handler(_unknown)
+
+    def served(path: str, handler: Any) -> Any:
+        if handler is None or not path.startswith(prefixes):
+            _log.info("unknown method called", method=path[:PATH_CHARACTERS_MAX])
+            return unknown
+        if handler.unary_unary is None:
+            return handler
+        return grpc.stream_unary_rpc_method_handler(
+            _with_one_message(handler, waits), response_serializer=handler.response_serializer
+        )
+
+    return served
+
+
+def _with_one_message(handler: Any, waits: Waits) -> Callable[[Any, Any], Any]:
+    async def behaviour(_: Any, context: Any) -> Message:
+        try:
+            data = within(MESSAGE_BYTES_MAX, await one_message(context, waits))
+            request = readable(handler.request_deserializer, data)
+        except Refusal as refusal:
+            await _abort(context, refusal)
+            raise AssertionError from refusal
+        response: Message = await handler.unary_unary(request, context)
+        return response
+
+    return behaviour
+
+
+async def _unknown(_: Any, context: Any) -> Message:
+    await _abort(
+        context,
+        Refusal(
+            code=grpc.StatusCode.UNIMPLEMENTED,
+            reason="METHOD_UNKNOWN",
+            message="No service has this method; reflection on the mesh listener lists them.",
+        ),
+    )
+    raise AssertionError
+
+
+async def _abort(context: Any, refusal: Refusal) -> None:
+    status = to_status(refusal, None, as_json=False)
+    await context.abort_with_status(rpc_status.to_status(status))

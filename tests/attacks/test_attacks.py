@@ -1,0 +1,39 @@
+"""What a stranger does to itself and to nobody else. Run by `make attack`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from server.embedded.stack import Stack
+from tests.attacks.callers import Call, Calls, Memory, attacked, is_back, p99_max, recovered
+
+
+@pytest.mark.parametrize("name", ["headers", "bodies", "empty", "unfinished"])
+async def test_an_attack_harms_nobody_else(
+    stack: Stack,
+    calls: list[Call],
+    usual: Calls,
+    memory: Callable[[], Awaitable[Memory]],
+    tell: Callable[[str], None],
+    name: str,
+) -> None:
+    """One stranger without a credential could stop everybody else."""
+    before = await memory()
+
+    harm = await attacked(name, stack.public_url.removeprefix("http://"), calls, memory)
+    after = await recovered(before, memory)
+
+    told = (
+        f"{name}: attacker {dict(harm.attacker)}; {len(harm.calls.seconds)} normal calls, "
+        f"{harm.calls.failures.total()} failed, p99 {harm.calls.p99 * 1000:.0f} ms "
+        f"(quiet {usual.p99 * 1000:.0f} ms); allocated {before.allocated >> 20} → "
+        f"{harm.peak.allocated >> 20} → {after.allocated >> 20} MiB, resident "
+        f"{before.resident >> 20} → {harm.peak.resident >> 20} → {after.resident >> 20} MiB"
+    )
+    tell(told)
+    assert not harm.calls.failures, (told, harm.calls.failures)
+    assert harm.calls.p99 < p99_max(usual), told
+    assert is_back(before, after), told
+    assert harm.attacker["silence"] == 0, told

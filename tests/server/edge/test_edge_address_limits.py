@@ -1,0 +1,153 @@
+"""What one client address may do while others are served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infrastructure.rpc.rate_class import RateClass
+from server.edge.limits import (
+    ADDRESS_LIMIT_FACTOR,
+    LARGE_BODIES,
+    LARGE_BODY_BYTES,
+)
+from server.edge.settings import RateLimit, default_rate_limits
+from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.raw_http import ask
+from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
+
+WEBHOOK = "/ext/merchant/m-1/webhook/custom"
+STRANGER, NORMAL = "198.51.100.1", "203.0.113.9"
+BURST = 6
+CALLS = 60
+# Tokens that are added while a test runs, on a busy machine.
+SECONDS_MAX = 5
+
+
+@pytest.fixture
+async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """An Envoy behind a proxy, which lets an address do little, and all together much."""
+    backend = Backend(DESCRIPTORS.read_bytes())
+    few = {rate_class: RateLimit(per_second=1, burst=BURST) for rate_class in RateClass}
+    async with running_process(backend) as process:
+        settings = settings_for([process.port], address_rate_limits=few, trusted_hop_count=1)
+        folder = tmp_path_factory.mktemp("envoy")
+        async with running_edge(settings, backend, folder) as running:
+            backend.seen.clear()
+            yield running
+
+
+async def call_as(edge: Edge, address: str, path: str = "/user/track/arrival") -> int:
+    sent = {"x-forwarded-for": address}
+    return (await edge.public.post(path, json={}, headers=sent)).status_code
+
+
+async def called(
+    edge: Edge, address: str, count: int, path: str = "/user/track/arrival"
+) -> Counter[int]:
+    return Counter(await asyncio.gather(*(call_as(edge, address, path) for _ in range(count))))
+
+
+async def test_an_address_uses_up_its_own_limit_and_no_other(edge: Edge) -> None:
+    """One stranger could keep everybody else out."""
+    stranger = await called(edge, STRANGER, CALLS)
+    normal = await called(edge, NORMAL, BURST)
+
+    assert stranger[429] >= CALLS - BURST - SECONDS_MAX
+    assert stranger[200] >= BURST
+    assert normal == {200: BURST}
+
+
+async def test_an_address_of_ipv6_is_its_network(edge: Edge) -> None:
+    """A stranger has as many addresses there as it likes."""
+    answers = Counter(
+        await asyncio.gather(
+            *(call_as(edge, f"2001:db8:0:1::{number:x}") for number in range(1, CALLS))
+        )
+    )
+    other = await called(edge, "2001:db8:0:2::1", BURST)
+
+    assert answers[429] >= CALLS - 1 - BURST - SECONDS_MAX
+    assert other == {200: BURST}
+
+
+async def test_the_limit_of_a_method_is_not_that_of_another(edge: Edge) -> None:
+    """Who reports many arrivals could claim no order any more."""
+    await called(edge, STRANGER, BURST)
+
+    claims = await called(edge, STRANGER, 2, "/user/track/purchase")
+
+    assert claims == {200: 2}
+
+
+async def test_whoever_calls_too_often_has_no_bodies_read(edge: Edge) -> None:
+    """The limit of a method is reached once a body was read: reading is what costs."""
+    coarse = ADDRESS_LIMIT_FACTOR * BURST
+    found = await called(edge, STRANGER, CALLS, "/nope")
+    assert found[404] >= coarse
+    assert found[429] >= CALLS - coarse - ADDRESS_LIMIT_FACTOR * SECONDS_MAX
+
+    unfinished = (
+        b"POST /user/track/arrival HTTP/1.1\r\nhost: a\r\nconnection: close\r\n"
+        b"x-forwarded-for: " + STRANGER.encode() + b"\r\norigin: https://shop.example\r\n"
+        b"content-length: 100\r\n\r\n"
+    )
+    refused = await ask(edge.public_target, unfinished)
+
+    assert refused.status == 429
+    assert refused.headers["retry-after"] == "1"
+    assert refused.headers["access-control-allow-origin"] == "https://shop.example"
+    assert await called(edge, NORMAL, BURST) == {200: BURST}
+
+
+@pytest.mark.parametrize("tells_its_length", [True, False])
+async def test_large_bodies_have_a_limit_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory, tells_its_length: bool
+) -> None:
+    """Reading and checking one costs others more than a hundred calls do."""
+    backend = Backend(DESCRIPTORS.read_bytes())
+    large = b"a" * (LARGE_BODY_BYTES + 1)
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield large
+
+    async with running_process(backend) as process:
+        settings = settings_for([process.port], trusted_hop_count=1)
+        folder = tmp_path_factory.mktemp("envoy")
+        async with running_edge(settings, backend, folder) as edge:
+
+            async def deliver(content: bytes | AsyncIterator[bytes], address: str) -> int:
+                sent = {"x-forwarded-for": address}
+                return (await edge.public.post(WEBHOOK, content=content, headers=sent)).status_code
+
+            count = 2 * LARGE_BODIES.burst
+            answers = Counter(
+                [
+                    await deliver(large if tells_its_length else in_pieces(), STRANGER)
+                    for _ in range(count)
+                ]
+            )
+            small = await deliver(b"{}", STRANGER)
+            other = await deliver(large if tells_its_length else in_pieces(), NORMAL)
+
+    assert set(answers) == {200, 429}
+    assert answers[200] >= LARGE_BODIES.burst
+    assert (small, other) == (200, 200)
+
+
+def test_an_address_may_do_a_tenth_unless_told_otherwise() -> None:
+    """One address could use up what all share."""
+    settings = settings_for(
+        [1], address_rate_limits={RateClass.PROBE: RateLimit(per_second=7, burst=9)}
+    )
+
+    found = {each: settings.address_rate_limit(each) for each in RateClass}
+
+    everybody = default_rate_limits()
+    for rate_class in (RateClass.TRACKING, RateClass.WEBHOOK, RateClass.DASHBOARD):
+        assert found[rate_class].per_second * 10 == everybody[rate_class].per_second
+        assert found[rate_class].burst * 10 == everybody[rate_class].burst
+    assert found[RateClass.PROBE] == RateLimit(per_second=7, burst=9)

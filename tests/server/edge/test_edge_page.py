@@ -1,0 +1,239 @@
+"""Envoy's page "Configuring Envoy as an edge proxy" and its page about timeouts, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.edge.settings import EdgeSettings
+from tests.server.edge.running import ROOT
+from tests.server.edge.test_edge_bootstrap import built
+
+DECISIONS = ROOT / "docs" / "decisions"
+BOOTSTRAP = built(EdgeSettings(admin_port=9901))
+LISTENERS = {each["name"]: each for each in BOOTSTRAP["staticResources"]["listeners"]}
+CLUSTERS = BOOTSTRAP["staticResources"]["clusters"]
+RUNTIME = BOOTSTRAP["layeredRuntime"]["layers"][0]["staticLayer"]
+Look = Callable[[], object]
+
+
+def manager(listener: str) -> dict[str, Any]:
+    [chain] = LISTENERS[listener]["filterChains"]
+    [http] = chain["filters"]
+    found: dict[str, Any] = http["typedConfig"]
+    return found
+
+
+def both(*keys: str) -> list[object]:
+    """What the connection manager of each listener has at a place."""
+    return [_at(manager(name), keys) for name in ("public", "mesh")]
+
+
+def clusters(*keys: str) -> list[object]:
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return [
+        _at(
+            each["typedExtensionProtocolOptions"][options]
+            if keys[0] == "explicitHttpConfig"
+            else each,
+            keys,
+        )
+        for each in CLUSTERS
+    ]
+
+
+def _at(found: Any, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        found = found[key]
+    result: object = found
+    return result
+
+
+def overload(kind: str) -> dict[str, Any]:
+    return {each["name"]: each for each in BOOTSTRAP["overloadManager"][kind]}
+
+
+HTTP2 = ("explicitHttpConfig", "http2ProtocolOptions")
+ESCAPED = "pathWithEscapedSlashesAction"
+
+PRESENT: dict[str, tuple[Look, object]] = {
+    "admin: restricted": (
+        lambda: BOOTSTRAP["admin"]["address"]["socketAddress"]["address"],
+        "127.0.0.1",
+    ),
+    "admin: beside the connection limit": (
+        lambda: BOOTSTRAP["admin"]["ignoreGlobalConnLimit"],
+        True,
+    ),
+    "overload manager: refresh": (
+        lambda: BOOTSTRAP["overloadManager"]["refreshInterval"],
+        "0.250s",
+    ),
+    "overload manager: heap": (
+        lambda: (
+            int(
+                overload("resourceMonitors")["envoy.resource_monitors.fixed_heap"]["typedConfig"][
+                    "maxHeapSizeBytes"
+                ]
+            )
+            >= 512 << 20
+        ),
+        True,
+    ),
+    "overload manager: shrinks, then resets, then refuses": (
+        lambda: sorted(overload("actions")),
+        [
+            "envoy.overload_actions.reset_high_memory_stream",
+            "envoy.overload_actions.shrink_heap",
+            "envoy.overload_actions.stop_accepting_requests",
+        ],
+    ),
+    "global downstream connections": (
+        lambda: overload("resourceMonitors")[
+            "envoy.resource_monitors.global_downstream_max_connections"
+        ]["typedConfig"]["maxActiveDownstreamConnections"],
+        "20000",
+    ),
+    "listener connections": (
+        lambda: [
+            RUNTIME[f"envoy.resource_limits.listener.{name}.connection_limit"]
+            for name in ("public", "mesh")
+        ],
+        [20_000, 2_000],
+    ),
+    "mesh: beside the limits of the world": (
+        lambda: [
+            LISTENERS["mesh"]["ignoreGlobalConnLimit"],
+            LISTENERS["mesh"]["bypassOverloadManager"],
+        ],
+        [True, True],
+    ),
+    "listener buffers": (
+        lambda: [each["perConnectionBufferLimitBytes"] for each in LISTENERS.values()],
+        [32 << 10] * 2,
+    ),
+    "cluster buffers": (lambda: clusters("perConnectionBufferLimitBytes"), [32 << 10] * 2),
+    "use_remote_address": (lambda: both("useRemoteAddress"), [True, True]),
+    "idle connections": (
+        lambda: both("commonHttpProtocolOptions", "idleTimeout"),
+        ["60s", "300s"],
+    ),
+    "connection duration": (
+        lambda: [
+            manager("public")["commonHttpProtocolOptions"]["maxConnectionDuration"],
+            manager("public")["http1SafeMaxConnectionDuration"],
+        ],
+        ["3600s", True],
+    ),
+    "stream duration": (
+        lambda: manager("public")["commonHttpProtocolOptions"]["maxStreamDuration"],
+        "3600s",
+    ),
+    "idle streams": (lambda: both("streamIdleTimeout"), ["60s", "60s"]),
+    "request timeout": (lambda: manager("public")["requestTimeout"], "15s"),
+    "request headers timeout": (lambda: both("requestHeadersTimeout"), ["10s", "10s"]),
+    "connect timeout": (lambda: clusters("connectTimeout"), ["1s", "1s"]),
+    "streams of a connection": (
+        lambda: both("http2ProtocolOptions", "maxConcurrentStreams"),
+        [100, 100],
+    ),
+    "stream window": (
+        lambda: [
+            *both("http2ProtocolOptions", "initialStreamWindowSize"),
+            *clusters(*HTTP2, "initialStreamWindowSize"),
+        ],
+        [64 << 10] * 4,
+    ),
+    "connection window": (
+        lambda: [
+            *both("http2ProtocolOptions", "initialConnectionWindowSize"),
+            *clusters(*HTTP2, "initialConnectionWindowSize"),
+        ],
+        [1 << 20] * 4,
+    ),
+    "normalize_path": (lambda: both("normalizePath"), [True, True]),
+    "merge_slashes": (lambda: both("mergeSlashes"), [True, True]),
+    "escaped slashes": (lambda: both(ESCAPED), ["REJECT_REQUEST"] * 2),
+}
+"""What the page says, where it stands, and what stands there."""
+
+DECIDED: dict[str, tuple[Look, object]] = {
+    "headers with underscores: REJECT_REQUEST": (
+        lambda: both("commonHttpProtocolOptions", "headersWithUnderscoresAction"),
+        ["DROP_HEADER"] * 2,
+    ),
+    "request timeout, mesh": (lambda: "requestTimeout" in manager("mesh"), False),
+    "connection duration, mesh": (
+        lambda: "maxConnectionDuration" in manager("mesh")["commonHttpProtocolOptions"],
+        False,
+    ),
+    "stream duration, mesh": (
+        lambda: "maxStreamDuration" in manager("mesh")["commonHttpProtocolOptions"],
+        False,
+    ),
+    "HTTP/3": (lambda: {each.get("udpListenerConfig") for each in LISTENERS.values()}, {None}),
+    "TLS": (
+        lambda: {
+            chain.get("transportSocket")
+            for each in LISTENERS.values()
+            for chain in each["filterChains"]
+        },
+        {None},
+    ),
+    "PROXY protocol": (
+        lambda: {each.get("listenerFilters") for each in LISTENERS.values()},
+        {None},
+    ),
+}
+"""What it says and we do otherwise. The decision record has each of these as a line."""
+
+
+@pytest.mark.parametrize("line", sorted(PRESENT))
+def test_a_line_of_the_page_is_set(line: str) -> None:
+    """A stranger would do what Envoy's makers warn of."""
+    look, expected = PRESENT[line]
+
+    assert look() == expected
+
+
+@pytest.mark.parametrize("line", sorted(DECIDED))
+def test_what_is_not_set_is_decided(line: str) -> None:
+    """Nobody would know whether a line was left out on purpose."""
+    look, expected = DECIDED[line]
+    [record] = DECISIONS.glob("0016-*.md")
+
+    assert look() == expected
+    assert f"- **{line}**" in Path(record).read_text()
+
+
+def test_public_and_mesh_have_connections_of_their_own() -> None:
+    """What a stranger does to a connection would be done to the mesh."""
+    used = {
+        name: {
+            route["route"]["cluster"]
+            for host in manager(name)["routeConfig"]["virtualHosts"]
+            for route in host["routes"]
+        }
+        - {"nowhere"}
+        for name in ("public", "mesh")
+    }
+    limits = {
+        each["name"]: each["circuitBreakers"]["thresholds"][0]
+        for each in BOOTSTRAP["staticResources"]["clusters"]
+    }
+
+    assert used == {"public": {"servers_for_public"}, "mesh": {"servers_for_mesh"}}
+    for name in ("servers_for_public", "servers_for_mesh"):
+        assert {"maxRequests", "maxConnections", "maxPendingRequests"} <= set(limits[name])
+    assert clusters(*HTTP2, "hpackTableSize") == [0, 0]
+
+
+def test_freed_memory_is_given_back() -> None:
+    """One attack would be paid for in memory until the next start."""
+    allocator = BOOTSTRAP["memoryAllocatorManager"]
+
+    assert int(allocator["softMemoryLimitBytes"]) <= 256 << 20
+    assert int(allocator["bytesToRelease"]) > 0

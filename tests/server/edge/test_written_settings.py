@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from infrastructure.rpc.rate_class import RateClass
+from server.edge.settings import EdgeSettings, RateLimit
+from server.edge.written_settings import read_origins, read_rate_limits, read_trusted_hops
+
+
+def test_rate_limits_are_read_by_class() -> None:
+    """An operator could not raise one limit and leave the others."""
+    found = read_rate_limits(" tracking=2000/4000 , probe=5/10 ")
+
+    assert found == {
+        RateClass.TRACKING: RateLimit(per_second=2000, burst=4000),
+        RateClass.PROBE: RateLimit(per_second=5, burst=10),
+    }
+    assert read_rate_limits("") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tracking",
+        "tracking=5",
+        "tracking=0/5",
+        "tracking=5/0",
+        "trackin=1/1",
+        "tracking=-1/1",
+        "TRACKING=1/1",
+        "tracking=1/1;probe=1/1",
+        "tracking=1/1,tracking=2/2",
+        "probe=99999999/1",
+    ],
+)
+def test_a_rate_limit_that_is_none_is_refused(text: str) -> None:
+    """The operator would believe that the limit holds."""
+    with pytest.raises(ValueError, match=r"tracking|probe"):
+        read_rate_limits(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "11", "1.0", "one", "²"])
+def test_a_number_of_proxies_that_is_none_is_refused(text: str) -> None:
+    """Every caller would have the address that it names itself."""
+    with pytest.raises(ValueError, match="from 0 to 10"):
+        read_trusted_hops(text)
+
+
+def test_the_number_of_proxies_is_read() -> None:
+    """Every caller would have the proxy's address."""
+    assert [read_trusted_hops(text) for text in ("", "0", "2", "10")] == [0, 0, 2, 10]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "https://*", "https://*.dash.example", "dash.example", "https://dash.example/", "null"],
+)
+def test_an_origin_that_matches_no_page_is_refused(origin: str) -> None:
+    """The dashboard would be locked out, and its operator not know why."""
+    with pytest.raises(ValueError, match="wildcard"):
+        read_origins(f"https://fine.example,{origin}")
+    with pytest.raises(ValueError, match="wildcard"):
+        EdgeSettings(dashboard_origins=(origin,))
