@@ -11,10 +11,12 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, Note, PassedOver
+from domains.purchases.tables import delivery
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
-DELIVERY = "SELECT * FROM delivery"
+DELIVERY = f"SELECT {columns_of(delivery)} FROM delivery"
 _LIST_DELIVERIES = text(
     f"""{DELIVERY}
     WHERE merchant_id = :merchant_id
