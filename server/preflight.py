@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 from sqlalchemy import text
@@ -12,7 +13,6 @@ from infrastructure.database.failures import is_away, is_timeout, sqlstate
 from infrastructure.database.schema import expected_revision, known_revisions
 from infrastructure.database.sealing_key import add_fingerprint, list_fingerprints
 from infrastructure.database.transaction import Database, Transaction
-from infrastructure.keys.secret_box import SecretBox
 from server.repeating import RETRY_SECONDS
 
 POSTGRES_VERSION_MIN = 18
@@ -34,6 +34,18 @@ _RIGHTS = text(
 )
 
 
+class SealingKeys(Protocol):
+    """The keys that a process seals secrets with, and opens them."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of the key that secrets are sealed with."""
+
+    @property
+    def fingerprints(self) -> frozenset[bytes]:
+        """Of every key that sealed secrets can be read with."""
+
+
 class UnusableDatabaseError(Exception):
     """The process must not work on its database. One sentence: what, and what to do.
 
@@ -45,7 +57,7 @@ class UnusableDatabaseError(Exception):
         self.dependency = dependency
 
 
-async def until_usable(database: Database, secrets: SecretBox, stopping: asyncio.Event) -> None:
+async def until_usable(database: Database, secrets: SealingKeys, stopping: asyncio.Event) -> None:
     """Returns once the database was asked, or the process is told to stop.
 
     Raises:
@@ -64,7 +76,7 @@ async def until_usable(database: Database, secrets: SecretBox, stopping: asyncio
             await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
 
 
-async def require_usable(database: Database, secrets: SecretBox) -> None:
+async def require_usable(database: Database, secrets: SealingKeys) -> None:
     """Asks all that must be so, and notes the key that secrets are sealed with from now on.
 
     Raises:
@@ -143,7 +155,7 @@ async def _require_rights(tx: Transaction) -> None:
         raise UnusableDatabaseError("rights", _NO_RIGHTS)
 
 
-async def _require_keys(tx: Transaction, secrets: SecretBox) -> None:
+async def _require_keys(tx: Transaction, secrets: SealingKeys) -> None:
     unknown = await list_fingerprints(tx) - secrets.fingerprints
     if unknown:
         raise UnusableDatabaseError(
