@@ -23,7 +23,7 @@ from tests.support.books import (
 )
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
-from tests.support.shop import Shop, a_shop
+from tests.support.shop import Shop, a_delivery, a_shop
 from tests.support.triggers import FAIL, a_trigger
 from vocabulary.ids import DeliveryId
 
@@ -310,6 +310,19 @@ async def test_an_unusable_body_does_not_undo_what_was_applied(database: Databas
     assert (applied.state, applied.body) == ("applied", shop.order_body("A-1"))
     assert (dead.state, dead.body) == ("dead", b"{}")
     assert (await order_of(shop, "A-1")).total == 100
+
+
+async def test_a_try_that_fails_beside_one_that_was_applied_leaves_it(database: Database) -> None:
+    """A shop whose tries overlap would have its order applied once more."""
+    shop = await a_shop(database)
+    body = shop.order_body("A-1")
+    await shop.deliver(body, event_id="event-1")
+    async with database.transaction() as tx:
+        await shop.flows.deliveries.keep_failed(
+            tx, a_delivery(shop, body, event_id="event-2"), failure="Mistake", now=NOON
+        )
+
+    assert await inbox(shop) == [("event-1", "applied", 1)]
 
 
 async def test_what_a_sender_calls_a_delivery_is_shown_as_far_as_it_is_kept(
