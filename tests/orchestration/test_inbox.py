@@ -21,6 +21,7 @@ from tests.support.books import (
     order_of,
     read,
 )
+from tests.support.deliveries import FAULT
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_delivery, a_shop
@@ -319,7 +320,7 @@ async def test_a_try_that_fails_beside_one_that_was_applied_leaves_it(database: 
     await shop.deliver(body, event_id="event-1")
     async with database.transaction() as tx:
         await shop.flows.deliveries.keep_failed(
-            tx, a_delivery(shop, body, event_id="event-2"), failure="Mistake", now=NOON
+            tx, a_delivery(shop, body, event_id="event-2"), failure=FAULT, now=NOON
         )
 
     assert await inbox(shop) == [("event-1", "applied", 1)]
