@@ -47,8 +47,10 @@ BODY_LIMIT_FILTER = "envoy.filters.http.buffer"
 RETRY_AFTER_SECONDS = 1
 # A page, a shop and a health check of one address share the coarse limit.
 ADDRESS_LIMIT_FACTOR = 2
-# From here on a body is large: reading and checking it costs others more than a call does.
-LARGE_BODY_BYTES = 256 << 10
+# From here on a body is large: reading and checking it costs others more than a call does, and as
+# many unfinished ones as an address may begin within the request's timeout are to fit into memory:
+# 400 a second for 15 seconds below it, 10 a second of the largest class beside them.
+LARGE_BODY_BYTES = 48 << 10
 LARGE_BODIES = RateLimit(per_second=10, burst=50)
 # A flag and a length stand before a gRPC message.
 GRPC_FRAME_BYTES = 5

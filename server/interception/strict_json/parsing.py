@@ -109,4 +109,5 @@ def _said_of(problem: json.JSONDecodeError) -> str:
     place = f"at line {problem.lineno}, column {problem.colno}"
     if problem.msg == "Extra data":
         return f"goes on after its end, {place}"
-    return f"is not JSON: {problem.msg[0].lower()}{problem.msg[1:]} {place}"
+    said = f"{problem.msg[0].lower()}{problem.msg[1:]}".removesuffix(" at")
+    return f"is not JSON: {said} {place}"

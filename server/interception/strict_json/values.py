@@ -109,7 +109,8 @@ def _whole_number(least: int, most: int) -> Scalar:
     def read(value: Any) -> int:
         text = value if isinstance(value, Number) or type(value) is str else ""
         if not _NUMBER.fullmatch(text):
-            raise _wrong(expected, value)
+            # What its rule allows may be less.
+            raise _wrong("a whole number", value)
         number = _whole(text)
         if number is None or not least <= number <= most:
             raise MisreadError(f"must be {expected}")

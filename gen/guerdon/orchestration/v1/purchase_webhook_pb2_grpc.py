@@ -65,7 +65,8 @@ class PurchaseWebhookServiceServicer:
         "name": "blue-mug", "title": "Blue mug", "image": "https://…"}]}
 
         What decides is strict: a value that cannot be taken refuses the delivery, and the answer
-        names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
+        names the field, what was sent and what is allowed; a key that is there several times is no
+        value that can be taken. null, an absent field and, but for `id`,
         `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
         `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
         taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
