@@ -109,7 +109,7 @@ class PurchaseWebhookServiceStub:
       - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
         ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
         1970 at which it is sent, at most 5 minutes before or after the server's time;
-        `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+        `webhook-signature`, one to 10 of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
         and body, joined by full stops, with spaces between them, of which one must be right. The
         key is `whsec_` and the Base64 of the bytes that sign.
       - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
@@ -214,7 +214,7 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
       - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
         ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
         1970 at which it is sent, at most 5 minutes before or after the server's time;
-        `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+        `webhook-signature`, one to 10 of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
         and body, joined by full stops, with spaces between them, of which one must be right. The
         key is `whsec_` and the Base64 of the bytes that sign.
       - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
@@ -322,7 +322,7 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
           - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
             ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
             1970 at which it is sent, at most 5 minutes before or after the server's time;
-            `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+            `webhook-signature`, one to 10 of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
             and body, joined by full stops, with spaces between them, of which one must be right. The
             key is `whsec_` and the Base64 of the bytes that sign.
           - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
