@@ -195,7 +195,7 @@ async def test_a_referrer_s_client_id_is_refused_with_what_to_send(mesh: Mesh, m
         "REFERRER_CLIENT_ID_REFUSED",
     )
     assert told.fields == (field,)
-    assert "Send referrerShareId" in told.message
+    assert "Send their share id" in told.message
     assert "secret-of-ann" not in str(told)
 
 

@@ -12,7 +12,6 @@ import grpc
 import pytest
 
 from server.interception.one_message import MESSAGE_SECONDS_MAX
-from server.serving import RECEIVE_BYTES_MAX
 from tests.support.contract import METHODS
 from tests.support.http2 import connected, frame, grpc_headers
 from tests.support.mesh import CLIENT_ID, SERVICE, Mesh
@@ -73,11 +72,12 @@ async def test_what_is_not_of_the_contract_is_answered_too(
 
 
 async def test_a_frame_that_claims_to_be_huge_is_not_waited_for(mesh: Mesh) -> None:
-    """One caller could make the process hold four gigabytes, a piece at a time."""
+    """One caller could make the process wait for four gigabytes, and be told so by gRPC alone."""
     headers = grpc_headers("/guerdon.edge.v1.EdgeService/GetHealth")
     async with connected("127.0.0.1", mesh.port) as connection:
         answer = await connection.call(
-            headers, (frame(b"", claimed=RECEIVE_BYTES_MAX + 1),), ends=False, seconds=2
+            headers, (frame(b"", claimed=2**32 - 1),), ends=False, seconds=MESSAGE_SECONDS_MAX + 5
         )
-    # In gRPC's own words: nothing of it is read.
-    assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert answer.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert answer.info is not None
+    assert answer.info.reason == "MESSAGE_LATE"
