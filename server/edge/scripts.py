@@ -45,7 +45,7 @@ function envoy_on_request(handle)
     headers:remove("grpc-encoding")
     return
   end
-  if timeout ~= nil and (#timeout > 9 or string.find(timeout, "^%d+[HMSmun]$") == nil) then
+  if timeout ~= nil and (#timeout > 9 or string.find(timeout, "^%d*[1-9]%d*[HMSmun]$") == nil) then
     handle:respond({{[":status"] = "400"}}, "grpc-timeout is malformed.")
     return
   end
