@@ -15,7 +15,7 @@ class MerchantUnits:
         self._business = business
 
     async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
-        found = await self._business.find(tx, merchant_id)
+        found = await self._business.find_shared(tx, merchant_id)
         if found is None:
             return None
         return RewardUnits(

@@ -38,9 +38,13 @@ class Unit:
             raise ValueError
         return base_units
 
+    def to_amount(self, base_units: int) -> Decimal:
+        """The amount in whole units."""
+        return scale(Decimal(base_units), -self.decimals)
+
     def to_text(self, base_units: int) -> str:
         """The amount in whole units, without an exponent or trailing zeros."""
-        return plain(scale(Decimal(base_units), -self.decimals))
+        return plain(self.to_amount(base_units))
 
 
 def token_unit(*, chain_id: int, token_address: str, decimals: int) -> Unit:

@@ -241,4 +241,5 @@ def _campaign(merchant_id: MerchantId, units: RewardUnits) -> Campaign:
         publish_time=None,
         create_time=now(),
         update_time=now(),
+        version_time=now(),
     )

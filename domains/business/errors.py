@@ -45,6 +45,33 @@ class TokenAddressInvalidError(BusinessError):
         )
 
 
+class DomainFixedError(BusinessError):
+    reason = "DOMAIN_FIXED"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, domain_name: str) -> None:
+        super().__init__(
+            f"The merchant's domain is {domain_name} and stays so; create another merchant for "
+            "another domain.",
+            field="merchant.domain",
+            domain_name=domain_name,
+        )
+
+
+class TokenInUseError(BusinessError):
+    reason = "TOKEN_IN_USE"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, token_address: str, peg_currency: str) -> None:
+        super().__init__(
+            f"A campaign that was published pays in {token_address}, pegged to {peg_currency}, so "
+            "the merchant pays in it for good.",
+            field="merchant.reward_token",
+            token_address=token_address,
+            peg_currency=peg_currency,
+        )
+
+
 class WebhookNotFoundError(BusinessError):
     reason = "WEBHOOK_NOT_FOUND"
     kind = Kind.NOT_FOUND

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from infrastructure.database.transaction import Transaction
+from vocabulary.ids import MerchantId
+
 
 class Seal(Protocol):
     """Whoever encrypts secrets that are stored."""
@@ -13,3 +16,10 @@ class Seal(Protocol):
 
     def open_if_possible(self, sealed: bytes) -> str | None:
         """The secret; None if the process has no more the key that it was sealed with."""
+
+
+class TokenUse(Protocol):
+    """Whoever knows whether somebody was promised a merchant's token."""
+
+    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether a campaign of the merchant was ever published."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.business.model import (
@@ -19,13 +21,39 @@ from domains.business.tables import merchant, merchant_webhook
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
+LAST_ID = UUID(int=2**128 - 1)
+CHANGEABLE = (
+    "name",
+    "token_chain_id",
+    "token_address",
+    "token_decimals",
+    "peg_currency",
+    "look_back",
+    "reward_delay",
+    "clock_tolerance",
+    "attribution_model",
+)
+"""The columns that an update may change."""
+
 _ADD = (
     insert(merchant)
     .on_conflict_do_nothing(index_elements=["domain"])
     .returning(merchant.c.merchant_id)
 )
 _GET = select(merchant).where(merchant.c.merchant_id == bindparam("merchant_id"))
-_LOCK = text("SELECT merchant_id FROM merchant WHERE merchant_id = :merchant_id FOR NO KEY UPDATE")
+_LOCK = _GET.with_for_update(key_share=True)
+_SHARE = _GET.with_for_update(read=True)
+_LIST = (
+    select(merchant)
+    .where(merchant.c.merchant_id < bindparam("before"))
+    .order_by(merchant.c.merchant_id.desc())
+    .limit(bindparam("row_limit"))
+)
+_SET = (
+    update(merchant)
+    .where(merchant.c.merchant_id == bindparam("known_id"))
+    .values({name: bindparam(name) for name in CHANGEABLE})
+)
 _GET_WEBHOOK = select(merchant_webhook).where(
     merchant_webhook.c.merchant_id == bindparam("merchant_id")
 )
@@ -48,23 +76,36 @@ class MerchantRepository:
             {
                 "merchant_id": new.merchant_id,
                 "product_id": new.product_id,
-                "name": new.name,
                 "domain": new.domain,
-                "token_chain_id": new.reward_token.chain_id,
-                "token_address": new.reward_token.address,
-                "token_decimals": new.reward_token.decimals,
-                "peg_currency": new.reward_token.peg_currency,
-                "look_back": new.look_back,
-                "reward_delay": new.reward_delay,
-                "clock_tolerance": new.clock_tolerance,
-                "attribution_model": new.attribution_model,
                 "create_time": new.create_time,
+                **_settings(new),
             },
         )
         return added.first() is not None
 
+    async def set(self, tx: Transaction, changed: Merchant) -> None:
+        """Writes what may be changed of a merchant that this transaction has locked."""
+        await tx.execute(_SET, {"known_id": changed.merchant_id, **_settings(changed)})
+
+    async def lock(self, tx: Transaction, merchant_id: MerchantId) -> Merchant | None:
+        """One merchant, locked against other changes and against those who rely on its token."""
+        row = (await tx.execute(_LOCK, {"merchant_id": merchant_id})).one_or_none()
+        return _merchant(row) if row is not None else None
+
+    async def list_all(
+        self, tx: Transaction, *, before: MerchantId | None, limit: int
+    ) -> Sequence[Merchant]:
+        """Merchants older than one, most recently created first."""
+        rows = await tx.execute(_LIST, {"before": before or LAST_ID, "row_limit": limit})
+        return [_merchant(row) for row in rows]
+
     async def find(self, tx: Transaction, merchant_id: MerchantId) -> Merchant | None:
         row = (await tx.execute(_GET, {"merchant_id": merchant_id})).one_or_none()
+        return _merchant(row) if row is not None else None
+
+    async def find_shared(self, tx: Transaction, merchant_id: MerchantId) -> Merchant | None:
+        """One merchant, locked against changes."""
+        row = (await tx.execute(_SHARE, {"merchant_id": merchant_id})).one_or_none()
         return _merchant(row) if row is not None else None
 
     async def find_webhook(self, tx: Transaction, merchant_id: MerchantId) -> Webhook | None:
@@ -86,10 +127,6 @@ class MerchantRepository:
             ),
         )
 
-    async def lock(self, tx: Transaction, merchant_id: MerchantId) -> bool:
-        """Lets whoever sets this merchant up wait; False if there is none."""
-        return (await tx.execute(_LOCK, {"merchant_id": merchant_id})).first() is not None
-
     async def set_webhook(self, tx: Transaction, webhook: Webhook) -> None:
         previous = webhook.previous_key
         await tx.execute(
@@ -105,6 +142,21 @@ class MerchantRepository:
                 "previous_key_end_time": previous and previous.end_time,
             },
         )
+
+
+def _settings(merchant: Merchant) -> dict[str, object]:
+    token = merchant.reward_token
+    return {
+        "name": merchant.name,
+        "token_chain_id": token.chain_id,
+        "token_address": token.address,
+        "token_decimals": token.decimals,
+        "peg_currency": token.peg_currency,
+        "look_back": merchant.look_back,
+        "reward_delay": merchant.reward_delay,
+        "clock_tolerance": merchant.clock_tolerance,
+        "attribution_model": merchant.attribution_model,
+    }
 
 
 def _merchant(row: Any) -> Merchant:

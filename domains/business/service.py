@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from domains.business.errors import DomainTakenError, WebhookNotFoundError
+from domains.business.errors import (
+    DomainFixedError,
+    DomainTakenError,
+    TokenInUseError,
+    WebhookNotFoundError,
+)
 from domains.business.model import (
     KEY_SUFFIX_CHARACTERS,
     PREVIOUS_KEY_DEFAULT,
@@ -16,7 +23,7 @@ from domains.business.model import (
     check_key,
     normalize_domain,
 )
-from domains.business.ports import Seal
+from domains.business.ports import Seal, TokenUse
 from domains.business.repository import MerchantRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
@@ -57,6 +64,51 @@ class BusinessService:
         if found is None:
             raise MerchantNotFoundError(merchant_id)
         return found
+
+    async def list_all(
+        self, tx: Transaction, *, before: MerchantId | None, limit: int
+    ) -> Sequence[Merchant]:
+        """Up to `limit` merchants, most recently created first, from the one before `before`."""
+        return await self._merchants.list_all(tx, before=before, limit=limit)
+
+    async def update(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        changes: Mapping[str, Any],
+        *,
+        token_use: TokenUse,
+    ) -> Merchant:
+        """Changes a merchant; `changes` are new values of its fields by their names.
+
+        Raises:
+            MerchantNotFoundError: there is none with this id.
+            DomainInvalidError, TokenAddressInvalidError: a new value is not usable.
+            DomainFixedError: the domain is another one.
+            TokenInUseError: the token is another one, and somebody was promised the one before.
+        """
+        before = await self._merchants.lock(tx, merchant_id)
+        if before is None:
+            raise MerchantNotFoundError(merchant_id)
+        after: Merchant = replace(before, **changes)
+        domain, token, problems = before.domain, before.reward_token, Problems()
+        with problems.collecting():
+            domain = normalize_domain(after.domain)
+        with problems.collecting():
+            token = after.reward_token.normalized()
+        problems.refuse()
+        if domain != before.domain:
+            raise DomainFixedError(before.domain)
+        # Campaigns are published by whoever holds the merchant's row shared, so this is the truth.
+        if token != before.reward_token and await token_use.has_published(tx, merchant_id):
+            raise TokenInUseError(before.reward_token.address, before.reward_token.peg_currency)
+        changed = replace(after, domain=domain, reward_token=token)
+        await self._merchants.set(tx, changed)
+        return changed
+
+    async def find_shared(self, tx: Transaction, merchant_id: MerchantId) -> Merchant | None:
+        """One merchant, whose settings stay as they are until the transaction ends; or None."""
+        return await self._merchants.find_shared(tx, merchant_id)
 
     async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
         """Whether there is such a merchant."""

@@ -17,12 +17,15 @@ from domains.business.model import (
     RewardToken,
     Webhook,
 )
+from domains.business.ports import TokenUse
 from domains.business.service import BusinessService
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
+from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_duration, to_timestamp
+from infrastructure.rpc.updating import updated_fields
 from vocabulary.ids import MerchantId
 
 _MODELS = {
@@ -44,11 +47,13 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
         *,
         database: Database,
         business: BusinessService,
+        token_use: TokenUse,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
     ) -> None:
         self._database = database
         self._business = business
+        self._token_use = token_use
         self._clock = clock
         self._new_id = new_id
 
@@ -69,6 +74,38 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
         async with self._database.single() as tx:
             merchant = await self._business.get(tx, MerchantId(UUID(request.merchant_id)))
         return business_pb2.GetMerchantResponse(merchant=_to_proto(merchant))
+
+    async def ListMerchants(
+        self, request: business_pb2.ListMerchantsRequest, context: Any
+    ) -> business_pb2.ListMerchantsResponse:
+        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        async with self._database.single() as tx:
+            merchants = await self._business.list_all(
+                tx,
+                before=MerchantId(UUID(start.after[0])) if start.after else None,
+                limit=start.limit + 1,
+            )
+        page = page_of(merchants, start, key=lambda each: (each.merchant_id,), to_message=_to_proto)
+        return business_pb2.ListMerchantsResponse(
+            merchants=page.items, next_page_token=page.next_page_token
+        )
+
+    async def UpdateMerchant(
+        self, request: business_pb2.UpdateMerchantRequest, context: Any
+    ) -> business_pb2.UpdateMerchantResponse:
+        async with self._database.transaction(repeat=current_repeat(_changed)) as tx:
+            merchant = await self._business.update(
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                {
+                    _FIELDS[name]: value_of(request.merchant)
+                    for name, value_of in _VALUES.items()
+                    if name in updated_fields(request)
+                },
+                token_use=self._token_use,
+            )
+            await tx.answer(merchant)
+        return _changed(merchant)
 
     async def GetWebhook(
         self, request: business_pb2.GetWebhookRequest, context: Any
@@ -107,25 +144,15 @@ def _created(merchant: Merchant) -> business_pb2.CreateMerchantResponse:
     return business_pb2.CreateMerchantResponse(merchant=_to_proto(merchant))
 
 
+def _changed(merchant: Merchant) -> business_pb2.UpdateMerchantResponse:
+    return business_pb2.UpdateMerchantResponse(merchant=_to_proto(merchant))
+
+
 def _from_proto(
     message: business_pb2.Merchant, *, merchant_id: MerchantId, now: datetime
 ) -> Merchant:
-    return Merchant(
-        merchant_id=merchant_id,
-        name=message.name,
-        domain=message.domain,
-        reward_token=RewardToken(
-            chain_id=message.reward_token.chain_id,
-            address=message.reward_token.token_address,
-            decimals=message.reward_token.decimals,
-            peg_currency=message.reward_token.peg_currency,
-        ),
-        look_back=_duration(message, "look_back_duration", LOOK_BACK_DEFAULT),
-        reward_delay=_duration(message, "reward_delay_duration", REWARD_DELAY_DEFAULT),
-        clock_tolerance=_duration(message, "clock_tolerance_duration", CLOCK_TOLERANCE_DEFAULT),
-        attribution_model=_MODELS[message.attribution_model],
-        create_time=now,
-    )
+    values = {_FIELDS[name]: value_of(message) for name, value_of in _VALUES.items()}
+    return Merchant(merchant_id=merchant_id, create_time=now, **values)
 
 
 def _duration(message: business_pb2.Merchant, field: str, default: timedelta) -> timedelta:
@@ -133,6 +160,39 @@ def _duration(message: business_pb2.Merchant, field: str, default: timedelta) ->
         return default
     span: timedelta = getattr(message, field).ToTimedelta()
     return span
+
+
+_FIELDS = {
+    "name": "name",
+    "domain": "domain",
+    "reward_token": "reward_token",
+    "look_back_duration": "look_back",
+    "reward_delay_duration": "reward_delay",
+    "clock_tolerance_duration": "clock_tolerance",
+    "attribution_model": "attribution_model",
+}
+"""The fields that a caller sets, by their names in the contract."""
+
+_VALUES: dict[str, Callable[[business_pb2.Merchant], Any]] = {
+    "name": lambda message: message.name,
+    "domain": lambda message: message.domain,
+    "reward_token": lambda message: RewardToken(
+        chain_id=message.reward_token.chain_id,
+        address=message.reward_token.token_address,
+        decimals=message.reward_token.decimals,
+        peg_currency=message.reward_token.peg_currency,
+    ),
+    "look_back_duration": lambda message: _duration(
+        message, "look_back_duration", LOOK_BACK_DEFAULT
+    ),
+    "reward_delay_duration": lambda message: _duration(
+        message, "reward_delay_duration", REWARD_DELAY_DEFAULT
+    ),
+    "clock_tolerance_duration": lambda message: _duration(
+        message, "clock_tolerance_duration", CLOCK_TOLERANCE_DEFAULT
+    ),
+    "attribution_model": lambda message: _MODELS[message.attribution_model],
+}
 
 
 def _to_proto(merchant: Merchant) -> business_pb2.Merchant:

@@ -54,6 +54,41 @@ class TransitionInvalidError(CampaignError):
         )
 
 
+class StartFixedError(CampaignError):
+    reason = "START_FIXED"
+    kind = Kind.NOT_NOW
+
+    def __init__(self, campaign_id: CampaignId, start_time: datetime | None) -> None:
+        fixed = "its publishing" if start_time is None else _text(start_time)
+        super().__init__(
+            f"The campaign is published, and pays for what happened from {fixed} on; that stays.",
+            field="campaign.start_time",
+            campaign_id=campaign_id,
+            start_time=fixed,
+        )
+
+
+class VersionsFullError(CampaignError):
+    reason = "VERSIONS_FULL"
+    kind = Kind.EXHAUSTED
+
+    def __init__(self, campaign_id: CampaignId, versions_max: int) -> None:
+        super().__init__(
+            f"Rule and budget have {versions_max} versions, which is all; create another campaign.",
+            campaign_id=campaign_id,
+            versions_max=versions_max,
+        )
+
+
+class RuleVersionNotFoundError(CampaignError):
+    reason = "RULE_VERSION_NOT_FOUND"
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, campaign_id: CampaignId, rule_version: int) -> None:
+        message = f"Campaign {campaign_id} has no version {rule_version}."
+        super().__init__(message, campaign_id=campaign_id, rule_version=rule_version)
+
+
 class BudgetMissingError(CampaignError):
     reason = "BUDGET_MISSING"
     kind = Kind.NOT_NOW
@@ -72,10 +107,13 @@ class CampaignOverError(CampaignError):
     kind = Kind.NOT_NOW
 
     def __init__(self, campaign_id: CampaignId, expire_time: datetime) -> None:
-        expired = expire_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        expired = _text(expire_time)
         super().__init__(
-            f"The campaign was over at {expired}, so nothing new would be paid; make one that "
-            "expires later or not at all.",
+            f"The campaign was over at {expired}, so nothing new would be paid; let it end later.",
             campaign_id=campaign_id,
             expire_time=expired,
         )
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from uuid import UUID
 from domains.purchases.model import (
     Delivery,
     DeliveryState,
+    FailureKind,
     Link,
     Note,
     NoteWord,
@@ -44,6 +45,12 @@ _DELIVERY_STATES = {
     DeliveryState.IGNORED: purchases_pb2.Delivery.STATE_IGNORED,
     DeliveryState.FAILED: purchases_pb2.Delivery.STATE_FAILED,
     DeliveryState.DEAD: purchases_pb2.Delivery.STATE_DEAD,
+}
+_FAILURES = {
+    None: purchases_pb2.Delivery.FAILURE_UNSPECIFIED,
+    FailureKind.BODY_UNUSABLE: purchases_pb2.Delivery.FAILURE_BODY_UNUSABLE,
+    FailureKind.SERVER_FAILED: purchases_pb2.Delivery.FAILURE_SERVER_FAILED,
+    FailureKind.TIMED_OUT: purchases_pb2.Delivery.FAILURE_TIMED_OUT,
 }
 _PASSED_OVER = {
     PassedOver.NOT: purchases_pb2.Delivery.PASSED_OVER_UNSPECIFIED,
@@ -200,7 +207,8 @@ def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
         event_reference=delivery.event_reference,
         signed_digest=delivery.signed_digest.hex(),
         state=_DELIVERY_STATES[delivery.state],
-        failure=delivery.failure,
+        failure=_FAILURES[None if delivery.failure is None else delivery.failure.kind],
+        failure_sentence="" if delivery.failure is None else delivery.failure.sentence,
         passed_over=_PASSED_OVER[delivery.passed_over],
         notes=[_note_to_proto(note) for note in delivery.notes],
         try_count=delivery.try_count,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 
 metadata = MetaData(
     naming_convention={
@@ -13,3 +13,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def columns_of(table: Table) -> str:
+    """The columns of a table, each named with it, for a statement that reads them all.
+
+    With `*` in their place, PostgreSQL refuses what it had prepared once a column is added, and
+    calls fail while a newer version's migration runs.
+    """
+    return ", ".join(f"{table.name}.{column.name}" for column in table.columns)

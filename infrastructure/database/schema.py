@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -10,16 +11,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from infrastructure.database.transaction import Transaction
-
 MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
 LOCK_TIMEOUT_SECONDS = 5
 _MIGRATING = 0x67756572646F6E
 """The advisory lock of whoever migrates: the letters of the product."""
 
-_REVISION = text("SELECT version_num FROM alembic_version")
 
-
+@cache
 def expected_revision() -> str:
     """The revision that this version of the code was written for."""
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
@@ -27,10 +25,11 @@ def expected_revision() -> str:
     return head
 
 
-async def current_revision(tx: Transaction) -> str:
-    """The revision that the database is at."""
-    revision: str = (await tx.execute(_REVISION)).scalar_one()
-    return revision
+@cache
+def known_revisions() -> frozenset[str]:
+    """Every revision that this version of the code knows."""
+    scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    return frozenset(script.revision for script in scripts)
 
 
 async def migrate(engine: AsyncEngine) -> None:

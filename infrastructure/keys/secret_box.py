@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -15,6 +17,18 @@ class SecretBox:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+        self._fingerprints = tuple(_fingerprint(key) for key in keys)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of the key that secrets are sealed with: 32 bytes that do not tell the key."""
+        return self._fingerprints[0]
+
+    @property
+    def fingerprints(self) -> frozenset[bytes]:
+        """Of every key that sealed secrets can be read with."""
+        return frozenset(self._fingerprints)
 
     def seal(self, secret: str) -> bytes:
         return self._fernet.encrypt(secret.encode())
@@ -36,6 +50,11 @@ class SecretBox:
             return self.open(sealed)
         except SealBrokenError:
             return None
+
+
+def _fingerprint(key: str) -> bytes:
+    # Keys are 32 random bytes, so nobody finds one by trying.
+    return hashlib.sha256(b"sealing key\0" + base64.urlsafe_b64decode(key)).digest()
 
 
 class SealBrokenError(Exception):

@@ -10,7 +10,14 @@ from typing import Protocol
 from uuid import UUID
 
 from domains.purchases.errors import BodyUnusableError
-from domains.purchases.model import Delivery, DeliveryState, OrderEvent, PassedOver
+from domains.purchases.model import (
+    Delivery,
+    DeliveryFailure,
+    DeliveryState,
+    FailureKind,
+    OrderEvent,
+    PassedOver,
+)
 from domains.purchases.model.delivery import event_reference, trial_digest
 from domains.purchases.platforms import Message, Proof, ShopPlatform, SignatureFaultyError
 from domains.purchases.service import DeliveriesService
@@ -118,14 +125,14 @@ class PurchaseWebhookOrchestrator:
             applied = await self._database.run(lambda: self._apply(delivery, now=now))
         except BodyUnusableError as unusable:
             async with self._database.single() as tx:
-                await self._deliveries.keep_dead(tx, delivery, failure=str(unusable), now=now)
+                await self._deliveries.keep_dead(tx, delivery, failure=_unusable(unusable), now=now)
             raise DeliveryUnusableError(unusable.field, unusable.problem) from unusable
         except Exception as raised:
             if is_away(raised):
                 raise
             async with self._database.single() as tx:
                 kept = await self._deliveries.keep_failed(
-                    tx, delivery, failure=type(raised).__name__, now=now
+                    tx, delivery, failure=_failure_of(raised), now=now
                 )
             raise DeliveryPostponedError(kept) from raised
         return _ko(PassedOver.NOTHING_NEW) if applied is Applied.IGNORED else OK
@@ -189,13 +196,13 @@ class PurchaseWebhookOrchestrator:
                 async with tx.savepoint():
                     await self._apply_in(tx, delivery, now=now)
             except BodyUnusableError as unusable:
-                await self._deliveries.set_dead(tx, delivery, failure=str(unusable), now=now)
+                await self._deliveries.set_dead(tx, delivery, failure=_unusable(unusable), now=now)
             except Exception as raised:
                 # A deadlock with the shop's own repetition is run again, and costs no try.
                 if is_away(raised) or is_retryable(raised):
                     raise
                 await self._deliveries.set_retried(
-                    tx, delivery, failure=type(raised).__name__, now=now
+                    tx, delivery, failure=_failure_of(raised), now=now
                 )
                 return not is_timeout(raised)
         return True
@@ -238,7 +245,7 @@ class PurchaseWebhookOrchestrator:
             headers={**proof.kept_headers, TRIAL_HEADER: str(received.is_test).lower()},
             body=received.message.body,
             state=DeliveryState.APPLIED,
-            failure="",
+            failure=None,
             try_count=1,
             failure_count=0,
             # Of when it came first: it may say nothing of its time, and others have come since.
@@ -279,3 +286,12 @@ def _decided(applied: Applied | None) -> Applied:
     if applied is None:
         raise OrderUndecidedError
     return applied
+
+
+def _unusable(body: BodyUnusableError) -> DeliveryFailure:
+    return DeliveryFailure(kind=FailureKind.BODY_UNUSABLE, detail=str(body))
+
+
+def _failure_of(raised: Exception) -> DeliveryFailure:
+    kind = FailureKind.TIMED_OUT if is_timeout(raised) else FailureKind.SERVER_FAILED
+    return DeliveryFailure(kind=kind, detail=type(raised).__name__)

@@ -119,12 +119,12 @@ INVARIANTS = (
         """,
     ),
     Invariant(
-        name="no budget window is above its limit",
+        name="no budget window is above the highest limit that it had",
         violations="""
             SELECT format('%s %s: %s of %s', budget_item_id, start_time, used_base_units,
-                          limit_base_units)
+                          limit_ever_base_units)
             FROM budget_window JOIN budget_item USING (budget_item_id)
-            WHERE used_base_units > limit_base_units
+            WHERE used_base_units > limit_ever_base_units
         """,
     ),
     Invariant(
@@ -300,8 +300,11 @@ INVARIANTS = (
             SELECT format('%s from %s: %s of %s', reward_id, budget_item_id, taken,
                           granted_base_units)
             FROM reward
+            JOIN decision USING (interaction_id, campaign_id)
             JOIN budget_item ON budget_item.campaign_id = reward.campaign_id
                             AND budget_item.unit = reward.unit
+                            AND first_version <= rule_version
+                            AND COALESCE(last_version, rule_version) >= rule_version
             LEFT JOIN (
                 SELECT reward_id, budget_item_id, sum(base_units) AS taken FROM budget_entry
                 WHERE kind = 'consume' GROUP BY reward_id, budget_item_id

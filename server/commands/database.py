@@ -14,6 +14,12 @@ from server.commands.mesh import FOLDER
 from server.embedded.running import read_running
 
 
+class WrongConfigurationError(click.ClickException):
+    """What is wrong stays so until somebody changes it: no supervisor starts it again in vain."""
+
+    exit_code = os.EX_CONFIG
+
+
 def find_database_url() -> str:
     """The database that the environment names, else that of the mesh that runs on this host."""
     url = os.environ.get("GUERDON_DATABASE_URL")

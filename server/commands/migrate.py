@@ -7,10 +7,11 @@ import os
 
 import click
 
-from infrastructure.database.engine import create_engine
+from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.schema import migrate as migrate_schema
-from server.commands.database import explained_database_faults
+from server.commands.database import WrongConfigurationError, explained_database_faults
+from server.preflight import UnusableDatabaseError, refuse_newer, require_version
 from server.settings import SettingsError, read_database_url
 
 
@@ -20,15 +21,21 @@ def migrate() -> None:
     try:
         url = read_database_url(os.environ)
     except SettingsError as error:
-        raise click.ClickException(str(error)) from error
+        raise WrongConfigurationError(str(error)) from error
 
     async def run() -> None:
         engine = create_engine(url, pool_size=1, application_name="migrate")
         try:
+            async with database_of(engine).single() as tx:
+                await require_version(tx)
+                await refuse_newer(tx)
             await migrate_schema(engine)
         finally:
             await engine.dispose()
 
-    with explained_database_faults():
-        asyncio.run(run())
+    try:
+        with explained_database_faults():
+            asyncio.run(run())
+    except UnusableDatabaseError as problem:
+        raise WrongConfigurationError(str(problem)) from problem
     click.echo(f"The schema is at revision {expected_revision()}.")

@@ -6,11 +6,11 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 
-import click
 import uvloop
 
-from server.commands.database import explained_database_faults
+from server.commands.database import WrongConfigurationError, explained_database_faults
 from server.logs import configure_logs
+from server.preflight import UnusableDatabaseError
 from server.settings import Settings, SettingsError, read_settings
 
 
@@ -19,12 +19,15 @@ def run_process(run: Callable[[Settings], Awaitable[None]]) -> None:
     try:
         settings = read_settings(os.environ)
     except SettingsError as error:
-        raise click.ClickException(str(error)) from error
+        raise WrongConfigurationError(str(error)) from error
     configure_logs(level=settings.log_level, form=settings.log_format)
 
     async def main() -> None:
         await run(settings)
 
     factory = uvloop.new_event_loop if settings.event_loop == "uvloop" else None
-    with explained_database_faults(), asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main())
+    try:
+        with explained_database_faults(), asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(main())
+    except UnusableDatabaseError as problem:
+        raise WrongConfigurationError(str(problem)) from problem

@@ -54,9 +54,10 @@ class Faults:
     `has_more`: there is more wrong than is told. `is_heavy`: it is too large to be looked at again.
     """
 
-    __slots__ = ("_messages_left", "_values_left", "has_more", "is_heavy", "violations")
+    __slots__ = ("_is_read", "_messages_left", "_values_left", "has_more", "is_heavy", "violations")
 
-    def __init__(self) -> None:
+    def __init__(self, is_read: Callable[[str], bool] | None = None) -> None:
+        self._is_read = is_read
         self.violations: list[Violation] = []
         self.has_more = False
         self.is_heavy = False
@@ -64,11 +65,16 @@ class Faults:
         self._values_left = VALUES_MAX
 
     def add(self, path: str, description: str) -> None:
-        """Adds a fault.
+        """Adds a fault of what is read.
 
         Raises:
             EnoughError: as many are known as are told.
         """
+        if self._is_read is not None and not self._is_read(path):
+            return
+        self._append(path, description)
+
+    def _append(self, path: str, description: str) -> None:
         if len(self.violations) == VIOLATIONS_MAX:
             self.has_more = True
             raise EnoughError
@@ -77,7 +83,7 @@ class Faults:
     def add_heavy(self, path: str, description: str) -> None:
         """Adds a fault because of which the request is not looked at again."""
         self.is_heavy = True
-        self.add(path, description)
+        self._append(path, description)
 
     def count_message(self) -> None:
         """Counts a message of ours.
@@ -110,9 +116,12 @@ Fault = Callable[[Any, str, Faults], None]
 """Looks at a value that stands at a path, and adds what is wrong with it."""
 
 
-def faults_of(message: Message) -> Faults:
-    """What is wrong with the message and the messages inside it."""
-    found = Faults()
+def faults_of(message: Message, is_read: Callable[[str], bool] | None = None) -> Faults:
+    """What is wrong with the message and the messages inside it, as far as it is read.
+
+    `is_read` says of a path whether what stands there is; None: all is.
+    """
+    found = Faults(is_read)
     try:
         _check(message, "", 0, found)
     except EnoughError:

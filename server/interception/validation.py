@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
+from infrastructure.rpc.updating import UPDATE_MASK, mask_problem, reader_of, resource_of
 from server.interception.chain import Call, Handler
 from server.interception.message_faults import EnoughError, Faults, faults_of, prepare
 from server.interception.refusals import VIOLATIONS_MAX, Refusal, Violation, sentences_of
@@ -47,9 +49,14 @@ class Validation:
 
     def wrap(self, method: Method, proceed: Handler) -> Handler:
         prepare(method.request_type)
+        changes_resource = resource_of(method.request_type) is not None
 
         async def step(request: Message, call: Call) -> Message:
-            found = faults_of(request)
+            found = faults_of(request, reader_of(request) if changes_resource else None)
+            problem = mask_problem(request) if changes_resource else None
+            if problem is not None and not found.is_heavy and not found.has_more:
+                with suppress(EnoughError):
+                    found.add(UPDATE_MASK, problem)
             if not found.is_heavy:
                 self._add_broken_rules(method, request, found)
             violations: Sequence[Violation] = found.violations

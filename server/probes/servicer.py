@@ -6,23 +6,20 @@ import asyncio
 from typing import Any
 
 import grpc
-from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
-from infrastructure.database.failures import is_away, sqlstate
-from infrastructure.database.schema import current_revision
+from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database
 from server.interception.refusals import Refusal
+from server.preflight import UnusableDatabaseError, require_schema, require_version
 
 OK = "ok"
 READINESS_TIMEOUT_SECONDS = 1
-_UNDEFINED_TABLE = "42P01"
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
-    def __init__(self, *, database: Database, expected_revision: str) -> None:
+    def __init__(self, *, database: Database) -> None:
         self._database = database
-        self._expected_revision = expected_revision
 
     async def GetHealth(
         self, request: edge_pb2.GetHealthRequest, context: Any
@@ -34,20 +31,16 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
     ) -> edge_pb2.GetReadinessResponse:
         try:
             async with asyncio.timeout(READINESS_TIMEOUT_SECONDS), self._database.single() as tx:
-                revision = await current_revision(tx)
+                await require_version(tx)
+                await require_schema(tx)
         except TimeoutError:
-            raise not_ready("database", "does not answer within a second") from None
-        except NoResultFound:
-            revision = ""
+            raise not_ready("database", "The database does not answer within a second.") from None
+        except UnusableDatabaseError as problem:
+            raise not_ready(problem.dependency, str(problem)) from problem
         except Exception as raised:
-            if isinstance(raised, DBAPIError) and sqlstate(raised) == _UNDEFINED_TABLE:
-                revision = ""
-            elif is_away(raised):
-                raise not_ready("database", "cannot be reached") from None
-            else:
-                raise
-        if revision != self._expected_revision:
-            raise not_ready("schema", "is not the one of this version; run `guerdon migrate`")
+            if is_away(raised):
+                raise not_ready("database", "The database cannot be reached.") from None
+            raise
         return edge_pb2.GetReadinessResponse(status=OK)
 
 
@@ -56,6 +49,6 @@ def not_ready(dependency: str, problem: str) -> Refusal:
     return Refusal(
         code=grpc.StatusCode.UNAVAILABLE,
         reason="NOT_READY",
-        message=f"The {dependency} {problem}.",
+        message=problem,
         metadata={"dependency": dependency},
     )

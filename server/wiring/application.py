@@ -16,7 +16,6 @@ from domains.purchases.servicer import PurchasesServicer
 from domains.referral.servicer import ReferralServicer
 from infrastructure.database.clock import DatabaseClock
 from infrastructure.database.engine import Limits, create_engine, database_of
-from infrastructure.database.schema import expected_revision
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
@@ -76,6 +75,7 @@ class Application:
     """What a process runs: services to answer with, flows to work with."""
 
     database: Database
+    secrets: SecretBox
     clock: DatabaseClock
     domains: Domains
     flows: Flows
@@ -115,6 +115,7 @@ def build(database: Database, settings: Settings) -> Application:
     )
     return Application(
         database=database,
+        secrets=secrets,
         clock=clock,
         domains=domains,
         flows=flows,
@@ -181,9 +182,13 @@ def build_servicers(
 ) -> Servicers:
     """Builds what the contract's services are answered by."""
     return Servicers(
-        edge=EdgeServicer(database=database, expected_revision=expected_revision()),
+        edge=EdgeServicer(database=database),
         business=BusinessServicer(
-            database=database, business=domains.business, clock=clock, new_id=new_id
+            database=database,
+            business=domains.business,
+            token_use=domains.campaigns,
+            clock=clock,
+            new_id=new_id,
         ),
         identity=IdentityServicer(
             database=database, identity=domains.identity, clock=clock, new_id=new_id

@@ -62,6 +62,7 @@ from domains.rewards.tables import (
     transfer,
 )
 from infrastructure.database.repeated_call import repeated_call
+from infrastructure.database.sealing_key import sealing_key
 from infrastructure.keys.secret_box import SecretBox
 from server.merchant_units import MerchantUnits
 
@@ -87,6 +88,7 @@ EVERY_TABLE: tuple[Table, ...] = (
     reversal,
     reward,
     reward_lane,
+    sealing_key,
     shop_order,
     touchpoint,
     transfer,

@@ -247,7 +247,7 @@ def test_what_is_made_elsewhere_is_published_too() -> None:
         refusal_of(RequestIdReusedError(uuid4()), A_METHOD),
         refusal_of(ConnectionRefusedError("db.internal:5432"), A_METHOD),
         refusal_of(RuntimeError("whsec_demo_0123456789"), A_METHOD),
-        not_ready("schema", "is old"),
+        not_ready("schema", "The schema is old."),
     ):
         assert refusal.code is published[refusal.reason].code
         assert set(refusal.metadata) == published[refusal.reason].metadata

@@ -88,6 +88,22 @@ async def _create_merchant(_: BusyShop) -> Message:
     return business_pb2.CreateMerchantRequest(merchant=a_merchant())
 
 
+async def _update_merchant(busy: BusyShop) -> Message:
+    shop = await open_shop(busy.shop.mesh)
+    return business_pb2.UpdateMerchantRequest(
+        merchant_id=shop.merchant_id, merchant=business_pb2.Merchant(name="Blue Shoes")
+    )
+
+
+async def _update_campaign(busy: BusyShop) -> Message:
+    shop = await open_shop(busy.shop.mesh)
+    return campaign_pb2.UpdateCampaignRequest(
+        merchant_id=shop.merchant_id,
+        campaign_id=await shop.create_campaign(),
+        campaign=campaign_pb2.Campaign(name="bring two friends"),
+    )
+
+
 async def _update_webhook(busy: BusyShop) -> Message:
     shop = await open_shop(busy.shop.mesh)
     return business_pb2.UpdateWebhookRequest(
@@ -275,6 +291,8 @@ _REQUESTS: Mapping[str, Callable[[BusyShop], Awaitable[Message]]] = {
     "guerdon.business.v1.BusinessService.GetWebhook": _of(
         business_pb2.GetWebhookRequest, **_MERCHANT
     ),
+    "guerdon.business.v1.BusinessService.ListMerchants": _of(business_pb2.ListMerchantsRequest),
+    "guerdon.business.v1.BusinessService.UpdateMerchant": _update_merchant,
     "guerdon.business.v1.BusinessService.UpdateWebhook": _update_webhook,
     "guerdon.identity.v1.IdentityService.GetIdentityGroup": _of(
         identity_pb2.GetIdentityGroupRequest, identity_group_id="identity_group_id"
@@ -308,6 +326,10 @@ _REQUESTS: Mapping[str, Callable[[BusyShop], Awaitable[Message]]] = {
     ),
     "guerdon.campaign.v1.CampaignService.ListCampaigns": _of(
         campaign_pb2.ListCampaignsRequest, **_MERCHANT
+    ),
+    "guerdon.campaign.v1.CampaignService.UpdateCampaign": _update_campaign,
+    "guerdon.campaign.v1.CampaignService.DeleteCampaign": _changing(
+        campaign_pb2.DeleteCampaignRequest
     ),
     "guerdon.campaign.v1.CampaignService.PublishCampaign": _changing(
         campaign_pb2.PublishCampaignRequest

@@ -218,7 +218,7 @@ async def test_without_a_mesh_a_command_says_how_to_get_one(tmp_path: Path) -> N
         assert "Start one with `guerdon up`" in ended.complaint
 
     missing = await guerdon(tmp_path, "serve")
-    assert missing.code == 1
+    assert missing.code == os.EX_CONFIG
     for name in ("GUERDON_DATABASE_URL", "GUERDON_SERVICE_TOKEN", "GUERDON_SECRETS_KEY"):
         assert name in missing.complaint
 

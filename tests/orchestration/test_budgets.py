@@ -59,7 +59,7 @@ async def take_one(shop: Shop) -> Decision:
         # Whoever charges a merchant's windows holds the merchant's lane.
         await LaneRepository().ensure(tx, shop.merchant_id)
         await LaneRepository().wait_for(tx, shop.merchant_id)
-        (campaign,) = await campaigns.list_paying(tx, shop.merchant_id)
+        (campaign,) = await campaigns.list_paying(tx, shop.merchant_id, first_time=NOON)
         windows = {}
         for item in campaign.budget:
             start, end = item.window_at(NOON, origin=begin_of(campaign))

@@ -21,15 +21,18 @@ from tests.support.books import (
     order_of,
     read,
 )
+from tests.support.deliveries import FAULT
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
-from tests.support.shop import Shop, a_shop
+from tests.support.shop import Shop, a_delivery, a_shop
 from tests.support.triggers import FAIL, a_trigger
 from vocabulary.ids import DeliveryId
 
 HOUR = timedelta(hours=1)
 
 REPAIR = "ALTER TABLE shop_order DROP CONSTRAINT mistake"
+
+OURS = "SERVER_FAILED IntegrityError"
 
 
 def mistake(*orders: str) -> str:
@@ -75,7 +78,11 @@ async def test_a_delivery_that_fails_is_kept_whole_and_nothing_of_it_happens(
 
     (kept,) = await deliveries_of(shop)
     assert kept.body == shop.order_body("A-1", clientId="buyer")
-    assert (kept.state, kept.failure, kept.try_count) == ("failed", "IntegrityError", 1)
+    assert (kept.state, kept.failure, kept.try_count) == (
+        "failed",
+        OURS,
+        1,
+    )
     assert kept.retry_time == NOON + timedelta(seconds=5)
     assert await count_of(shop, "shop_order") == 0
     assert await count_of(shop, "identity_node") == 0
@@ -119,7 +126,11 @@ async def test_five_tries_among_others_and_it_is_dead_and_visible(database: Data
         assert await shop.flows.purchase_webhook.retry_failed(shop.merchant_id) is True
 
     dead = await the_delivery(shop, "event-1")
-    assert (dead.state, dead.try_count, dead.failure) == ("dead", TRIES_MAX, "IntegrityError")
+    assert (dead.state, dead.try_count, dead.failure) == (
+        "dead",
+        TRIES_MAX,
+        OURS,
+    )
     assert len(waited) == TRIES_MAX - 1
     assert waited == sorted(waited)
     shop.flows.clock.advance(timedelta(days=1))
@@ -229,7 +240,11 @@ async def test_a_dead_delivery_is_tried_again_on_demand(database: Database) -> N
         again = await deliveries.retry_all_dead(tx, shop.merchant_id, now=shop.flows.clock.now)
     assert (count, again) == (1, 0)
     revived = await the_delivery(shop, "event-1")
-    assert (revived.state, revived.try_count, revived.failure) == ("failed", 0, "IntegrityError")
+    assert (revived.state, revived.try_count, revived.failure) == (
+        "failed",
+        0,
+        OURS,
+    )
     await shop.flows.delivery_retries.run()
 
     assert (await the_delivery(shop, "event-1")).state == "applied"
@@ -296,6 +311,19 @@ async def test_an_unusable_body_does_not_undo_what_was_applied(database: Databas
     assert (applied.state, applied.body) == ("applied", shop.order_body("A-1"))
     assert (dead.state, dead.body) == ("dead", b"{}")
     assert (await order_of(shop, "A-1")).total == 100
+
+
+async def test_a_try_that_fails_beside_one_that_was_applied_leaves_it(database: Database) -> None:
+    """A shop whose tries overlap would have its order applied once more."""
+    shop = await a_shop(database)
+    body = shop.order_body("A-1")
+    await shop.deliver(body, event_id="event-1")
+    async with database.transaction() as tx:
+        await shop.flows.deliveries.keep_failed(
+            tx, a_delivery(shop, body, event_id="event-2"), failure=FAULT, now=NOON
+        )
+
+    assert await inbox(shop) == [("event-1", "applied", 1)]
 
 
 async def test_what_a_sender_calls_a_delivery_is_shown_as_far_as_it_is_kept(

@@ -39,7 +39,9 @@ CORRUPTIONS = {
     "every budget window used what was charged less what was given back": (
         "UPDATE budget_window SET used_base_units = used_base_units + 1",
     ),
-    "no budget window is above its limit": ("UPDATE budget_item SET limit_base_units = 1",),
+    "no budget window is above the highest limit that it had": (
+        "UPDATE budget_item SET limit_base_units = 1, limit_ever_base_units = 1",
+    ),
     "nothing is given back to a budget that was not taken": (
         "DELETE FROM budget_entry WHERE kind = 'consume'",
     ),
@@ -131,10 +133,10 @@ SLIGHT_CORRUPTIONS = (
         "UPDATE account SET balance = balance - 1 WHERE kind = 'campaign_granted'",
     ),
     (
-        "no budget window is above its limit",
+        "no budget window is above the highest limit that it had",
         """
-        UPDATE budget_item SET limit_base_units = (
-            SELECT max(used_base_units) - 1 FROM budget_window)
+        UPDATE budget_item SET (limit_base_units, limit_ever_base_units) = (
+            SELECT max(used_base_units) - 1, max(used_base_units) - 1 FROM budget_window)
         """,
     ),
     (

@@ -12,6 +12,7 @@ from domains.campaign.model import Recipient, Trigger
 from infrastructure.database.transaction import Database
 from orchestration.purchase_webhook.errors import DeliveryPostponedError, DeliveryUnusableError
 from tests.support.books import amounts_of, deliveries_of, order_of, read
+from tests.support.deliveries import FAULT
 from tests.support.flows import NOON
 from tests.support.rules import a_campaign
 from tests.support.shop import Shop, a_delivery, a_shop
@@ -142,9 +143,7 @@ async def test_receipts_at_once_are_of_the_first_one(database: Database) -> None
     second = a_delivery(shop, body, event_id="another")
     for each in (second, first, second):
         async with database.transaction() as tx:
-            await shop.flows.deliveries.keep_failed(
-                tx, each, failure="Mistake", now=each.receive_time
-            )
+            await shop.flows.deliveries.keep_failed(tx, each, failure=FAULT, now=each.receive_time)
 
     assert await received(shop) == [NOON]
 

@@ -14,6 +14,7 @@ from infrastructure.database.transaction import Database
 from server.embedded.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, deliveries_of, order_of
 from tests.support.connections import Holder, give_way_late, give_way_never, holding
+from tests.support.deliveries import FAULT
 from tests.support.flows import NOON, flows_on
 from tests.support.races import beside
 from tests.support.rules import a_campaign
@@ -37,7 +38,7 @@ async def a_shop_with_failed_deliveries(database: Database, *orders: str) -> Sho
             await shop.flows.deliveries.keep_failed(
                 tx,
                 a_delivery(shop, shop.order_body(order), event_id=f"event of {order}"),
-                failure="Mistake",
+                failure=FAULT,
                 now=shop.flows.clock.now,
             )
     for order in orders:
@@ -106,7 +107,7 @@ async def test_claims_that_came_while_a_report_waited_are_seen(
                 await shop.flows.deliveries.keep_failed(
                     tx,
                     a_delivery(shop, shop.order_body(order), event_id=order),
-                    failure="Mistake",
+                    failure=FAULT,
                     now=shop.flows.clock.now,
                 )
             shop.flows.clock.now = NOON + timedelta(minutes=5)

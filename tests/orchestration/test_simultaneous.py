@@ -25,6 +25,7 @@ from tests.support.books import (
     states_of,
 )
 from tests.support.connections import MAKE_BROWSER, at_once, holding
+from tests.support.deliveries import FAULT
 from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign
 from tests.support.shop import a_delivery, a_shop
@@ -291,7 +292,7 @@ async def test_a_shop_and_a_worker_that_try_again_at_once_apply_once(
         await shop.flows.deliveries.keep_failed(
             tx,
             a_delivery(shop, body, event_id="event-1"),
-            failure="Mistake",
+            failure=FAULT,
             now=shop.flows.clock.now,
         )
     shop.flows.clock.advance(timedelta(seconds=5))

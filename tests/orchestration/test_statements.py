@@ -145,7 +145,7 @@ def an_applied_delivery(merchant_id: MerchantId, body: bytes, *, like: Delivery)
         headers={"x-webhook-id": "event-1", "x-test": "false"},
         body=body,
         state=DeliveryState.APPLIED,
-        failure="",
+        failure=None,
         try_count=1,
         failure_count=0,
         receive_time=NOON,

@@ -183,6 +183,7 @@ def a_campaign(
         publish_time=None if state is CampaignState.DRAFT else PUBLISHED,
         create_time=PUBLISHED,
         update_time=PUBLISHED,
+        version_time=PUBLISHED,
     )
 
 

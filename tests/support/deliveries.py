@@ -7,9 +7,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from domains.business.model import Platform
-from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, FailureKind
 from orchestration.purchase_webhook.statements import NewIds
 from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
+
+FAULT = DeliveryFailure(kind=FailureKind.SERVER_FAILED, detail="OSError")
+"""A fault of ours."""
 
 
 def a_received_delivery(
@@ -25,7 +28,7 @@ def a_received_delivery(
         headers={},
         body=body,
         state=DeliveryState.APPLIED,
-        failure="",
+        failure=None,
         try_count=1,
         failure_count=0,
         receive_time=time,

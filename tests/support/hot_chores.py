@@ -20,6 +20,7 @@ from domains.rewards.model import Interaction, InteractionState, Lane
 from domains.rewards.repository import EventRepository
 from infrastructure.database.transaction import Transaction
 from orchestration.queries.lanes import get_lane
+from tests.support.deliveries import FAULT
 from tests.support.hot_statements import NOW, SHOP, HotStatement
 from tests.support.large_tables import BEGIN, id_of
 from vocabulary.ids import DeliveryId, MerchantId
@@ -88,7 +89,7 @@ CHORES: dict[str, HotStatement] = {
         call=lambda tx: _RETRIES.set_tried(
             tx,
             _a_failed_delivery(),
-            failure="Mistake",
+            failure=FAULT,
             now=NOW,
             pause=timedelta(seconds=5),
             tries_max=5,
@@ -121,7 +122,7 @@ def _a_failed_delivery() -> Delivery:
         headers={},
         body=b"",
         state=DeliveryState.FAILED,
-        failure="",
+        failure=None,
         try_count=1,
         failure_count=1,
         receive_time=BEGIN,

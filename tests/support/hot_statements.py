@@ -272,7 +272,7 @@ DECIDING: dict[str, HotStatement] = {
         indexes={
             "campaign": "ix_campaign_merchant",
             "campaign_rule_version": "pk_campaign_rule_version",
-            "budget_item": "uq_budget_item_label",
+            "budget_item": "ix_budget_item_campaign",
         },
     ),
     "rates": HotStatement(

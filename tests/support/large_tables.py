@@ -97,8 +97,9 @@ _SCRIPT = (
     SELECT {_id("campaign")}, 1, '{_RULE}', {_BEGIN} FROM {_N}""",
     f"""
     INSERT INTO budget_item (budget_item_id, campaign_id, position, label, asset, unit,
-                             unit_decimals, limit_base_units, window_kind, window_duration)
-    SELECT {_id("item")}, {_id("campaign")}, 0, 'all', 'token', 'token', 6, 1000000,
+                             unit_decimals, limit_base_units, limit_ever_base_units,
+                             first_version, window_kind, window_duration)
+    SELECT {_id("item")}, {_id("campaign")}, 0, 'all', 'token', 'token', 6, 1000000, 1000000, 1,
            'duration', interval '1 second' FROM {_N}""",
     f"""
     INSERT INTO budget_window (budget_item_id, start_time, end_time, used_base_units)

@@ -52,6 +52,7 @@ _INTEGERS = {
 _INSTANT = {"seconds": 1_767_867_331}
 _SPAN = {"seconds": 3600}
 _WELL_KNOWN: dict[str, dict[str, Any]] = {
+    "google.protobuf.FieldMask": {"paths": ["*"]},
     "google.protobuf.Timestamp": _INSTANT,
     "google.protobuf.Duration": _SPAN,
     "google.protobuf.Value": {"string_value": "A-1001"},

@@ -68,19 +68,21 @@ class CampaignPlan:
                 rule=self.rule,
                 rule_version=1,
                 units=units,
-                budget=tuple(_item(limit, campaign_id, units) for limit in self.limits),
+                budget=tuple(item_of(limit, campaign_id, units) for limit in self.limits),
                 unlimited=self.rule.assets - {limit.asset for limit in self.limits},
                 start_time=self.start_time,
                 expire_time=self.expire_time,
                 publish_time=None,
                 create_time=now,
                 update_time=now,
+                version_time=now,
             )
 
         return make
 
 
-def _item(limit: Limit, campaign_id: CampaignId, units: RewardUnits) -> BudgetItem:
+def item_of(limit: Limit, campaign_id: CampaignId, units: RewardUnits) -> BudgetItem:
+    """A budget item under an id of its own."""
     unit = units.of(limit.asset)
     return BudgetItem(
         budget_item_id=BudgetItemId(uuid4()),

@@ -52,7 +52,11 @@ class CalendarMonths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetItem:
-    """One limit, in base units of one unit, for each of its windows."""
+    """One limit, in base units of one unit, for each of its windows.
+
+    It is part of the campaign's versions from `first_version` to `last_version`, which is None as
+    long as it is part of the newest. `limit_ever` is the highest limit that it has had.
+    """
 
     budget_item_id: BudgetItemId
     campaign_id: CampaignId
@@ -61,6 +65,18 @@ class BudgetItem:
     unit: Unit
     limit: int
     window: Tiles | CalendarMonths | None
+    limit_ever: int = 0
+    first_version: int = 1
+    last_version: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit_ever < self.limit:
+            object.__setattr__(self, "limit_ever", self.limit)
+
+    def is_of(self, version: int) -> bool:
+        """Whether it is part of a version of its campaign."""
+        last = self.last_version
+        return self.first_version <= version and (last is None or version <= last)
 
     def window_at(self, instant: datetime, *, origin: datetime) -> tuple[datetime, datetime]:
         """The window that `instant` lies in: its first instant, and the first after it.

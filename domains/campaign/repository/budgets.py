@@ -21,6 +21,8 @@ from domains.campaign.model import (
     Refused,
     WindowKey,
 )
+from domains.campaign.tables import budget_window
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import BASE_UNITS_MAX
 from vocabulary.ids import BudgetItemId, CampaignId, RewardId
@@ -119,8 +121,8 @@ _RELEASE = text(
     """
 ).bindparams(bindparam("rewards", type_=ARRAY(Uuid)), bindparam("causes", type_=ARRAY(Uuid)))
 _LIST = text(
-    """
-    SELECT budget_window.*, item.position
+    f"""
+    SELECT {columns_of(budget_window)}, item.position
     FROM budget_window JOIN budget_item AS item USING (budget_item_id)
     WHERE item.campaign_id = :campaign_id
       AND (used_base_units > 0 OR refused_count > 0)

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
-from decimal import Decimal
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import insert, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Text, bindparam, insert, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from domains.campaign.model import (
     Asset,
-    BudgetItem,
-    CalendarMonths,
     Campaign,
     CampaignState,
-    Tiles,
-    WindowKind,
 )
-from domains.campaign.model.rule_document import from_document, to_document
-from domains.campaign.tables import budget_item, campaign, campaign_rule_version
+from domains.campaign.model.campaign import RuleVersion
+from domains.campaign.model.rule_document import from_document
+from domains.campaign.repository.versions import VersionRepository, budget_item_of
+from domains.campaign.tables import campaign
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
-from vocabulary.amounts import Unit
-from vocabulary.ids import BudgetItemId, CampaignId, MerchantId
+from vocabulary.ids import CampaignId, MerchantId
 
 _ADD = insert(campaign)
-_ADD_RULE = insert(campaign_rule_version)
-_ADD_ITEMS = insert(budget_item)
 # The items of a campaign travel with it as JSON, so that a list of campaigns is one statement.
-_SELECT = """
-    SELECT campaign.*, campaign_rule_version.rule,
+_SELECT = f"""
+    SELECT {columns_of(campaign)}, campaign_rule_version.rule,
+           campaign_rule_version.create_time AS version_time,
            COALESCE((SELECT jsonb_agg(jsonb_build_object(
                          'budget_item_id', item.budget_item_id,
                          'label', item.label,
@@ -39,6 +35,9 @@ _SELECT = """
                          'unit', item.unit,
                          'unit_decimals', item.unit_decimals,
                          'limit', item.limit_base_units::text,
+                         'limit_ever', item.limit_ever_base_units::text,
+                         'first_version', item.first_version,
+                         'last_version', item.last_version,
                          'window_kind', item.window_kind,
                          'window_microseconds',
                              (EXTRACT(epoch FROM item.window_duration) * 1000000)::bigint,
@@ -71,6 +70,22 @@ _LIST_PAYING = text(
     FOR SHARE OF campaign
     """
 ).columns(**_DOCUMENTS)
+_SET = text(
+    """
+    UPDATE campaign
+    SET name = :name, priority = :priority, rule_version = :rule_version,
+        unlimited_assets = :unlimited_assets, start_time = :start_time,
+        expire_time = :expire_time, update_time = :update_time
+    WHERE campaign_id = :campaign_id
+    """
+).bindparams(bindparam("unlimited_assets", type_=ARRAY(Text)))
+_DELETE = text("DELETE FROM campaign WHERE campaign_id = :campaign_id")
+_HAS_PUBLISHED = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM campaign WHERE merchant_id = :merchant_id AND publish_time IS NOT NULL)
+    """
+)
 _SET_STATE = text(
     """
     UPDATE campaign
@@ -81,6 +96,9 @@ _SET_STATE = text(
 
 
 class CampaignRepository:
+    def __init__(self) -> None:
+        self._versions = VersionRepository()
+
     async def add(self, tx: Transaction, new: Campaign) -> None:
         await tx.execute(
             _ADD,
@@ -99,18 +117,61 @@ class CampaignRepository:
                 "update_time": new.update_time,
             },
         )
+        await self._versions.add(tx, new)
+
+    async def set_draft(self, tx: Transaction, changed: Campaign) -> None:
+        """Writes a draft anew."""
+        await self._set(tx, changed)
+        await self._versions.set_draft(tx, changed)
+
+    async def set_published(self, tx: Transaction, before: Campaign, after: Campaign) -> None:
+        """Writes what changed of a published campaign: its fields, and its new version if any."""
+        await self._set(tx, after)
+        if after.rule_version > before.rule_version:
+            await self._versions.add_next(tx, before, after)
+
+    async def delete(self, tx: Transaction, campaign_id: CampaignId) -> None:
+        """Deletes a draft, which nothing refers to."""
+        await self._versions.delete(tx, campaign_id)
+        await tx.execute(_DELETE, {"campaign_id": campaign_id})
+
+    async def find_version(
+        self, tx: Transaction, campaign_id: CampaignId, version: int
+    ) -> RuleVersion | None:
+        """One version of a campaign's rule."""
+        return await self._versions.find(tx, campaign_id, version)
+
+    async def with_earlier(
+        self, tx: Transaction, campaigns: Sequence[Campaign], *, first_time: datetime
+    ) -> Sequence[Campaign]:
+        """The campaigns, with the versions that are for what happened from a time on."""
+        changed = [
+            each for each in campaigns if each.rule_version > 1 and each.version_time > first_time
+        ]
+        if not changed:
+            return campaigns
+        earlier = await self._versions.list_earlier(tx, changed, first_time=first_time)
+        return [replace(each, earlier=earlier.get(each.campaign_id, ())) for each in campaigns]
+
+    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether one of the merchant's campaigns was ever published."""
+        found = await tx.execute(_HAS_PUBLISHED, {"merchant_id": merchant_id})
+        return bool(found.scalar_one())
+
+    async def _set(self, tx: Transaction, changed: Campaign) -> None:
         await tx.execute(
-            _ADD_RULE,
+            _SET,
             {
-                "campaign_id": new.campaign_id,
-                "version": new.rule_version,
-                "rule": to_document(new.rule, new.units),
-                "create_time": new.create_time,
+                "campaign_id": changed.campaign_id,
+                "name": changed.name,
+                "priority": changed.priority,
+                "rule_version": changed.rule_version,
+                "unlimited_assets": sorted(changed.unlimited),
+                "start_time": changed.start_time,
+                "expire_time": changed.expire_time,
+                "update_time": changed.update_time,
             },
         )
-        if new.budget:
-            rows = [_item_row(item, position) for position, item in enumerate(new.budget)]
-            await tx.execute(_ADD_ITEMS, rows)
 
     async def find(
         self,
@@ -165,54 +226,10 @@ class CampaignRepository:
         )
 
 
-def _item_row(item: BudgetItem, position: int) -> dict[str, object]:
-    kind, duration, time_zone = WindowKind.ALL, None, None
-    match item.window:
-        case Tiles():
-            kind, duration = WindowKind.DURATION, item.window.duration
-        case CalendarMonths():
-            kind, time_zone = WindowKind.MONTH, item.window.time_zone
-        case None:
-            pass
-    return {
-        "budget_item_id": item.budget_item_id,
-        "campaign_id": item.campaign_id,
-        "position": position,
-        "label": item.label,
-        "asset": item.asset,
-        "unit": item.unit.key,
-        "unit_decimals": item.unit.decimals,
-        "limit_base_units": Decimal(item.limit),
-        "window_kind": kind,
-        "window_duration": duration,
-        "time_zone": time_zone,
-    }
-
-
-def budget_item_of(document: dict[str, Any], campaign_id: CampaignId) -> BudgetItem:
-    """An item, from the JSON in which it travels with its campaign."""
-    window: Tiles | CalendarMonths | None = None
-    match WindowKind(document["window_kind"]):
-        case WindowKind.DURATION:
-            window = Tiles(duration=timedelta(microseconds=document["window_microseconds"]))
-        case WindowKind.MONTH:
-            window = CalendarMonths(time_zone=document["time_zone"])
-        case WindowKind.ALL:
-            pass
-    return BudgetItem(
-        budget_item_id=BudgetItemId(UUID(document["budget_item_id"])),
-        campaign_id=campaign_id,
-        label=document["label"],
-        asset=Asset(document["asset"]),
-        unit=Unit(key=document["unit"], decimals=document["unit_decimals"]),
-        limit=int(document["limit"]),
-        window=window,
-    )
-
-
 def _campaign(row: Any) -> Campaign:
     rule, units = from_document(row.rule)
     campaign_id = CampaignId(row.campaign_id)
+    items = [budget_item_of(document, campaign_id) for document in row.budget]
     return Campaign(
         campaign_id=campaign_id,
         merchant_id=MerchantId(row.merchant_id),
@@ -222,11 +239,13 @@ def _campaign(row: Any) -> Campaign:
         rule=rule,
         rule_version=row.rule_version,
         units=units,
-        budget=tuple(budget_item_of(document, campaign_id) for document in row.budget),
+        budget=tuple(item for item in items if item.last_version is None),
+        retired=tuple(item for item in items if item.last_version is not None),
         unlimited=frozenset(Asset(asset) for asset in row.unlimited_assets),
         start_time=row.start_time,
         expire_time=row.expire_time,
         publish_time=row.publish_time,
         create_time=row.create_time,
         update_time=row.update_time,
+        version_time=row.version_time,
     )

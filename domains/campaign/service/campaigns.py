@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from domains.campaign.errors import CampaignNotFoundError, RuleInvalidError
+from domains.campaign.errors import (
+    CampaignNotFoundError,
+    RuleVersionNotFoundError,
+    TransitionInvalidError,
+)
 from domains.campaign.model import (
     BudgetItem,
     BudgetState,
     BudgetWindow,
     Campaign,
+    CampaignState,
     Charge,
     Refused,
     RewardUnits,
     WindowKey,
 )
-from domains.campaign.model.checking import check_budget, check_rule
+from domains.campaign.model.editing import checked, denominated, edited
 from domains.campaign.ports import RewardUnitSource
 from domains.campaign.repository import BudgetRepository, CampaignRepository, Consumption
 from infrastructure.database.transaction import Transaction
@@ -68,11 +73,7 @@ class CampaignService:
         if units is None:
             raise MerchantNotFoundError(merchant_id)
         problems = Problems()
-        draft = make(units, problems)
-        draft = replace(draft, rule=check_rule(draft.rule, units, problems))
-        check_budget(draft.budget, problems)
-        if draft.start_time and draft.expire_time and draft.expire_time <= draft.start_time:
-            problems.add(RuleInvalidError("campaign.expire_time", "must be after the start"))
+        draft = checked(make(units, problems), problems)
         problems.refuse()
         new = draft if change is None else change(draft, now)
         if not validate_only:
@@ -91,6 +92,112 @@ class CampaignService:
         if found is None:
             raise CampaignNotFoundError(campaign_id)
         return found
+
+    async def get_version(
+        self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId, version: int
+    ) -> Campaign:
+        """One campaign of the merchant, with the rule and the budget of a version.
+
+        Raises:
+            CampaignNotFoundError: there is none with this id, or it is somebody else's.
+            RuleVersionNotFoundError: it has no such version.
+        """
+        found = await self.get(tx, merchant_id, campaign_id)
+        if version == found.rule_version:
+            return found
+        earlier = await self._campaigns.find_version(tx, campaign_id, version)
+        if earlier is None:
+            raise RuleVersionNotFoundError(campaign_id, version)
+        return found.of_version(earlier)
+
+    async def has_published(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether one of the merchant's campaigns was ever published."""
+        return await self._campaigns.has_published(tx, merchant_id)
+
+    async def update(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        campaign_id: CampaignId,
+        changes_in: Callable[[RewardUnits, Problems], Mapping[str, Any]],
+        *,
+        validate_only: bool,
+        clock: Callable[[], datetime],
+    ) -> Campaign:
+        """Changes a campaign and, unless it is a rehearsal, writes it.
+
+        `changes_in` makes the new values of its fields, by their names, in a merchant's units, and
+        adds to the problems what it cannot read.
+
+        Raises:
+            CampaignNotFoundError: there is none with this id, or it is somebody else's.
+            TransitionInvalidError, StartFixedError, CampaignOverError, RuleInvalidError,
+            BudgetMissingError, VersionsFullError: see `edited`.
+        """
+        before, units = await self._lock(tx, merchant_id, campaign_id)
+        # Not before: a version is for what happens from when nothing is decided by another.
+        now = clock()
+        problems = Problems()
+        after = edited(before, changes_in(units, problems), units, now, problems)
+        if validate_only:
+            return after
+        if before.state is CampaignState.DRAFT:
+            await self._campaigns.set_draft(tx, after)
+        else:
+            await self._campaigns.set_published(tx, before, after)
+        return after
+
+    async def delete(
+        self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId
+    ) -> None:
+        """Deletes a draft.
+
+        Raises:
+            CampaignNotFoundError: there is none with this id, or it is somebody else's.
+            TransitionInvalidError: it is no draft.
+        """
+        found = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
+        if found is None:
+            raise CampaignNotFoundError(campaign_id)
+        if found.state is not CampaignState.DRAFT:
+            raise TransitionInvalidError(campaign_id, state=found.state, action="be deleted")
+        await self._campaigns.delete(tx, campaign_id)
+
+    async def publish(
+        self,
+        tx: Transaction,
+        merchant_id: MerchantId,
+        campaign_id: CampaignId,
+        *,
+        clock: Callable[[], datetime],
+    ) -> Campaign:
+        """Publishes a draft, in what its merchant pays now.
+
+        Raises:
+            CampaignNotFoundError: there is none with this id, or it is somebody else's.
+            TransitionInvalidError, BudgetMissingError, CampaignOverError: see `Campaign.publish`.
+            RuleInvalidError: an amount cannot be paid in what the merchant pays now.
+        """
+        before, units = await self._lock(tx, merchant_id, campaign_id)
+        published = before.publish(clock())
+        if units != before.units:
+            problems = Problems()
+            draft = checked(denominated(before, units, problems), problems)
+            problems.refuse()
+            await self._campaigns.set_draft(tx, draft)
+            published = draft.publish(published.update_time)
+        await self._campaigns.set_state(tx, published)
+        return published
+
+    async def _lock(
+        self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId
+    ) -> tuple[Campaign, RewardUnits]:
+        """Locks, downwards: the merchant, shared; the campaign."""
+        units = await self._units.units_of(tx, merchant_id)
+        found = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
+        if units is None or found is None:
+            raise CampaignNotFoundError(campaign_id)
+        return found, units
 
     async def list_of_merchant(
         self,
@@ -119,12 +226,11 @@ class CampaignService:
         *,
         now: datetime,
     ) -> Campaign:
-        """Publishes, pauses, resumes or archives a campaign: whatever `change` does.
+        """Pauses, resumes or archives a campaign: whatever `change` does.
 
         Raises:
             CampaignNotFoundError: there is none with this id, or it is somebody else's.
-            TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
-                its state.
+            TransitionInvalidError: the change is not for its state.
         """
         before = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
         if before is None:
@@ -133,9 +239,12 @@ class CampaignService:
         await self._campaigns.set_state(tx, after)
         return after
 
-    async def list_paying(self, tx: Transaction, merchant_id: MerchantId) -> Sequence[Campaign]:
-        """The campaigns that events are held against, locked against a change of state."""
-        return await self._campaigns.list_paying(tx, merchant_id)
+    async def list_paying(
+        self, tx: Transaction, merchant_id: MerchantId, *, first_time: datetime
+    ) -> Sequence[Campaign]:
+        """The campaigns that events from a time on are held against, locked against changes."""
+        campaigns = await self._campaigns.list_paying(tx, merchant_id)
+        return await self._campaigns.with_earlier(tx, campaigns, first_time=first_time)
 
     async def lock_windows(self, tx: Transaction, windows: Iterable[WindowKey]) -> BudgetState:
         """Locks windows and returns what is used of them."""
@@ -177,7 +286,9 @@ class CampaignService:
             CampaignNotFoundError: there is no such campaign, or it is somebody else's.
         """
         found = await self.get(tx, merchant_id, campaign_id)
-        items: dict[UUID, BudgetItem] = {item.budget_item_id: item for item in found.budget}
+        items: dict[UUID, BudgetItem] = {
+            item.budget_item_id: item for item in (*found.budget, *found.retired)
+        }
         return await self._budgets.list_windows(
             tx,
             campaign_id,

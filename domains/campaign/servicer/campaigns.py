@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -14,11 +14,17 @@ from domains.campaign.model import (
     RewardUnits,
 )
 from domains.campaign.service import CampaignService, Change
-from domains.campaign.servicer.messages import campaign_to_proto, draft_from_proto, window_to_proto
+from domains.campaign.servicer.messages import (
+    campaign_to_proto,
+    changes_from_proto,
+    draft_from_proto,
+    window_to_proto,
+)
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
+from infrastructure.rpc.updating import updated_fields
 from vocabulary.ids import CampaignId, MerchantId
 from vocabulary.problems import Problems
 
@@ -76,10 +82,12 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
     async def GetCampaign(
         self, request: campaign_pb2.GetCampaignRequest, context: Any
     ) -> campaign_pb2.GetCampaignResponse:
+        names = MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
         async with self._database.single() as tx:
-            campaign = await self._campaigns.get(
-                tx, MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
-            )
+            if request.rule_version:
+                campaign = await self._campaigns.get_version(tx, *names, request.rule_version)
+            else:
+                campaign = await self._campaigns.get(tx, *names)
         return campaign_pb2.GetCampaignResponse(campaign=campaign_to_proto(campaign))
 
     async def ListCampaigns(
@@ -102,10 +110,56 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
             next_page_token=page.next_page_token,
         )
 
+    async def UpdateCampaign(
+        self, request: campaign_pb2.UpdateCampaignRequest, context: Any
+    ) -> campaign_pb2.UpdateCampaignResponse:
+        merchant_id = MerchantId(UUID(request.merchant_id))
+        campaign_id = CampaignId(UUID(request.campaign_id))
+
+        def changes_in(units: RewardUnits, problems: Problems) -> Mapping[str, Any]:
+            return changes_from_proto(
+                request.campaign,
+                updated_fields(request),
+                campaign_id,
+                units,
+                problems,
+                new_id=self._new_id,
+            )
+
+        async with self._database.transaction(repeat=current_repeat(_updated)) as tx:
+            campaign = await self._campaigns.update(
+                tx,
+                merchant_id,
+                campaign_id,
+                changes_in,
+                validate_only=request.validate_only,
+                clock=self._clock,
+            )
+            await tx.answer(campaign)
+        return _updated(campaign)
+
+    async def DeleteCampaign(
+        self, request: campaign_pb2.DeleteCampaignRequest, context: Any
+    ) -> campaign_pb2.DeleteCampaignResponse:
+        async with self._database.transaction(repeat=current_repeat(_deleted)) as tx:
+            await self._campaigns.delete(
+                tx, MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
+            )
+            await tx.answer(None)
+        return _deleted(None)
+
     async def PublishCampaign(
         self, request: campaign_pb2.PublishCampaignRequest, context: Any
     ) -> campaign_pb2.PublishCampaignResponse:
-        return await self._change(request, Campaign.publish, campaign_pb2.PublishCampaignResponse)
+        async with self._database.transaction(repeat=current_repeat(_published)) as tx:
+            campaign = await self._campaigns.publish(
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                CampaignId(UUID(request.campaign_id)),
+                clock=self._clock,
+            )
+            await tx.answer(campaign)
+        return _published(campaign)
 
     async def PauseCampaign(
         self, request: campaign_pb2.PauseCampaignRequest, context: Any
@@ -166,3 +220,15 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
             budget_windows=page.items,
             next_page_token=page.next_page_token,
         )
+
+
+def _published(campaign: Campaign) -> campaign_pb2.PublishCampaignResponse:
+    return campaign_pb2.PublishCampaignResponse(campaign=campaign_to_proto(campaign))
+
+
+def _updated(campaign: Campaign) -> campaign_pb2.UpdateCampaignResponse:
+    return campaign_pb2.UpdateCampaignResponse(campaign=campaign_to_proto(campaign))
+
+
+def _deleted(_: None) -> campaign_pb2.DeleteCampaignResponse:
+    return campaign_pb2.DeleteCampaignResponse()

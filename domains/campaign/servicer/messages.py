@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from domains.campaign.model import (
@@ -48,16 +49,41 @@ def draft_from_proto(
     Adds to the problems what it cannot read; something else stands for that in the draft.
     """
     campaign_id = CampaignId(new_id())
+    values = changes_from_proto(
+        message, _VALUES.keys(), campaign_id, units, problems, new_id=new_id
+    )
     return Campaign(
         campaign_id=campaign_id,
         merchant_id=merchant_id,
-        name=message.name,
         state=CampaignState.DRAFT,
-        priority=message.priority,
-        rule=to_rule(message.rule, problems),
         rule_version=1,
         units=units,
-        budget=tuple(
+        publish_time=None,
+        create_time=now,
+        update_time=now,
+        version_time=now,
+        **values,
+    )
+
+
+def changes_from_proto(
+    message: campaign_pb2.Campaign,
+    names: Collection[str],
+    campaign_id: CampaignId,
+    units: RewardUnits,
+    problems: Problems,
+    *,
+    new_id: Callable[[], UUID],
+) -> dict[str, Any]:
+    """The values that a message has for some of its fields, by the names of the model's fields.
+
+    Adds to the problems what it cannot read; something else stands for that among the values.
+    """
+    values = {
+        name: value_of(message, problems) for name, value_of in _VALUES.items() if name in names
+    }
+    if "budget" in names:
+        values["budget"] = tuple(
             _item_from_proto(
                 item,
                 budget_item_id=BudgetItemId(new_id()),
@@ -67,14 +93,27 @@ def draft_from_proto(
                 problems=problems,
             )
             for index, item in enumerate(message.budget.items)
-        ),
-        unlimited=frozenset(to_asset(asset) for asset in message.budget.unlimited_assets),
-        start_time=to_datetime(message.start_time) if message.HasField("start_time") else None,
-        expire_time=to_datetime(message.expire_time) if message.HasField("expire_time") else None,
-        publish_time=None,
-        create_time=now,
-        update_time=now,
-    )
+        )
+        values["unlimited"] = frozenset(
+            to_asset(asset) for asset in message.budget.unlimited_assets
+        )
+    return values
+
+
+def _time(message: campaign_pb2.Campaign, name: str) -> datetime | None:
+    if not message.HasField(name):  # type: ignore[arg-type]  # one of two names
+        return None
+    return to_datetime(getattr(message, name))
+
+
+_VALUES: dict[str, Callable[[campaign_pb2.Campaign, Problems], Any]] = {
+    "name": lambda message, _: message.name,
+    "priority": lambda message, _: message.priority,
+    "rule": lambda message, problems: to_rule(message.rule, problems),
+    "budget": lambda *_: (),
+    "start_time": lambda message, _: _time(message, "start_time"),
+    "expire_time": lambda message, _: _time(message, "expire_time"),
+}
 
 
 def _item_from_proto(
@@ -147,6 +186,8 @@ def campaign_to_proto(campaign: Campaign) -> campaign_pb2.Campaign:
         publish_time=to_timestamp(campaign.publish_time),
         create_time=to_timestamp(campaign.create_time),
         update_time=to_timestamp(campaign.update_time),
+        rule_version=campaign.rule_version,
+        version_time=None if campaign.rule_version == 1 else to_timestamp(campaign.version_time),
     )
 
 

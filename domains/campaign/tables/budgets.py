@@ -8,14 +8,15 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Interval,
     Numeric,
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
+    text,
 )
 
 from domains.campaign.model import EntryKind, WindowKind
@@ -33,10 +34,25 @@ budget_item = Table(
     Column("unit", Text, nullable=False),
     Column("unit_decimals", SmallInteger, nullable=False),
     Column("limit_base_units", Numeric(78, 0), nullable=False),
+    # The highest limit that it has had: what is used may be above a limit that was lowered.
+    Column("limit_ever_base_units", Numeric(78, 0), nullable=False),
+    # The campaign's versions that it is part of. No last one: it is part of the newest.
+    Column("first_version", Integer, nullable=False),
+    Column("last_version", Integer),
     Column("window_kind", Text, nullable=False),
     Column("window_duration", Interval),
     Column("time_zone", Text),
-    UniqueConstraint("campaign_id", "label", name="uq_budget_item_label"),
+    Index(
+        "uq_budget_item_label",
+        "campaign_id",
+        "label",
+        unique=True,
+        postgresql_where=text("last_version IS NULL"),
+    ),
+    # Serves the reading of campaigns with their budgets.
+    Index("ix_budget_item_campaign", "campaign_id", "position"),
+    CheckConstraint("limit_ever_base_units >= limit_base_units", name="limit_ever_highest"),
+    CheckConstraint("last_version >= first_version", name="lasts_from_its_first"),
     CheckConstraint("limit_base_units > 0", name="limit_positive"),
     CheckConstraint(
         "window_kind IN ({})".format(", ".join(f"'{kind}'" for kind in WindowKind)),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from domains.purchases.model.delivery import Delivery, DeliveryState, PassedOver
+from domains.purchases.model.delivery import (
+    Delivery,
+    DeliveryFailure,
+    DeliveryState,
+    FailureKind,
+    PassedOver,
+)
 from domains.purchases.model.evidence import Link
 from domains.purchases.model.note import Note, NoteWord
 from domains.purchases.model.order import (
@@ -16,7 +22,9 @@ from domains.purchases.model.order import (
 
 __all__ = [
     "Delivery",
+    "DeliveryFailure",
     "DeliveryState",
+    "FailureKind",
     "Link",
     "Note",
     "NoteWord",

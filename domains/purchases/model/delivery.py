@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from domains.purchases.model.note import Note
 from vocabulary.ids import DeliveryId, MerchantId
@@ -51,6 +52,53 @@ class PassedOver(StrEnum):
                 return ""
 
 
+class FailureKind(StrEnum):
+    """Why applying a delivery failed."""
+
+    BODY_UNUSABLE = "BODY_UNUSABLE"
+    SERVER_FAILED = "SERVER_FAILED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFailure:
+    """Why applying a delivery failed, and what is known of it.
+
+    Of a body that is unusable, `detail` is what is wrong with which field; else the fault's name,
+    which only we read.
+    """
+
+    kind: FailureKind
+    detail: str
+
+    @classmethod
+    def from_text(cls, text: str) -> Self | None:
+        """What `text` kept; also what it was before there were kinds."""
+        if not text:
+            return None
+        begin, _, detail = text.partition(" ")
+        if begin in set(FailureKind):
+            return cls(kind=FailureKind(begin), detail=detail)
+        kind = FailureKind.BODY_UNUSABLE if detail else FailureKind.SERVER_FAILED
+        return cls(kind=kind, detail=text)
+
+    @property
+    def text(self) -> str:
+        """As it is kept."""
+        return f"{self.kind} {self.detail}"
+
+    @property
+    def sentence(self) -> str:
+        """For the shop's developer."""
+        match self.kind:
+            case FailureKind.BODY_UNUSABLE:
+                return f"It can never be applied: {self.detail}."
+            case FailureKind.SERVER_FAILED:
+                return "The server failed to apply it; the log has more."
+            case FailureKind.TIMED_OUT:
+                return "Applying it took too long."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One signed message of a shop, as it was received.
@@ -70,7 +118,7 @@ class Delivery:
     headers: dict[str, str]
     body: bytes
     state: DeliveryState
-    failure: str
+    failure: DeliveryFailure | None
     try_count: int
     failure_count: int
     receive_time: datetime

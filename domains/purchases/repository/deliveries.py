@@ -10,11 +10,13 @@ from uuid import UUID
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domains.purchases.model import Delivery, DeliveryState, Note, PassedOver
+from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, Note, PassedOver
+from domains.purchases.tables import delivery
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
-DELIVERY = "SELECT * FROM delivery"
+DELIVERY = f"SELECT {columns_of(delivery)} FROM delivery"
 _LIST_DELIVERIES = text(
     f"""{DELIVERY}
     WHERE merchant_id = :merchant_id
@@ -85,7 +87,7 @@ class DeliveryRepository:
                 "headers": delivery.headers,
                 "body": delivery.body,
                 "state": delivery.state,
-                "failure": delivery.failure,
+                "failure": "" if delivery.failure is None else delivery.failure.text,
                 "passed_over": delivery.passed_over,
                 "receive_time": delivery.receive_time,
                 "body_time": delivery.body_time,
@@ -137,7 +139,7 @@ def to_delivery(row: Any) -> Delivery:
         headers=row.headers,
         body=row.body,
         state=DeliveryState(row.state),
-        failure=row.failure,
+        failure=DeliveryFailure.from_text(row.failure),
         passed_over=PassedOver(row.passed_over),
         notes=tuple(Note.from_document(document) for document in row.notes),
         try_count=row.try_count,

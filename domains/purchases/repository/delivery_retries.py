@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domains.purchases.model import Delivery
+from domains.purchases.model import Delivery, DeliveryFailure
 from domains.purchases.repository.deliveries import DELIVERY, to_delivery
 from infrastructure.database.bounds import FIRST_ID
 from infrastructure.database.transaction import Transaction
@@ -130,7 +130,7 @@ class DeliveryRetryRepository:
         tx: Transaction,
         delivery: Delivery,
         *,
-        failure: str,
+        failure: DeliveryFailure,
         now: datetime,
         pause: timedelta,
         tries_max: int,
@@ -145,7 +145,7 @@ class DeliveryRetryRepository:
             {
                 "merchant_id": delivery.merchant_id,
                 "delivery_id": delivery.delivery_id,
-                "failure": failure,
+                "failure": failure.text,
                 "now": now,
                 "pause": pause,
                 "tries_max": tries_max,
@@ -166,7 +166,7 @@ class DeliveryRetryRepository:
         )
 
     async def set_dead(
-        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+        self, tx: Transaction, delivery: Delivery, *, failure: DeliveryFailure, now: datetime
     ) -> None:
         """Notes that a failed delivery can never be applied."""
         await tx.execute(
@@ -174,7 +174,7 @@ class DeliveryRetryRepository:
             {
                 "merchant_id": delivery.merchant_id,
                 "delivery_id": delivery.delivery_id,
-                "failure": failure,
+                "failure": failure.text,
                 "now": now,
             },
         )

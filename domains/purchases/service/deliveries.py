@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.purchases.errors import DeliveryNotDeadError, DeliveryNotFoundError
-from domains.purchases.model import Delivery, DeliveryState, PassedOver
+from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, PassedOver
 from domains.purchases.model.delivery import KEPT, TRIES_MAX, retry_pause
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import DeliveryRepository, DeliveryRetryRepository
@@ -57,7 +57,7 @@ class DeliveriesService:
         return found
 
     async def keep_dead(
-        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+        self, tx: Transaction, delivery: Delivery, *, failure: DeliveryFailure, now: datetime
     ) -> None:
         """Keeps a delivery that can never be applied."""
         dead = replace(delivery, state=DeliveryState.DEAD, failure=failure)
@@ -71,7 +71,7 @@ class DeliveriesService:
         await self._deliveries.keep(tx, kept, now=now, retry_time=None)
 
     async def keep_failed(
-        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+        self, tx: Transaction, delivery: Delivery, *, failure: DeliveryFailure, now: datetime
     ) -> DeliveryId:
         """Keeps a delivery whose applying failed, to be tried again; returns its id."""
         failed = replace(delivery, state=DeliveryState.FAILED, failure=failure)
@@ -90,7 +90,7 @@ class DeliveriesService:
         return await self._retries.claim_failed(tx, merchant_id, now=now)
 
     async def set_retried(
-        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+        self, tx: Transaction, delivery: Delivery, *, failure: DeliveryFailure, now: datetime
     ) -> None:
         """Notes that a retry failed: it is tried again later, or is dead by now.
 
@@ -113,7 +113,7 @@ class DeliveriesService:
         await self._retries.put_off(tx, delivery, retry_time=retry_time)
 
     async def set_dead(
-        self, tx: Transaction, delivery: Delivery, *, failure: str, now: datetime
+        self, tx: Transaction, delivery: Delivery, *, failure: DeliveryFailure, now: datetime
     ) -> None:
         """Notes that a failed delivery can never be applied."""
         await self._retries.set_dead(tx, delivery, failure=failure, now=now)

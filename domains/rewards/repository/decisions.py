@@ -9,12 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.rewards.model import DecisionRecord, Outcome
+from domains.rewards.tables import decision
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, InteractionId, MerchantId
 
 _OF_INTERACTION = text(
-    """
-    SELECT * FROM decision WHERE interaction_id = :interaction_id ORDER BY sequence
+    f"""
+    SELECT {columns_of(decision)} FROM decision
+    WHERE interaction_id = :interaction_id ORDER BY sequence
     """
 ).columns(details=JSONB)
 

@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import CancellationReason, Reversal, Reward, RewardState, Role
+from domains.rewards.tables import reward
+from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import Unit
 from vocabulary.ids import (
@@ -58,8 +60,8 @@ _CANCEL = text(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
 )
-_SELECT = """
-    SELECT reward.*, ledger_unit.decimals FROM reward
+_SELECT = f"""
+    SELECT {columns_of(reward)}, ledger_unit.decimals FROM reward
     JOIN ledger_unit ON ledger_unit.merchant_id = reward.merchant_id
                     AND ledger_unit.unit = reward.unit
 """

@@ -66,8 +66,9 @@ def windows_of(
 ) -> dict[WindowKey, datetime]:
     """Every budget window that the events could be charged to, with its end."""
     windows: dict[WindowKey, datetime] = {}
-    for campaign in campaigns:
+    for newest in campaigns:
         for event in events:
+            campaign = newest.as_of(event.facts.event_time)
             if campaign.rule.trigger not in event.facts.triggers:
                 continue
             if why_inactive(campaign, event.facts.event_time) is not None:
@@ -97,7 +98,8 @@ def decide_batch(
         decisions: list[Decision] = []
         after = state
         try:
-            for campaign in campaigns:
+            for newest in campaigns:
+                campaign = newest.as_of(event.facts.event_time)
                 if campaign.rule.trigger in event.facts.triggers:
                     decision, after = decide(campaign, event.facts, after)
                     decisions.append(decision)

@@ -141,8 +141,9 @@ class BatchDeciding:
         now = self._clock()
         merchant_id = lane.merchant_id
         merchant = await self._business.get(tx, merchant_id)
-        campaigns = await self._read_campaigns(tx, merchant_id)
-        depth_max = max((campaign.rule.chain_depth for campaign in campaigns), default=1)
+        first_time = min((each.event_time for each in outcome.events), default=now)
+        campaigns = await self._read_campaigns(tx, merchant_id, first_time)
+        depth_max = max((campaign.chain_depth for campaign in campaigns), default=1)
         events = await self._facts.load(tx, merchant, outcome.events, depth_max=depth_max)
         ends = windows_of(campaigns, events)
         state = await self._campaigns.lock_windows(tx, ends)
@@ -179,9 +180,11 @@ class BatchDeciding:
             await self._lanes.advance(tx, merchant_id, lane.next_sequence + len(result.decisions))
         note(outcome, result, until)
 
-    async def _read_campaigns(self, tx: Transaction, merchant_id: MerchantId) -> Sequence[Campaign]:
+    async def _read_campaigns(
+        self, tx: Transaction, merchant_id: MerchantId, first_time: datetime
+    ) -> Sequence[Campaign]:
         try:
-            return await self._campaigns.list_paying(tx, merchant_id)
+            return await self._campaigns.list_paying(tx, merchant_id, first_time=first_time)
         except Exception as failure:
             if is_timeout(failure) or is_away(failure):
                 raise

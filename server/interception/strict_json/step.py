@@ -9,7 +9,7 @@ from typing import Any
 
 from google.api import httpbody_pb2
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from infrastructure.rpc.contract import ContractError, Method
@@ -124,7 +124,13 @@ def _read_raw_body(request: Message, sent: Message, _: Call) -> Reading:
     # Envoy writes the field twice, first without anything in it.
     fields: Any = UnknownFieldSet(request)
     pieces = [each.data for each in fields if each.field_number == RAW_BODY_NUMBER]
-    body = httpbody_pb2.HttpBody.FromString(b"".join(pieces))
+    try:
+        body = httpbody_pb2.HttpBody.FromString(b"".join(pieces))
+    except (DecodeError, TypeError):
+        # Not from Envoy: who calls a server process directly may say that the call was JSON.
+        reading = Reading()
+        reading.end("has a body that cannot be read")
+        return reading
     return read_body(body.data, sent)
 
 

@@ -17,6 +17,7 @@ from server.embedded.postgres import Postgres
 from server.jobs.delivery_retries import BATCH_MAX, MERCHANTS_MAX, DeliveryRetries
 from tests.support.books import deliveries_of
 from tests.support.connections import holding
+from tests.support.deliveries import FAULT
 from tests.support.flows import Flows, flows_on
 from tests.support.races import beside
 from tests.support.rules import a_campaign
@@ -34,7 +35,7 @@ async def fail(shop: Shop, *orders: str) -> None:
             await shop.flows.deliveries.keep_failed(
                 tx,
                 a_delivery(shop, shop.order_body(order), event_id=order),
-                failure="Mistake",
+                failure=FAULT,
                 now=shop.flows.clock.now,
             )
 
@@ -67,7 +68,7 @@ async def test_deliveries_that_take_too_long_hold_up_no_other_shop(
             body = slow.order_body("A-1", note=number)
             delivery = a_delivery(slow, body, event_id=f"{number}")
             await slow.flows.deliveries.keep_failed(
-                tx, delivery, failure="Mistake", now=delivery.receive_time
+                tx, delivery, failure=FAULT, now=delivery.receive_time
             )
     await fail(other, "B-1")
     for shop in (slow, other):

@@ -26,12 +26,13 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 from guerdon.type.v1 import money_pb2 as guerdon_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"guerdon/business/v1/business.proto\x12\x13guerdon.business.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\xb5\x05\n\x08Merchant\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nproduct_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1e\n\x06\x64omain\x18\x04 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfd\x01\x12\x32\n\x0creward_token\x18\x05 \x01(\x0b\x32\x16.guerdon.type.v1.TokenB\x04\xe2\x41\x01\x02\x12L\n\x12look_back_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\xb0\xbd\x10\x32\x02\x08\x01\x12L\n\x15reward_delay_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xe2\x41\x01\x01\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12W\n\x11\x61ttribution_model\x18\x08 \x01(\x0e\x32..guerdon.business.v1.Merchant.AttributionModelB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12@\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12O\n\x18\x63lock_tolerance_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xe2\x41\x01\x01\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\"z\n\x10\x41ttributionModel\x12!\n\x1d\x41TTRIBUTION_MODEL_UNSPECIFIED\x10\x00\x12!\n\x1d\x41TTRIBUTION_MODEL_FIRST_TOUCH\x10\x01\x12 \n\x1c\x41TTRIBUTION_MODEL_LAST_TOUCH\x10\x02\"\x85\x02\n\x07Webhook\x12\x35\n\x08platform\x18\x01 \x01(\x0e\x32\x1d.guerdon.business.v1.PlatformB\x04\xe2\x41\x01\x03\x12 \n\x12signing_key_suffix\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12)\n\x1bprevious_signing_key_suffix\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x15previous_key_end_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"s\n\x15\x43reateMerchantRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x35\n\x08merchant\x18\x02 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x02\"O\n\x16\x43reateMerchantResponse\x12\x35\n\x08merchant\x18\x01 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x03\"7\n\x12GetMerchantRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"L\n\x13GetMerchantResponse\x12\x35\n\x08merchant\x18\x01 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x03\"6\n\x11GetWebhookRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"I\n\x12GetWebhookResponse\x12\x33\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.guerdon.business.v1.WebhookB\x04\xe2\x41\x01\x03\"\xc9\x04\n\x14UpdateWebhookRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x08platform\x18\x03 \x01(\x0e\x32\x1d.guerdon.business.v1.PlatformB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\xda\x02\n\x0bsigning_key\x18\x04 \x01(\tB\xb2\x02\x80\x01\x01\xe2\x41\x01\x02\xbaH\xa7\x02r\x05\x10\x08\x18\xf4\x03\xba\x01\x90\x01\n\x0fno_space_around\x12\"must have no white space around it\x1aYthis.matches(\'(?s)^[^\\\\s\\\\x{a0}\\\\x{200b}\\\\x{feff}](.*[^\\\\s\\\\x{a0}\\\\x{200b}\\\\x{feff}])?$\')\xba\x01\x88\x01\n\x08is_a_key\x12<must be a key, and is what a program writes when it has none\x1a>!this.matches(\'(?i)^(undefined|anonymous|\\\\[object \\\\w+\\\\])$\')R\x10hookSignatureKey\x12M\n\x15previous_key_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01\x32\x00\"L\n\x15UpdateWebhookResponse\x12\x33\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.guerdon.business.v1.WebhookB\x04\xe2\x41\x01\x03*9\n\x08Platform\x12\x18\n\x14PLATFORM_UNSPECIFIED\x10\x00\x12\x13\n\x0fPLATFORM_CUSTOM\x10\x01*\x9b\x02\n\x13\x42usinessErrorReason\x12%\n!BUSINESS_ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n\"BUSINESS_ERROR_REASON_DOMAIN_TAKEN\x10\x01\x12(\n$BUSINESS_ERROR_REASON_DOMAIN_INVALID\x10\x02\x12/\n+BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID\x10\x03\x12+\n\'BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND\x10\x04\x12-\n)BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID\x10\x05\x32\xfa\x04\n\x0f\x42usinessService\x12u\n\x0e\x43reateMerchant\x12*.guerdon.business.v1.CreateMerchantRequest\x1a+.guerdon.business.v1.CreateMerchantResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12\x9b\x01\n\x0bGetMerchant\x12\'.guerdon.business.v1.GetMerchantRequest\x1a(.guerdon.business.v1.GetMerchantResponse\"9\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /business/merchant/{merchant_id}\x12\xa1\x01\n\nGetWebhook\x12&.guerdon.business.v1.GetWebhookRequest\x1a\'.guerdon.business.v1.GetWebhookResponse\"B\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/business/merchant/{merchant_id}/webhooks\x12\xad\x01\n\rUpdateWebhook\x12).guerdon.business.v1.UpdateWebhookRequest\x1a*.guerdon.business.v1.UpdateWebhookResponse\"E\x90\x02\x02\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02.\")/business/merchant/{merchant_id}/webhooks:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"guerdon/business/v1/business.proto\x12\x13guerdon.business.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\xb5\x05\n\x08Merchant\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nproduct_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1e\n\x06\x64omain\x18\x04 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xfd\x01\x12\x32\n\x0creward_token\x18\x05 \x01(\x0b\x32\x16.guerdon.type.v1.TokenB\x04\xe2\x41\x01\x02\x12L\n\x12look_back_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x15\xe2\x41\x01\x01\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\xb0\xbd\x10\x32\x02\x08\x01\x12L\n\x15reward_delay_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xe2\x41\x01\x01\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\x12W\n\x11\x61ttribution_model\x18\x08 \x01(\x0e\x32..guerdon.business.v1.Merchant.AttributionModelB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12@\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12O\n\x18\x63lock_tolerance_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xe2\x41\x01\x01\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00\"z\n\x10\x41ttributionModel\x12!\n\x1d\x41TTRIBUTION_MODEL_UNSPECIFIED\x10\x00\x12!\n\x1d\x41TTRIBUTION_MODEL_FIRST_TOUCH\x10\x01\x12 \n\x1c\x41TTRIBUTION_MODEL_LAST_TOUCH\x10\x02\"\x85\x02\n\x07Webhook\x12\x35\n\x08platform\x18\x01 \x01(\x0e\x32\x1d.guerdon.business.v1.PlatformB\x04\xe2\x41\x01\x03\x12 \n\x12signing_key_suffix\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12)\n\x1bprevious_signing_key_suffix\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12?\n\x15previous_key_end_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"s\n\x15\x43reateMerchantRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x35\n\x08merchant\x18\x02 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x02\"O\n\x16\x43reateMerchantResponse\x12\x35\n\x08merchant\x18\x01 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x03\"7\n\x12GetMerchantRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"L\n\x13GetMerchantResponse\x12\x35\n\x08merchant\x18\x01 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x03\"P\n\x14ListMerchantsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"n\n\x15ListMerchantsResponse\x12\x36\n\tmerchants\x18\x01 \x03(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xcd\x01\n\x15UpdateMerchantRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x35\n\x08merchant\x18\x03 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"O\n\x16UpdateMerchantResponse\x12\x35\n\x08merchant\x18\x01 \x01(\x0b\x32\x1d.guerdon.business.v1.MerchantB\x04\xe2\x41\x01\x03\"6\n\x11GetWebhookRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"I\n\x12GetWebhookResponse\x12\x33\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.guerdon.business.v1.WebhookB\x04\xe2\x41\x01\x03\"\xc9\x04\n\x14UpdateWebhookRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x08platform\x18\x03 \x01(\x0e\x32\x1d.guerdon.business.v1.PlatformB\x0c\xe2\x41\x01\x02\xbaH\x05\x82\x01\x02\x10\x01\x12\xda\x02\n\x0bsigning_key\x18\x04 \x01(\tB\xb2\x02\x80\x01\x01\xe2\x41\x01\x02\xbaH\xa7\x02r\x05\x10\x08\x18\xf4\x03\xba\x01\x90\x01\n\x0fno_space_around\x12\"must have no white space around it\x1aYthis.matches(\'(?s)^[^\\\\s\\\\x{a0}\\\\x{200b}\\\\x{feff}](.*[^\\\\s\\\\x{a0}\\\\x{200b}\\\\x{feff}])?$\')\xba\x01\x88\x01\n\x08is_a_key\x12<must be a key, and is what a program writes when it has none\x1a>!this.matches(\'(?i)^(undefined|anonymous|\\\\[object \\\\w+\\\\])$\')R\x10hookSignatureKey\x12M\n\x15previous_key_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01\x32\x00\"L\n\x15UpdateWebhookResponse\x12\x33\n\x07webhook\x18\x01 \x01(\x0b\x32\x1c.guerdon.business.v1.WebhookB\x04\xe2\x41\x01\x03*9\n\x08Platform\x12\x18\n\x14PLATFORM_UNSPECIFIED\x10\x00\x12\x13\n\x0fPLATFORM_CUSTOM\x10\x01*\xeb\x02\n\x13\x42usinessErrorReason\x12%\n!BUSINESS_ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n\"BUSINESS_ERROR_REASON_DOMAIN_TAKEN\x10\x01\x12(\n$BUSINESS_ERROR_REASON_DOMAIN_INVALID\x10\x02\x12/\n+BUSINESS_ERROR_REASON_TOKEN_ADDRESS_INVALID\x10\x03\x12+\n\'BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND\x10\x04\x12-\n)BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID\x10\x05\x12&\n\"BUSINESS_ERROR_REASON_DOMAIN_FIXED\x10\x06\x12&\n\"BUSINESS_ERROR_REASON_TOKEN_IN_USE\x10\x07\x32\x98\x07\n\x0f\x42usinessService\x12u\n\x0e\x43reateMerchant\x12*.guerdon.business.v1.CreateMerchantRequest\x1a+.guerdon.business.v1.CreateMerchantResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12\x9b\x01\n\x0bGetMerchant\x12\'.guerdon.business.v1.GetMerchantRequest\x1a(.guerdon.business.v1.GetMerchantResponse\"9\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /business/merchant/{merchant_id}\x12r\n\rListMerchants\x12).guerdon.business.v1.ListMerchantsRequest\x1a*.guerdon.business.v1.ListMerchantsResponse\"\n\x90\x02\x01\x8a\xb5\x18\x03\n\x01\x08\x12\xa7\x01\n\x0eUpdateMerchant\x12*.guerdon.business.v1.UpdateMerchantRequest\x1a+.guerdon.business.v1.UpdateMerchantResponse\"<\x90\x02\x02\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x1a /business/merchant/{merchant_id}:\x01*\x12\xa1\x01\n\nGetWebhook\x12&.guerdon.business.v1.GetWebhookRequest\x1a\'.guerdon.business.v1.GetWebhookResponse\"B\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/business/merchant/{merchant_id}/webhooks\x12\xad\x01\n\rUpdateWebhook\x12).guerdon.business.v1.UpdateWebhookRequest\x1a*.guerdon.business.v1.UpdateWebhookResponse\"E\x90\x02\x02\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02.\")/business/merchant/{merchant_id}/webhooks:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,6 +79,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMERCHANTREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETMERCHANTRESPONSE'].fields_by_name['merchant']._loaded_options = None
   _globals['_GETMERCHANTRESPONSE'].fields_by_name['merchant']._serialized_options = b'\342A\001\003'
+  _globals['_LISTMERCHANTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTMERCHANTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
+  _globals['_LISTMERCHANTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTMERCHANTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMERCHANTSRESPONSE'].fields_by_name['merchants']._loaded_options = None
+  _globals['_LISTMERCHANTSRESPONSE'].fields_by_name['merchants']._serialized_options = b'\342A\001\003'
+  _globals['_LISTMERCHANTSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTMERCHANTSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['merchant']._loaded_options = None
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['merchant']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEMERCHANTREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATEMERCHANTRESPONSE'].fields_by_name['merchant']._loaded_options = None
+  _globals['_UPDATEMERCHANTRESPONSE'].fields_by_name['merchant']._serialized_options = b'\342A\001\003'
   _globals['_GETWEBHOOKREQUEST'].fields_by_name['merchant_id']._loaded_options = None
   _globals['_GETWEBHOOKREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETWEBHOOKRESPONSE'].fields_by_name['webhook']._loaded_options = None
@@ -98,36 +117,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUSINESSSERVICE'].methods_by_name['CreateMerchant']._serialized_options = b'\220\002\000\212\265\030\003\n\001\010'
   _globals['_BUSINESSSERVICE'].methods_by_name['GetMerchant']._loaded_options = None
   _globals['_BUSINESSSERVICE'].methods_by_name['GetMerchant']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002\"\022 /business/merchant/{merchant_id}'
+  _globals['_BUSINESSSERVICE'].methods_by_name['ListMerchants']._loaded_options = None
+  _globals['_BUSINESSSERVICE'].methods_by_name['ListMerchants']._serialized_options = b'\220\002\001\212\265\030\003\n\001\010'
+  _globals['_BUSINESSSERVICE'].methods_by_name['UpdateMerchant']._loaded_options = None
+  _globals['_BUSINESSSERVICE'].methods_by_name['UpdateMerchant']._serialized_options = b'\220\002\002\212\265\030\006\n\002\005\010\020\002\220\265\030\003\202\323\344\223\002%\032 /business/merchant/{merchant_id}:\001*'
   _globals['_BUSINESSSERVICE'].methods_by_name['GetWebhook']._loaded_options = None
   _globals['_BUSINESSSERVICE'].methods_by_name['GetWebhook']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002+\022)/business/merchant/{merchant_id}/webhooks'
   _globals['_BUSINESSSERVICE'].methods_by_name['UpdateWebhook']._loaded_options = None
   _globals['_BUSINESSSERVICE'].methods_by_name['UpdateWebhook']._serialized_options = b'\220\002\002\212\265\030\006\n\002\005\010\020\002\220\265\030\003\202\323\344\223\002.\")/business/merchant/{merchant_id}/webhooks:\001*'
-  _globals['_PLATFORM']._serialized_start=2368
-  _globals['_PLATFORM']._serialized_end=2425
-  _globals['_BUSINESSERRORREASON']._serialized_start=2428
-  _globals['_BUSINESSERRORREASON']._serialized_end=2711
-  _globals['_MERCHANT']._serialized_start=279
-  _globals['_MERCHANT']._serialized_end=972
-  _globals['_MERCHANT_ATTRIBUTIONMODEL']._serialized_start=850
-  _globals['_MERCHANT_ATTRIBUTIONMODEL']._serialized_end=972
-  _globals['_WEBHOOK']._serialized_start=975
-  _globals['_WEBHOOK']._serialized_end=1236
-  _globals['_CREATEMERCHANTREQUEST']._serialized_start=1238
-  _globals['_CREATEMERCHANTREQUEST']._serialized_end=1353
-  _globals['_CREATEMERCHANTRESPONSE']._serialized_start=1355
-  _globals['_CREATEMERCHANTRESPONSE']._serialized_end=1434
-  _globals['_GETMERCHANTREQUEST']._serialized_start=1436
-  _globals['_GETMERCHANTREQUEST']._serialized_end=1491
-  _globals['_GETMERCHANTRESPONSE']._serialized_start=1493
-  _globals['_GETMERCHANTRESPONSE']._serialized_end=1569
-  _globals['_GETWEBHOOKREQUEST']._serialized_start=1571
-  _globals['_GETWEBHOOKREQUEST']._serialized_end=1625
-  _globals['_GETWEBHOOKRESPONSE']._serialized_start=1627
-  _globals['_GETWEBHOOKRESPONSE']._serialized_end=1700
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1703
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=2288
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=2290
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=2366
-  _globals['_BUSINESSSERVICE']._serialized_start=2714
-  _globals['_BUSINESSSERVICE']._serialized_end=3348
+  _globals['_PLATFORM']._serialized_start=2885
+  _globals['_PLATFORM']._serialized_end=2942
+  _globals['_BUSINESSERRORREASON']._serialized_start=2945
+  _globals['_BUSINESSERRORREASON']._serialized_end=3308
+  _globals['_MERCHANT']._serialized_start=313
+  _globals['_MERCHANT']._serialized_end=1006
+  _globals['_MERCHANT_ATTRIBUTIONMODEL']._serialized_start=884
+  _globals['_MERCHANT_ATTRIBUTIONMODEL']._serialized_end=1006
+  _globals['_WEBHOOK']._serialized_start=1009
+  _globals['_WEBHOOK']._serialized_end=1270
+  _globals['_CREATEMERCHANTREQUEST']._serialized_start=1272
+  _globals['_CREATEMERCHANTREQUEST']._serialized_end=1387
+  _globals['_CREATEMERCHANTRESPONSE']._serialized_start=1389
+  _globals['_CREATEMERCHANTRESPONSE']._serialized_end=1468
+  _globals['_GETMERCHANTREQUEST']._serialized_start=1470
+  _globals['_GETMERCHANTREQUEST']._serialized_end=1525
+  _globals['_GETMERCHANTRESPONSE']._serialized_start=1527
+  _globals['_GETMERCHANTRESPONSE']._serialized_end=1603
+  _globals['_LISTMERCHANTSREQUEST']._serialized_start=1605
+  _globals['_LISTMERCHANTSREQUEST']._serialized_end=1685
+  _globals['_LISTMERCHANTSRESPONSE']._serialized_start=1687
+  _globals['_LISTMERCHANTSRESPONSE']._serialized_end=1797
+  _globals['_UPDATEMERCHANTREQUEST']._serialized_start=1800
+  _globals['_UPDATEMERCHANTREQUEST']._serialized_end=2005
+  _globals['_UPDATEMERCHANTRESPONSE']._serialized_start=2007
+  _globals['_UPDATEMERCHANTRESPONSE']._serialized_end=2086
+  _globals['_GETWEBHOOKREQUEST']._serialized_start=2088
+  _globals['_GETWEBHOOKREQUEST']._serialized_end=2142
+  _globals['_GETWEBHOOKRESPONSE']._serialized_start=2144
+  _globals['_GETWEBHOOKRESPONSE']._serialized_end=2217
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=2220
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=2805
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=2807
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=2883
+  _globals['_BUSINESSSERVICE']._serialized_start=3311
+  _globals['_BUSINESSSERVICE']._serialized_end=4231
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from guerdon.type.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
@@ -58,6 +61,10 @@ class _BusinessErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     """NOT_FOUND. Metadata: `merchant_id`."""
     BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID: _BusinessErrorReason.ValueType  # 5
     """INVALID_ARGUMENT. Metadata: `fault`."""
+    BUSINESS_ERROR_REASON_DOMAIN_FIXED: _BusinessErrorReason.ValueType  # 6
+    """FAILED_PRECONDITION. Metadata: `domain_name`."""
+    BUSINESS_ERROR_REASON_TOKEN_IN_USE: _BusinessErrorReason.ValueType  # 7
+    """FAILED_PRECONDITION. Metadata: `token_address`, `peg_currency`."""
 
 class BusinessErrorReason(_BusinessErrorReason, metaclass=_BusinessErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that BusinessService sends, under the error domain
@@ -76,6 +83,10 @@ BUSINESS_ERROR_REASON_WEBHOOK_NOT_FOUND: BusinessErrorReason.ValueType  # 4
 """NOT_FOUND. Metadata: `merchant_id`."""
 BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID: BusinessErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. Metadata: `fault`."""
+BUSINESS_ERROR_REASON_DOMAIN_FIXED: BusinessErrorReason.ValueType  # 6
+"""FAILED_PRECONDITION. Metadata: `domain_name`."""
+BUSINESS_ERROR_REASON_TOKEN_IN_USE: BusinessErrorReason.ValueType  # 7
+"""FAILED_PRECONDITION. Metadata: `token_address`, `peg_currency`."""
 Global___BusinessErrorReason: _TypeAlias = BusinessErrorReason  # noqa: Y015
 
 @_typing.final
@@ -326,6 +337,127 @@ class GetMerchantResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMerchantResponse: _TypeAlias = GetMerchantResponse  # noqa: Y015
+
+@_typing.final
+class ListMerchantsRequest(_message.Message):
+    """Asks for the merchants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to return at the most. Default 50; more than 500 is taken as 500."""
+    page_token: _builtins.str
+    """Where to go on: `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMerchantsRequest: _TypeAlias = ListMerchantsRequest  # noqa: Y015
+
+@_typing.final
+class ListMerchantsResponse(_message.Message):
+    """A page of merchants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins. Empty: this is the last one."""
+    @_builtins.property
+    def merchants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Merchant]:
+        """The merchants, most recently created first."""
+
+    def __init__(
+        self,
+        *,
+        merchants: _abc.Iterable[Global___Merchant] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchants", b"merchants", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMerchantsResponse: _TypeAlias = ListMerchantsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateMerchantRequest(_message.Message):
+    """Changes a merchant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    merchant_id: _builtins.str
+    """Which merchant. A UUID."""
+    @_builtins.property
+    def merchant(self) -> Global___Merchant:
+        """The new values. Of fields that are not changed nothing is read, so they may be left out."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields of the merchant are changed, as in `name,lookBackDuration`. A field that is
+        named and left out takes its default; one that must be there cannot be left out. Left out,
+        all fields that are sent are changed. `*` stands for all.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        merchant: Global___Merchant | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["merchant", b"merchant", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant", b"merchant", "merchant_id", b"merchant_id", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMerchantRequest: _TypeAlias = UpdateMerchantRequest  # noqa: Y015
+
+@_typing.final
+class UpdateMerchantResponse(_message.Message):
+    """The merchant was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def merchant(self) -> Global___Merchant:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        merchant: Global___Merchant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["merchant", b"merchant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant", b"merchant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMerchantResponse: _TypeAlias = UpdateMerchantResponse  # noqa: Y015
 
 @_typing.final
 class GetWebhookRequest(_message.Message):

@@ -45,6 +45,16 @@ class BusinessServiceStub:
                 request_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.GetMerchantRequest.SerializeToString,
                 response_deserializer=guerdon_dot_business_dot_v1_dot_business__pb2.GetMerchantResponse.FromString,
                 _registered_method=True)
+        self.ListMerchants = channel.unary_unary(
+                '/guerdon.business.v1.BusinessService/ListMerchants',
+                request_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.ListMerchantsRequest.SerializeToString,
+                response_deserializer=guerdon_dot_business_dot_v1_dot_business__pb2.ListMerchantsResponse.FromString,
+                _registered_method=True)
+        self.UpdateMerchant = channel.unary_unary(
+                '/guerdon.business.v1.BusinessService/UpdateMerchant',
+                request_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.UpdateMerchantRequest.SerializeToString,
+                response_deserializer=guerdon_dot_business_dot_v1_dot_business__pb2.UpdateMerchantResponse.FromString,
+                _registered_method=True)
         self.GetWebhook = channel.unary_unary(
                 '/guerdon.business.v1.BusinessService/GetWebhook',
                 request_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.GetWebhookRequest.SerializeToString,
@@ -78,6 +88,32 @@ class BusinessServiceServicer:
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMerchants(self, request, context):
+        """Lists all merchants, most recently created first.
+
+        Errors:
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMerchant(self, request, context):
+        """Changes some fields of a merchant. What comes in from then on meets the new settings; what was
+        decided stays.
+
+        Errors:
+        - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+        - INVALID_ARGUMENT, DOMAIN_INVALID: the domain is not a host name.
+        - INVALID_ARGUMENT, TOKEN_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+        - FAILED_PRECONDITION, DOMAIN_FIXED: the domain is another one; a merchant keeps its own.
+        - FAILED_PRECONDITION, TOKEN_IN_USE: the reward token is another one, and a campaign that
+        was published pays in the one before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,6 +158,16 @@ def add_BusinessServiceServicer_to_server(servicer, server):
                     servicer.GetMerchant,
                     request_deserializer=guerdon_dot_business_dot_v1_dot_business__pb2.GetMerchantRequest.FromString,
                     response_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.GetMerchantResponse.SerializeToString,
+            ),
+            'ListMerchants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMerchants,
+                    request_deserializer=guerdon_dot_business_dot_v1_dot_business__pb2.ListMerchantsRequest.FromString,
+                    response_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.ListMerchantsResponse.SerializeToString,
+            ),
+            'UpdateMerchant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMerchant,
+                    request_deserializer=guerdon_dot_business_dot_v1_dot_business__pb2.UpdateMerchantRequest.FromString,
+                    response_serializer=guerdon_dot_business_dot_v1_dot_business__pb2.UpdateMerchantResponse.SerializeToString,
             ),
             'GetWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWebhook,
@@ -189,6 +235,60 @@ class BusinessService:
             '/guerdon.business.v1.BusinessService/GetMerchant',
             guerdon_dot_business_dot_v1_dot_business__pb2.GetMerchantRequest.SerializeToString,
             guerdon_dot_business_dot_v1_dot_business__pb2.GetMerchantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMerchants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.business.v1.BusinessService/ListMerchants',
+            guerdon_dot_business_dot_v1_dot_business__pb2.ListMerchantsRequest.SerializeToString,
+            guerdon_dot_business_dot_v1_dot_business__pb2.ListMerchantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMerchant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.business.v1.BusinessService/UpdateMerchant',
+            guerdon_dot_business_dot_v1_dot_business__pb2.UpdateMerchantRequest.SerializeToString,
+            guerdon_dot_business_dot_v1_dot_business__pb2.UpdateMerchantResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,24 @@ class BusinessServiceStub:
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
     """
+    ListMerchants: _grpc.UnaryUnaryMultiCallable[_business_pb2.ListMerchantsRequest, _business_pb2.ListMerchantsResponse]
+    """Lists all merchants, most recently created first.
+
+    Errors:
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    UpdateMerchant: _grpc.UnaryUnaryMultiCallable[_business_pb2.UpdateMerchantRequest, _business_pb2.UpdateMerchantResponse]
+    """Changes some fields of a merchant. What comes in from then on meets the new settings; what was
+    decided stays.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+      - INVALID_ARGUMENT, DOMAIN_INVALID: the domain is not a host name.
+      - INVALID_ARGUMENT, TOKEN_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+      - FAILED_PRECONDITION, DOMAIN_FIXED: the domain is another one; a merchant keeps its own.
+      - FAILED_PRECONDITION, TOKEN_IN_USE: the reward token is another one, and a campaign that
+        was published pays in the one before.
+    """
     GetWebhook: _grpc.UnaryUnaryMultiCallable[_business_pb2.GetWebhookRequest, _business_pb2.GetWebhookResponse]
     """Returns how the merchant's shop signs its webhooks.
 
@@ -85,6 +103,24 @@ class BusinessServiceAsyncStub(BusinessServiceStub):
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+    """
+    ListMerchants: _aio.UnaryUnaryMultiCallable[_business_pb2.ListMerchantsRequest, _business_pb2.ListMerchantsResponse]  # type: ignore[assignment]
+    """Lists all merchants, most recently created first.
+
+    Errors:
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    UpdateMerchant: _aio.UnaryUnaryMultiCallable[_business_pb2.UpdateMerchantRequest, _business_pb2.UpdateMerchantResponse]  # type: ignore[assignment]
+    """Changes some fields of a merchant. What comes in from then on meets the new settings; what was
+    decided stays.
+
+    Errors:
+      - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+      - INVALID_ARGUMENT, DOMAIN_INVALID: the domain is not a host name.
+      - INVALID_ARGUMENT, TOKEN_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+      - FAILED_PRECONDITION, DOMAIN_FIXED: the domain is another one; a merchant keeps its own.
+      - FAILED_PRECONDITION, TOKEN_IN_USE: the reward token is another one, and a campaign that
+        was published pays in the one before.
     """
     GetWebhook: _aio.UnaryUnaryMultiCallable[_business_pb2.GetWebhookRequest, _business_pb2.GetWebhookResponse]  # type: ignore[assignment]
     """Returns how the merchant's shop signs its webhooks.
@@ -133,6 +169,36 @@ class BusinessServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMerchants(
+        self,
+        request: _business_pb2.ListMerchantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_business_pb2.ListMerchantsResponse, _abc.Awaitable[_business_pb2.ListMerchantsResponse]]:
+        """Lists all merchants, most recently created first.
+
+        Errors:
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateMerchant(
+        self,
+        request: _business_pb2.UpdateMerchantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_business_pb2.UpdateMerchantResponse, _abc.Awaitable[_business_pb2.UpdateMerchantResponse]]:
+        """Changes some fields of a merchant. What comes in from then on meets the new settings; what was
+        decided stays.
+
+        Errors:
+          - NOT_FOUND, MERCHANT_NOT_FOUND: there is none with this id.
+          - INVALID_ARGUMENT, DOMAIN_INVALID: the domain is not a host name.
+          - INVALID_ARGUMENT, TOKEN_ADDRESS_INVALID: the EIP-55 checksum is wrong.
+          - FAILED_PRECONDITION, DOMAIN_FIXED: the domain is another one; a merchant keeps its own.
+          - FAILED_PRECONDITION, TOKEN_IN_USE: the reward token is another one, and a campaign that
+            was published pays in the one before.
         """
 
     @_abc_1.abstractmethod

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from guerdon.campaign.v1 import rule_pb2 as guerdon_dot_campaign_dot_v1_dot_rule__pb2
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 from guerdon.type.v1 import money_pb2 as guerdon_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"guerdon/campaign/v1/campaign.proto\x12\x13guerdon.campaign.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eguerdon/campaign/v1/rule.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\xea\x05\n\x08\x43\x61mpaign\x12\x1d\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x02id\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12@\n\x05state\x18\x04 \x01(\x0e\x32#.guerdon.campaign.v1.Campaign.StateB\x04\xe2\x41\x01\x03R\x06status\x12*\n\x08priority\x18\x05 \x01(\x05\x42\x18\xe2\x41\x01\x01\xbaH\x11\x1a\x0f\x18\xc0\x84=(\xc0\xfb\xc2\xff\xff\xff\xff\xff\xff\x01\x12-\n\x04rule\x18\x06 \x01(\x0b\x32\x19.guerdon.campaign.v1.RuleB\x04\xe2\x41\x01\x02\x12?\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x1b.guerdon.campaign.v1.BudgetB\x04\xe2\x41\x01\x01R\x0c\x62udgetConfig\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12@\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01R\texpiresAt\x12\x43\n\x0cpublish_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0bpublishedAt\x12@\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12@\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x10\n\x0cSTATE_PAUSED\x10\x03\x12\x12\n\x0eSTATE_ARCHIVED\x10\x04\"\xe2\x02\n\x0c\x42udgetWindow\x12\x1c\n\x0e\x62udget_item_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05label\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x05limit\x18\x05 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x30\n\x04used\x18\x06 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x1b\n\rrefused_count\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x33\n\x07refused\x18\x08 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\"\xca\x01\n\x15\x43reateCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x35\n\x08\x63\x61mpaign\x18\x03 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x02\x12\x1b\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x15\n\x07publish\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"O\n\x16\x43reateCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"Z\n\x12GetCampaignRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"L\n\x13GetCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"s\n\x14ListCampaignsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"n\n\x15ListCampaignsResponse\x12\x36\n\tcampaigns\x18\x01 \x03(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x83\x01\n\x16PublishCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x17PublishCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x81\x01\n\x14PauseCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"N\n\x15PauseCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x82\x01\n\x15ResumeCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"O\n\x16ResumeCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x83\x01\n\x16\x41rchiveCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x17\x41rchiveCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x9a\x01\n\x18ListBudgetWindowsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"{\n\x19ListBudgetWindowsResponse\x12?\n\x0e\x62udget_windows\x18\x01 \x03(\x0b\x32!.guerdon.campaign.v1.BudgetWindowB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*\xbb\x02\n\x13\x43\x61mpaignErrorReason\x12%\n!CAMPAIGN_ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n(CAMPAIGN_ERROR_REASON_CAMPAIGN_NOT_FOUND\x10\x01\x12&\n\"CAMPAIGN_ERROR_REASON_RULE_INVALID\x10\x02\x12,\n(CAMPAIGN_ERROR_REASON_TRANSITION_INVALID\x10\x03\x12(\n$CAMPAIGN_ERROR_REASON_BUDGET_MISSING\x10\x04\x12&\n\"CAMPAIGN_ERROR_REASON_RATE_INVALID\x10\x05\x12\'\n#CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER\x10\x06\x32\xa8\x0c\n\x0f\x43\x61mpaignService\x12\xb1\x01\n\x0e\x43reateCampaign\x12*.guerdon.campaign.v1.CreateCampaignRequest\x1a+.guerdon.campaign.v1.CreateCampaignResponse\"F\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02/\"*/business/merchant/{merchant_id}/campaigns:\x01*\x12\xb3\x01\n\x0bGetCampaign\x12\'.guerdon.campaign.v1.GetCampaignRequest\x1a(.guerdon.campaign.v1.GetCampaignResponse\"Q\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/business/merchant/{merchant_id}/campaigns/{campaign_id}\x12\xab\x01\n\rListCampaigns\x12).guerdon.campaign.v1.ListCampaignsRequest\x1a*.guerdon.campaign.v1.ListCampaignsResponse\"C\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/business/merchant/{merchant_id}/campaigns\x12\xca\x01\n\x0fPublishCampaign\x12+.guerdon.campaign.v1.PublishCampaignRequest\x1a,.guerdon.campaign.v1.PublishCampaignResponse\"\\\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x45\"@/business/merchant/{merchant_id}/campaigns/{campaign_id}/publish:\x01*\x12\xc2\x01\n\rPauseCampaign\x12).guerdon.campaign.v1.PauseCampaignRequest\x1a*.guerdon.campaign.v1.PauseCampaignResponse\"Z\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x43\">/business/merchant/{merchant_id}/campaigns/{campaign_id}/pause:\x01*\x12\xc6\x01\n\x0eResumeCampaign\x12*.guerdon.campaign.v1.ResumeCampaignRequest\x1a+.guerdon.campaign.v1.ResumeCampaignResponse\"[\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x44\"?/business/merchant/{merchant_id}/campaigns/{campaign_id}/resume:\x01*\x12\xca\x01\n\x0f\x41rchiveCampaign\x12+.guerdon.campaign.v1.ArchiveCampaignRequest\x1a,.guerdon.campaign.v1.ArchiveCampaignResponse\"\\\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x45\"@/business/merchant/{merchant_id}/campaigns/{campaign_id}/archive:\x01*\x12\xd4\x01\n\x11ListBudgetWindows\x12-.guerdon.campaign.v1.ListBudgetWindowsRequest\x1a..guerdon.campaign.v1.ListBudgetWindowsResponse\"`\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02I\x12G/business/merchant/{merchant_id}/campaigns/{campaign_id}/budget/windowsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"guerdon/campaign/v1/campaign.proto\x12\x13guerdon.campaign.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eguerdon/campaign/v1/rule.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\xbe\x06\n\x08\x43\x61mpaign\x12\x1d\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x02id\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12@\n\x05state\x18\x04 \x01(\x0e\x32#.guerdon.campaign.v1.Campaign.StateB\x04\xe2\x41\x01\x03R\x06status\x12*\n\x08priority\x18\x05 \x01(\x05\x42\x18\xe2\x41\x01\x01\xbaH\x11\x1a\x0f\x18\xc0\x84=(\xc0\xfb\xc2\xff\xff\xff\xff\xff\xff\x01\x12-\n\x04rule\x18\x06 \x01(\x0b\x32\x19.guerdon.campaign.v1.RuleB\x04\xe2\x41\x01\x02\x12?\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x1b.guerdon.campaign.v1.BudgetB\x04\xe2\x41\x01\x01R\x0c\x62udgetConfig\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12@\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01R\texpiresAt\x12\x43\n\x0cpublish_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0bpublishedAt\x12@\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12@\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\x12\x1a\n\x0crule_version\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x36\n\x0cversion_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_DRAFT\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x10\n\x0cSTATE_PAUSED\x10\x03\x12\x12\n\x0eSTATE_ARCHIVED\x10\x04\"\xe2\x02\n\x0c\x42udgetWindow\x12\x1c\n\x0e\x62udget_item_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05label\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x31\n\x05limit\x18\x05 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x30\n\x04used\x18\x06 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\x12\x1b\n\rrefused_count\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x33\n\x07refused\x18\x08 \x01(\x0b\x32\x1c.guerdon.type.v1.TokenAmountB\x04\xe2\x41\x01\x03\"\xca\x01\n\x15\x43reateCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x35\n\x08\x63\x61mpaign\x18\x03 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x02\x12\x1b\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x15\n\x07publish\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"O\n\x16\x43reateCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"}\n\x12GetCampaignRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0crule_version\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\"L\n\x13GetCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"s\n\x14ListCampaignsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"n\n\x15ListCampaignsResponse\x12\x36\n\tcampaigns\x18\x01 \x03(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x8d\x02\n\x15UpdateCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x35\n\x08\x63\x61mpaign\x18\x04 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\x12\x1b\n\rvalidate_only\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\"O\n\x16UpdateCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x82\x01\n\x15\x44\x65leteCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x18\n\x16\x44\x65leteCampaignResponse\"\x83\x01\n\x16PublishCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x17PublishCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x81\x01\n\x14PauseCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"N\n\x15PauseCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x82\x01\n\x15ResumeCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"O\n\x16ResumeCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x83\x01\n\x16\x41rchiveCampaignRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12!\n\x0bmerchant_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x17\x41rchiveCampaignResponse\x12\x35\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1d.guerdon.campaign.v1.CampaignB\x04\xe2\x41\x01\x03\"\x9a\x01\n\x18ListBudgetWindowsRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"{\n\x19ListBudgetWindowsResponse\x12?\n\x0e\x62udget_windows\x18\x01 \x03(\x0b\x32!.guerdon.campaign.v1.BudgetWindowB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*\xbd\x03\n\x13\x43\x61mpaignErrorReason\x12%\n!CAMPAIGN_ERROR_REASON_UNSPECIFIED\x10\x00\x12,\n(CAMPAIGN_ERROR_REASON_CAMPAIGN_NOT_FOUND\x10\x01\x12&\n\"CAMPAIGN_ERROR_REASON_RULE_INVALID\x10\x02\x12,\n(CAMPAIGN_ERROR_REASON_TRANSITION_INVALID\x10\x03\x12(\n$CAMPAIGN_ERROR_REASON_BUDGET_MISSING\x10\x04\x12&\n\"CAMPAIGN_ERROR_REASON_RATE_INVALID\x10\x05\x12\'\n#CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER\x10\x06\x12%\n!CAMPAIGN_ERROR_REASON_START_FIXED\x10\x07\x12\'\n#CAMPAIGN_ERROR_REASON_VERSIONS_FULL\x10\x08\x12\x30\n,CAMPAIGN_ERROR_REASON_RULE_VERSION_NOT_FOUND\x10\t2\xa9\x0f\n\x0f\x43\x61mpaignService\x12\xb1\x01\n\x0e\x43reateCampaign\x12*.guerdon.campaign.v1.CreateCampaignRequest\x1a+.guerdon.campaign.v1.CreateCampaignResponse\"F\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02/\"*/business/merchant/{merchant_id}/campaigns:\x01*\x12\xb3\x01\n\x0bGetCampaign\x12\'.guerdon.campaign.v1.GetCampaignRequest\x1a(.guerdon.campaign.v1.GetCampaignResponse\"Q\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/business/merchant/{merchant_id}/campaigns/{campaign_id}\x12\xab\x01\n\rListCampaigns\x12).guerdon.campaign.v1.ListCampaignsRequest\x1a*.guerdon.campaign.v1.ListCampaignsResponse\"C\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/business/merchant/{merchant_id}/campaigns\x12\xbf\x01\n\x0eUpdateCampaign\x12*.guerdon.campaign.v1.UpdateCampaignRequest\x1a+.guerdon.campaign.v1.UpdateCampaignResponse\"T\x90\x02\x02\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02=\x1a\x38/business/merchant/{merchant_id}/campaigns/{campaign_id}:\x01*\x12\xbc\x01\n\x0e\x44\x65leteCampaign\x12*.guerdon.campaign.v1.DeleteCampaignRequest\x1a+.guerdon.campaign.v1.DeleteCampaignResponse\"Q\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02:*8/business/merchant/{merchant_id}/campaigns/{campaign_id}\x12\xca\x01\n\x0fPublishCampaign\x12+.guerdon.campaign.v1.PublishCampaignRequest\x1a,.guerdon.campaign.v1.PublishCampaignResponse\"\\\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x45\"@/business/merchant/{merchant_id}/campaigns/{campaign_id}/publish:\x01*\x12\xc2\x01\n\rPauseCampaign\x12).guerdon.campaign.v1.PauseCampaignRequest\x1a*.guerdon.campaign.v1.PauseCampaignResponse\"Z\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x43\">/business/merchant/{merchant_id}/campaigns/{campaign_id}/pause:\x01*\x12\xc6\x01\n\x0eResumeCampaign\x12*.guerdon.campaign.v1.ResumeCampaignRequest\x1a+.guerdon.campaign.v1.ResumeCampaignResponse\"[\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x44\"?/business/merchant/{merchant_id}/campaigns/{campaign_id}/resume:\x01*\x12\xca\x01\n\x0f\x41rchiveCampaign\x12+.guerdon.campaign.v1.ArchiveCampaignRequest\x1a,.guerdon.campaign.v1.ArchiveCampaignResponse\"\\\x90\x02\x00\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x02\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02\x45\"@/business/merchant/{merchant_id}/campaigns/{campaign_id}/archive:\x01*\x12\xd4\x01\n\x11ListBudgetWindows\x12-.guerdon.campaign.v1.ListBudgetWindowsRequest\x1a..guerdon.campaign.v1.ListBudgetWindowsResponse\"`\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02I\x12G/business/merchant/{merchant_id}/campaigns/{campaign_id}/budget/windowsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,6 +63,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAMPAIGN'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_CAMPAIGN'].fields_by_name['update_time']._loaded_options = None
   _globals['_CAMPAIGN'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_CAMPAIGN'].fields_by_name['rule_version']._loaded_options = None
+  _globals['_CAMPAIGN'].fields_by_name['rule_version']._serialized_options = b'\342A\001\003'
+  _globals['_CAMPAIGN'].fields_by_name['version_time']._loaded_options = None
+  _globals['_CAMPAIGN'].fields_by_name['version_time']._serialized_options = b'\342A\001\003'
   _globals['_BUDGETWINDOW'].fields_by_name['budget_item_id']._loaded_options = None
   _globals['_BUDGETWINDOW'].fields_by_name['budget_item_id']._serialized_options = b'\342A\001\003'
   _globals['_BUDGETWINDOW'].fields_by_name['label']._loaded_options = None
@@ -94,6 +99,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCAMPAIGNREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_GETCAMPAIGNREQUEST'].fields_by_name['campaign_id']._loaded_options = None
   _globals['_GETCAMPAIGNREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_GETCAMPAIGNREQUEST'].fields_by_name['rule_version']._loaded_options = None
+  _globals['_GETCAMPAIGNREQUEST'].fields_by_name['rule_version']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_GETCAMPAIGNRESPONSE'].fields_by_name['campaign']._loaded_options = None
   _globals['_GETCAMPAIGNRESPONSE'].fields_by_name['campaign']._serialized_options = b'\342A\001\003'
   _globals['_LISTCAMPAIGNSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
@@ -106,6 +113,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCAMPAIGNSRESPONSE'].fields_by_name['campaigns']._serialized_options = b'\342A\001\003'
   _globals['_LISTCAMPAIGNSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTCAMPAIGNSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['campaign_id']._loaded_options = None
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['campaign']._loaded_options = None
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['campaign']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_UPDATECAMPAIGNREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_UPDATECAMPAIGNRESPONSE'].fields_by_name['campaign']._loaded_options = None
+  _globals['_UPDATECAMPAIGNRESPONSE'].fields_by_name['campaign']._serialized_options = b'\342A\001\003'
+  _globals['_DELETECAMPAIGNREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETECAMPAIGNREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DELETECAMPAIGNREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_DELETECAMPAIGNREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_DELETECAMPAIGNREQUEST'].fields_by_name['campaign_id']._loaded_options = None
+  _globals['_DELETECAMPAIGNREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_PUBLISHCAMPAIGNREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_PUBLISHCAMPAIGNREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001'
   _globals['_PUBLISHCAMPAIGNREQUEST'].fields_by_name['merchant_id']._loaded_options = None
@@ -156,6 +183,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAMPAIGNSERVICE'].methods_by_name['GetCampaign']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002:\0228/business/merchant/{merchant_id}/campaigns/{campaign_id}'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['ListCampaigns']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['ListCampaigns']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002,\022*/business/merchant/{merchant_id}/campaigns'
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['UpdateCampaign']._loaded_options = None
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['UpdateCampaign']._serialized_options = b'\220\002\002\212\265\030\006\n\002\005\010\020\002\220\265\030\003\202\323\344\223\002=\0328/business/merchant/{merchant_id}/campaigns/{campaign_id}:\001*'
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['DeleteCampaign']._loaded_options = None
+  _globals['_CAMPAIGNSERVICE'].methods_by_name['DeleteCampaign']._serialized_options = b'\220\002\000\212\265\030\006\n\002\005\010\020\002\220\265\030\003\202\323\344\223\002:*8/business/merchant/{merchant_id}/campaigns/{campaign_id}'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['PublishCampaign']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['PublishCampaign']._serialized_options = b'\220\002\000\212\265\030\006\n\002\005\010\020\002\220\265\030\003\202\323\344\223\002E\"@/business/merchant/{merchant_id}/campaigns/{campaign_id}/publish:\001*'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['PauseCampaign']._loaded_options = None
@@ -166,46 +197,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAMPAIGNSERVICE'].methods_by_name['ArchiveCampaign']._serialized_options = b'\220\002\000\212\265\030\006\n\002\005\010\020\002\220\265\030\003\202\323\344\223\002E\"@/business/merchant/{merchant_id}/campaigns/{campaign_id}/archive:\001*'
   _globals['_CAMPAIGNSERVICE'].methods_by_name['ListBudgetWindows']._loaded_options = None
   _globals['_CAMPAIGNSERVICE'].methods_by_name['ListBudgetWindows']._serialized_options = b'\220\002\001\212\265\030\006\n\002\005\010\020\001\220\265\030\003\202\323\344\223\002I\022G/business/merchant/{merchant_id}/campaigns/{campaign_id}/budget/windows'
-  _globals['_CAMPAIGNERRORREASON']._serialized_start=3210
-  _globals['_CAMPAIGNERRORREASON']._serialized_end=3525
-  _globals['_CAMPAIGN']._serialized_start=279
-  _globals['_CAMPAIGN']._serialized_end=1025
-  _globals['_CAMPAIGN_STATE']._serialized_start=922
-  _globals['_CAMPAIGN_STATE']._serialized_end=1025
-  _globals['_BUDGETWINDOW']._serialized_start=1028
-  _globals['_BUDGETWINDOW']._serialized_end=1382
-  _globals['_CREATECAMPAIGNREQUEST']._serialized_start=1385
-  _globals['_CREATECAMPAIGNREQUEST']._serialized_end=1587
-  _globals['_CREATECAMPAIGNRESPONSE']._serialized_start=1589
-  _globals['_CREATECAMPAIGNRESPONSE']._serialized_end=1668
-  _globals['_GETCAMPAIGNREQUEST']._serialized_start=1670
-  _globals['_GETCAMPAIGNREQUEST']._serialized_end=1760
-  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=1762
-  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=1838
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=1840
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=1955
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=1957
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=2067
-  _globals['_PUBLISHCAMPAIGNREQUEST']._serialized_start=2070
-  _globals['_PUBLISHCAMPAIGNREQUEST']._serialized_end=2201
-  _globals['_PUBLISHCAMPAIGNRESPONSE']._serialized_start=2203
-  _globals['_PUBLISHCAMPAIGNRESPONSE']._serialized_end=2283
-  _globals['_PAUSECAMPAIGNREQUEST']._serialized_start=2286
-  _globals['_PAUSECAMPAIGNREQUEST']._serialized_end=2415
-  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_start=2417
-  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_end=2495
-  _globals['_RESUMECAMPAIGNREQUEST']._serialized_start=2498
-  _globals['_RESUMECAMPAIGNREQUEST']._serialized_end=2628
-  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_start=2630
-  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_end=2709
-  _globals['_ARCHIVECAMPAIGNREQUEST']._serialized_start=2712
-  _globals['_ARCHIVECAMPAIGNREQUEST']._serialized_end=2843
-  _globals['_ARCHIVECAMPAIGNRESPONSE']._serialized_start=2845
-  _globals['_ARCHIVECAMPAIGNRESPONSE']._serialized_end=2925
-  _globals['_LISTBUDGETWINDOWSREQUEST']._serialized_start=2928
-  _globals['_LISTBUDGETWINDOWSREQUEST']._serialized_end=3082
-  _globals['_LISTBUDGETWINDOWSRESPONSE']._serialized_start=3084
-  _globals['_LISTBUDGETWINDOWSRESPONSE']._serialized_end=3207
-  _globals['_CAMPAIGNSERVICE']._serialized_start=3528
-  _globals['_CAMPAIGNSERVICE']._serialized_end=5104
+  _globals['_CAMPAIGNERRORREASON']._serialized_start=3875
+  _globals['_CAMPAIGNERRORREASON']._serialized_end=4320
+  _globals['_CAMPAIGN']._serialized_start=313
+  _globals['_CAMPAIGN']._serialized_end=1143
+  _globals['_CAMPAIGN_STATE']._serialized_start=1040
+  _globals['_CAMPAIGN_STATE']._serialized_end=1143
+  _globals['_BUDGETWINDOW']._serialized_start=1146
+  _globals['_BUDGETWINDOW']._serialized_end=1500
+  _globals['_CREATECAMPAIGNREQUEST']._serialized_start=1503
+  _globals['_CREATECAMPAIGNREQUEST']._serialized_end=1705
+  _globals['_CREATECAMPAIGNRESPONSE']._serialized_start=1707
+  _globals['_CREATECAMPAIGNRESPONSE']._serialized_end=1786
+  _globals['_GETCAMPAIGNREQUEST']._serialized_start=1788
+  _globals['_GETCAMPAIGNREQUEST']._serialized_end=1913
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_start=1915
+  _globals['_GETCAMPAIGNRESPONSE']._serialized_end=1991
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=1993
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=2108
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=2110
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=2220
+  _globals['_UPDATECAMPAIGNREQUEST']._serialized_start=2223
+  _globals['_UPDATECAMPAIGNREQUEST']._serialized_end=2492
+  _globals['_UPDATECAMPAIGNRESPONSE']._serialized_start=2494
+  _globals['_UPDATECAMPAIGNRESPONSE']._serialized_end=2573
+  _globals['_DELETECAMPAIGNREQUEST']._serialized_start=2576
+  _globals['_DELETECAMPAIGNREQUEST']._serialized_end=2706
+  _globals['_DELETECAMPAIGNRESPONSE']._serialized_start=2708
+  _globals['_DELETECAMPAIGNRESPONSE']._serialized_end=2732
+  _globals['_PUBLISHCAMPAIGNREQUEST']._serialized_start=2735
+  _globals['_PUBLISHCAMPAIGNREQUEST']._serialized_end=2866
+  _globals['_PUBLISHCAMPAIGNRESPONSE']._serialized_start=2868
+  _globals['_PUBLISHCAMPAIGNRESPONSE']._serialized_end=2948
+  _globals['_PAUSECAMPAIGNREQUEST']._serialized_start=2951
+  _globals['_PAUSECAMPAIGNREQUEST']._serialized_end=3080
+  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_start=3082
+  _globals['_PAUSECAMPAIGNRESPONSE']._serialized_end=3160
+  _globals['_RESUMECAMPAIGNREQUEST']._serialized_start=3163
+  _globals['_RESUMECAMPAIGNREQUEST']._serialized_end=3293
+  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_start=3295
+  _globals['_RESUMECAMPAIGNRESPONSE']._serialized_end=3374
+  _globals['_ARCHIVECAMPAIGNREQUEST']._serialized_start=3377
+  _globals['_ARCHIVECAMPAIGNREQUEST']._serialized_end=3508
+  _globals['_ARCHIVECAMPAIGNRESPONSE']._serialized_start=3510
+  _globals['_ARCHIVECAMPAIGNRESPONSE']._serialized_end=3590
+  _globals['_LISTBUDGETWINDOWSREQUEST']._serialized_start=3593
+  _globals['_LISTBUDGETWINDOWSREQUEST']._serialized_end=3747
+  _globals['_LISTBUDGETWINDOWSRESPONSE']._serialized_start=3749
+  _globals['_LISTBUDGETWINDOWSRESPONSE']._serialized_end=3872
+  _globals['_CAMPAIGNSERVICE']._serialized_start=4323
+  _globals['_CAMPAIGNSERVICE']._serialized_end=6284
 # @@protoc_insertion_point(module_scope)

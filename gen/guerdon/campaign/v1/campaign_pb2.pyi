@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -42,6 +43,12 @@ class _CampaignErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     """INVALID_ARGUMENT. Metadata: `field`."""
     CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: _CampaignErrorReason.ValueType  # 6
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
+    CAMPAIGN_ERROR_REASON_START_FIXED: _CampaignErrorReason.ValueType  # 7
+    """FAILED_PRECONDITION. Metadata: `campaign_id`, `start_time`."""
+    CAMPAIGN_ERROR_REASON_VERSIONS_FULL: _CampaignErrorReason.ValueType  # 8
+    """RESOURCE_EXHAUSTED. Metadata: `campaign_id`, `versions_max`."""
+    CAMPAIGN_ERROR_REASON_RULE_VERSION_NOT_FOUND: _CampaignErrorReason.ValueType  # 9
+    """NOT_FOUND. Metadata: `campaign_id`, `rule_version`."""
 
 class CampaignErrorReason(_CampaignErrorReason, metaclass=_CampaignErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that CampaignService and RateService send, under the
@@ -62,6 +69,12 @@ CAMPAIGN_ERROR_REASON_RATE_INVALID: CampaignErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. Metadata: `field`."""
 CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: CampaignErrorReason.ValueType  # 6
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
+CAMPAIGN_ERROR_REASON_START_FIXED: CampaignErrorReason.ValueType  # 7
+"""FAILED_PRECONDITION. Metadata: `campaign_id`, `start_time`."""
+CAMPAIGN_ERROR_REASON_VERSIONS_FULL: CampaignErrorReason.ValueType  # 8
+"""RESOURCE_EXHAUSTED. Metadata: `campaign_id`, `versions_max`."""
+CAMPAIGN_ERROR_REASON_RULE_VERSION_NOT_FOUND: CampaignErrorReason.ValueType  # 9
+"""NOT_FOUND. Metadata: `campaign_id`, `rule_version`."""
 Global___CampaignErrorReason: _TypeAlias = CampaignErrorReason  # noqa: Y015
 
 @_typing.final
@@ -113,6 +126,8 @@ class Campaign(_message.Message):
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    RULE_VERSION_FIELD_NUMBER: _builtins.int
+    VERSION_TIME_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """Identifies the campaign. A UUID in its 36-character form."""
     merchant_id: _builtins.str
@@ -126,6 +141,8 @@ class Campaign(_message.Message):
     from -1,000,000 to 1,000,000. Default 0. Every campaign that matches pays; only budgets feel
     the order.
     """
+    rule_version: _builtins.int
+    """Which version of rule and budget this is, counted from 1. Decisions name it."""
     @_builtins.property
     def rule(self) -> _rule_pb2.Rule:
         """What is paid, to whom, when."""
@@ -154,6 +171,10 @@ class Campaign(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the campaign last changed."""
 
+    @_builtins.property
+    def version_time(self) -> _timestamp_pb2.Timestamp:
+        """What happens from then on is held against this version. Absent: it is the first one."""
+
     def __init__(
         self,
         *,
@@ -169,10 +190,12 @@ class Campaign(_message.Message):
         publish_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        rule_version: _builtins.int = ...,
+        version_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "create_time", b"create_time", "expire_time", b"expire_time", "publish_time", b"publish_time", "rule", b"rule", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "create_time", b"create_time", "expire_time", b"expire_time", "publish_time", b"publish_time", "rule", b"rule", "start_time", b"start_time", "update_time", b"update_time", "version_time", b"version_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "campaign_id", b"campaign_id", "create_time", b"create_time", "expire_time", b"expire_time", "merchant_id", b"merchant_id", "name", b"name", "priority", b"priority", "publish_time", b"publish_time", "rule", b"rule", "start_time", b"start_time", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "campaign_id", b"campaign_id", "create_time", b"create_time", "expire_time", b"expire_time", "merchant_id", b"merchant_id", "name", b"name", "priority", b"priority", "publish_time", b"publish_time", "rule", b"rule", "rule_version", b"rule_version", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "version_time", b"version_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -314,19 +337,23 @@ class GetCampaignRequest(_message.Message):
 
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    RULE_VERSION_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Whose campaign. A UUID."""
     campaign_id: _builtins.str
     """Which campaign. A UUID."""
+    rule_version: _builtins.int
+    """With the rule and the budget of this version, counted from 1. 0: as it is."""
     def __init__(
         self,
         *,
         merchant_id: _builtins.str = ...,
         campaign_id: _builtins.str = ...,
+        rule_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "merchant_id", b"merchant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "merchant_id", b"merchant_id", "rule_version", b"rule_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -413,6 +440,130 @@ class ListCampaignsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCampaignsResponse: _TypeAlias = ListCampaignsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateCampaignRequest(_message.Message):
+    """Changes a campaign."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    merchant_id: _builtins.str
+    """Whose campaign. A UUID."""
+    campaign_id: _builtins.str
+    """Which campaign. A UUID."""
+    validate_only: _builtins.bool
+    """Check only: answer as if it had been changed, and change nothing. Default false."""
+    @_builtins.property
+    def campaign(self) -> Global___Campaign:
+        """The new values. Of fields that are not changed nothing is read, so they may be left out."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields of the campaign are changed, as in `name,expiresAt`. A field that is named and
+        left out takes its default; one that must be there cannot be left out. Left out, all fields
+        that are sent are changed. `*` stands for all.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        campaign_id: _builtins.str = ...,
+        campaign: Global___Campaign | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign", "campaign_id", b"campaign_id", "merchant_id", b"merchant_id", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCampaignRequest: _TypeAlias = UpdateCampaignRequest  # noqa: Y015
+
+@_typing.final
+class UpdateCampaignResponse(_message.Message):
+    """The campaign was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def campaign(self) -> Global___Campaign:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        campaign: Global___Campaign | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCampaignResponse: _TypeAlias = UpdateCampaignResponse  # noqa: Y015
+
+@_typing.final
+class DeleteCampaignRequest(_message.Message):
+    """Asks to delete a draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes the call repeatable for 24 hours: the same id and request get the same answer.
+    A UUID.
+    """
+    merchant_id: _builtins.str
+    """Whose campaign. A UUID."""
+    campaign_id: _builtins.str
+    """Which campaign. A UUID."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        campaign_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "merchant_id", b"merchant_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCampaignRequest: _TypeAlias = DeleteCampaignRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCampaignResponse(_message.Message):
+    """The draft is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCampaignResponse: _TypeAlias = DeleteCampaignResponse  # noqa: Y015
 
 @_typing.final
 class PublishCampaignRequest(_message.Message):

@@ -28,9 +28,10 @@ if _version_not_supported:
 class CampaignServiceStub:
     """The rules that say who earns what at a merchant, and the budgets behind them.
 
-    A campaign is a draft until it is published; from then on its rule is fixed. It pays for
-    what happened between its start and its expiry, as long as it is active when the reward is
-    decided.
+    A campaign is a draft until it is published. It pays for what happened between its start and
+    its expiry, as long as it is active when the reward is decided. The rule and the budget of a
+    published campaign change by a new version, which is for what happens from then on; what
+    happened before is held against the version of its time, however late it is decided.
     """
 
     def __init__(self, channel):
@@ -53,6 +54,16 @@ class CampaignServiceStub:
                 '/guerdon.campaign.v1.CampaignService/ListCampaigns',
                 request_serializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.ListCampaignsRequest.SerializeToString,
                 response_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.ListCampaignsResponse.FromString,
+                _registered_method=True)
+        self.UpdateCampaign = channel.unary_unary(
+                '/guerdon.campaign.v1.CampaignService/UpdateCampaign',
+                request_serializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.UpdateCampaignRequest.SerializeToString,
+                response_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.UpdateCampaignResponse.FromString,
+                _registered_method=True)
+        self.DeleteCampaign = channel.unary_unary(
+                '/guerdon.campaign.v1.CampaignService/DeleteCampaign',
+                request_serializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.DeleteCampaignRequest.SerializeToString,
+                response_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.DeleteCampaignResponse.FromString,
                 _registered_method=True)
         self.PublishCampaign = channel.unary_unary(
                 '/guerdon.campaign.v1.CampaignService/PublishCampaign',
@@ -84,9 +95,10 @@ class CampaignServiceStub:
 class CampaignServiceServicer:
     """The rules that say who earns what at a merchant, and the budgets behind them.
 
-    A campaign is a draft until it is published; from then on its rule is fixed. It pays for
-    what happened between its start and its expiry, as long as it is active when the reward is
-    decided.
+    A campaign is a draft until it is published. It pays for what happened between its start and
+    its expiry, as long as it is active when the reward is decided. The rule and the budget of a
+    published campaign change by a new version, which is for what happens from then on; what
+    happened before is held against the version of its time, however late it is decided.
     """
 
     def CreateCampaign(self, request, context):
@@ -106,10 +118,11 @@ class CampaignServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCampaign(self, request, context):
-        """Returns one campaign.
+        """Returns one campaign, as it is or with the rule and the budget of an earlier version.
 
         Errors:
         - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+        - NOT_FOUND, RULE_VERSION_NOT_FOUND: it has no such version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,6 +135,38 @@ class CampaignServiceServicer:
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
         - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCampaign(self, request, context):
+        """Changes some fields of a campaign: all of a draft; of a published one all but its start. Its
+        rule and its budget change together by a new version, up to 100 of them. An item of the budget
+        that keeps its label, asset and window goes on with what is used of it, whatever its limit.
+        With `validate_only` it is checked and not changed.
+
+        Errors:
+        - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+        - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
+        message cannot state; a `BadRequest` detail names the path.
+        - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is archived.
+        - FAILED_PRECONDITION, START_FIXED: it is published, and the start is another one.
+        - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
+        has no budget item and is not unlimited.
+        - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
+        - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCampaign(self, request, context):
+        """Deletes a draft. A campaign that was published is archived instead.
+
+        Errors:
+        - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+        - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +249,16 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     request_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.ListCampaignsRequest.FromString,
                     response_serializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.ListCampaignsResponse.SerializeToString,
             ),
+            'UpdateCampaign': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCampaign,
+                    request_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.UpdateCampaignRequest.FromString,
+                    response_serializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.UpdateCampaignResponse.SerializeToString,
+            ),
+            'DeleteCampaign': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCampaign,
+                    request_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.DeleteCampaignRequest.FromString,
+                    response_serializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.DeleteCampaignResponse.SerializeToString,
+            ),
             'PublishCampaign': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishCampaign,
                     request_deserializer=guerdon_dot_campaign_dot_v1_dot_campaign__pb2.PublishCampaignRequest.FromString,
@@ -240,9 +295,10 @@ def add_CampaignServiceServicer_to_server(servicer, server):
 class CampaignService:
     """The rules that say who earns what at a merchant, and the budgets behind them.
 
-    A campaign is a draft until it is published; from then on its rule is fixed. It pays for
-    what happened between its start and its expiry, as long as it is active when the reward is
-    decided.
+    A campaign is a draft until it is published. It pays for what happened between its start and
+    its expiry, as long as it is active when the reward is decided. The rule and the budget of a
+    published campaign change by a new version, which is for what happens from then on; what
+    happened before is held against the version of its time, however late it is decided.
     """
 
     @staticmethod
@@ -316,6 +372,60 @@ class CampaignService:
             '/guerdon.campaign.v1.CampaignService/ListCampaigns',
             guerdon_dot_campaign_dot_v1_dot_campaign__pb2.ListCampaignsRequest.SerializeToString,
             guerdon_dot_campaign_dot_v1_dot_campaign__pb2.ListCampaignsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.campaign.v1.CampaignService/UpdateCampaign',
+            guerdon_dot_campaign_dot_v1_dot_campaign__pb2.UpdateCampaignRequest.SerializeToString,
+            guerdon_dot_campaign_dot_v1_dot_campaign__pb2.UpdateCampaignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCampaign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guerdon.campaign.v1.CampaignService/DeleteCampaign',
+            guerdon_dot_campaign_dot_v1_dot_campaign__pb2.DeleteCampaignRequest.SerializeToString,
+            guerdon_dot_campaign_dot_v1_dot_campaign__pb2.DeleteCampaignResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,9 +29,10 @@ GRPC_VERSION: str
 class CampaignServiceStub:
     """The rules that say who earns what at a merchant, and the budgets behind them.
 
-    A campaign is a draft until it is published; from then on its rule is fixed. It pays for
-    what happened between its start and its expiry, as long as it is active when the reward is
-    decided.
+    A campaign is a draft until it is published. It pays for what happened between its start and
+    its expiry, as long as it is active when the reward is decided. The rule and the budget of a
+    published campaign change by a new version, which is for what happens from then on; what
+    happened before is held against the version of its time, however late it is decided.
     """
 
     @_typing.overload
@@ -51,10 +52,11 @@ class CampaignServiceStub:
       - FAILED_PRECONDITION, CAMPAIGN_OVER: it is to be published, and has expired.
     """
     GetCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.GetCampaignRequest, _campaign_pb2.GetCampaignResponse]
-    """Returns one campaign.
+    """Returns one campaign, as it is or with the rule and the budget of an earlier version.
 
     Errors:
       - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+      - NOT_FOUND, RULE_VERSION_NOT_FOUND: it has no such version.
     """
     ListCampaigns: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.ListCampaignsRequest, _campaign_pb2.ListCampaignsResponse]
     """Lists the campaigns of a merchant in the order in which they are evaluated: highest
@@ -63,6 +65,30 @@ class CampaignServiceStub:
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    UpdateCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.UpdateCampaignRequest, _campaign_pb2.UpdateCampaignResponse]
+    """Changes some fields of a campaign: all of a draft; of a published one all but its start. Its
+    rule and its budget change together by a new version, up to 100 of them. An item of the budget
+    that keeps its label, asset and window goes on with what is used of it, whatever its limit.
+    With `validate_only` it is checked and not changed.
+
+    Errors:
+      - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+      - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
+        message cannot state; a `BadRequest` detail names the path.
+      - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is archived.
+      - FAILED_PRECONDITION, START_FIXED: it is published, and the start is another one.
+      - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
+        has no budget item and is not unlimited.
+      - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
+      - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+    """
+    DeleteCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.DeleteCampaignRequest, _campaign_pb2.DeleteCampaignResponse]
+    """Deletes a draft. A campaign that was published is archived instead.
+
+    Errors:
+      - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+      - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
     """
     PublishCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.PublishCampaignRequest, _campaign_pb2.PublishCampaignResponse]
     """Publishes a draft: it pays from its start on.
@@ -108,9 +134,10 @@ class CampaignServiceStub:
 class CampaignServiceAsyncStub(CampaignServiceStub):
     """The rules that say who earns what at a merchant, and the budgets behind them.
 
-    A campaign is a draft until it is published; from then on its rule is fixed. It pays for
-    what happened between its start and its expiry, as long as it is active when the reward is
-    decided.
+    A campaign is a draft until it is published. It pays for what happened between its start and
+    its expiry, as long as it is active when the reward is decided. The rule and the budget of a
+    published campaign change by a new version, which is for what happens from then on; what
+    happened before is held against the version of its time, however late it is decided.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -127,10 +154,11 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
       - FAILED_PRECONDITION, CAMPAIGN_OVER: it is to be published, and has expired.
     """
     GetCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.GetCampaignRequest, _campaign_pb2.GetCampaignResponse]  # type: ignore[assignment]
-    """Returns one campaign.
+    """Returns one campaign, as it is or with the rule and the budget of an earlier version.
 
     Errors:
       - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+      - NOT_FOUND, RULE_VERSION_NOT_FOUND: it has no such version.
     """
     ListCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_pb2.ListCampaignsRequest, _campaign_pb2.ListCampaignsResponse]  # type: ignore[assignment]
     """Lists the campaigns of a merchant in the order in which they are evaluated: highest
@@ -139,6 +167,30 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
       - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+    """
+    UpdateCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.UpdateCampaignRequest, _campaign_pb2.UpdateCampaignResponse]  # type: ignore[assignment]
+    """Changes some fields of a campaign: all of a draft; of a published one all but its start. Its
+    rule and its budget change together by a new version, up to 100 of them. An item of the budget
+    that keeps its label, asset and window goes on with what is used of it, whatever its limit.
+    With `validate_only` it is checked and not changed.
+
+    Errors:
+      - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+      - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
+        message cannot state; a `BadRequest` detail names the path.
+      - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is archived.
+      - FAILED_PRECONDITION, START_FIXED: it is published, and the start is another one.
+      - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
+        has no budget item and is not unlimited.
+      - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
+      - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+    """
+    DeleteCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.DeleteCampaignRequest, _campaign_pb2.DeleteCampaignResponse]  # type: ignore[assignment]
+    """Deletes a draft. A campaign that was published is archived instead.
+
+    Errors:
+      - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+      - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
     """
     PublishCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.PublishCampaignRequest, _campaign_pb2.PublishCampaignResponse]  # type: ignore[assignment]
     """Publishes a draft: it pays from its start on.
@@ -183,9 +235,10 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
 class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     """The rules that say who earns what at a merchant, and the budgets behind them.
 
-    A campaign is a draft until it is published; from then on its rule is fixed. It pays for
-    what happened between its start and its expiry, as long as it is active when the reward is
-    decided.
+    A campaign is a draft until it is published. It pays for what happened between its start and
+    its expiry, as long as it is active when the reward is decided. The rule and the budget of a
+    published campaign change by a new version, which is for what happens from then on; what
+    happened before is held against the version of its time, however late it is decided.
     """
 
     @_abc_1.abstractmethod
@@ -212,10 +265,11 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_pb2.GetCampaignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_campaign_pb2.GetCampaignResponse, _abc.Awaitable[_campaign_pb2.GetCampaignResponse]]:
-        """Returns one campaign.
+        """Returns one campaign, as it is or with the rule and the budget of an earlier version.
 
         Errors:
           - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+          - NOT_FOUND, RULE_VERSION_NOT_FOUND: it has no such version.
         """
 
     @_abc_1.abstractmethod
@@ -230,6 +284,42 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
           - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateCampaign(
+        self,
+        request: _campaign_pb2.UpdateCampaignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_campaign_pb2.UpdateCampaignResponse, _abc.Awaitable[_campaign_pb2.UpdateCampaignResponse]]:
+        """Changes some fields of a campaign: all of a draft; of a published one all but its start. Its
+        rule and its budget change together by a new version, up to 100 of them. An item of the budget
+        that keeps its label, asset and window goes on with what is used of it, whatever its limit.
+        With `validate_only` it is checked and not changed.
+
+        Errors:
+          - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+          - INVALID_ARGUMENT, RULE_INVALID: the rule or the budget breaks a rule that its
+            message cannot state; a `BadRequest` detail names the path.
+          - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is archived.
+          - FAILED_PRECONDITION, START_FIXED: it is published, and the start is another one.
+          - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
+            has no budget item and is not unlimited.
+          - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
+          - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCampaign(
+        self,
+        request: _campaign_pb2.DeleteCampaignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_campaign_pb2.DeleteCampaignResponse, _abc.Awaitable[_campaign_pb2.DeleteCampaignResponse]]:
+        """Deletes a draft. A campaign that was published is archived instead.
+
+        Errors:
+          - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
+          - FAILED_PRECONDITION, TRANSITION_INVALID: the campaign is not a draft.
         """
 
     @_abc_1.abstractmethod

@@ -272,6 +272,33 @@ class Delivery(_message.Message):
     applied.
     """
 
+    class _Failure:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FailureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Delivery._Failure.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FAILURE_UNSPECIFIED: Delivery._Failure.ValueType  # 0
+        """It did not fail."""
+        FAILURE_BODY_UNUSABLE: Delivery._Failure.ValueType  # 1
+        """Its body can never be applied, whatever is done."""
+        FAILURE_SERVER_FAILED: Delivery._Failure.ValueType  # 2
+        """A fault of ours; the server's log has more."""
+        FAILURE_TIMED_OUT: Delivery._Failure.ValueType  # 3
+        """It took too long."""
+
+    class Failure(_Failure, metaclass=_FailureEnumTypeWrapper):
+        """Why applying a delivery failed. More reasons may be added."""
+
+    FAILURE_UNSPECIFIED: Delivery.Failure.ValueType  # 0
+    """It did not fail."""
+    FAILURE_BODY_UNUSABLE: Delivery.Failure.ValueType  # 1
+    """Its body can never be applied, whatever is done."""
+    FAILURE_SERVER_FAILED: Delivery.Failure.ValueType  # 2
+    """A fault of ours; the server's log has more."""
+    FAILURE_TIMED_OUT: Delivery.Failure.ValueType  # 3
+    """It took too long."""
+
     class _PassedOver:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -304,6 +331,7 @@ class Delivery(_message.Message):
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     PASSED_OVER_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    FAILURE_SENTENCE_FIELD_NUMBER: _builtins.int
     SIGNED_DIGEST_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """Identifies the delivery. A UUID in its 36-character form."""
@@ -315,14 +343,18 @@ class Delivery(_message.Message):
     """
     state: Global___Delivery.State.ValueType
     """What became of it."""
-    failure: _builtins.str
-    """Why it failed or is dead: a reason, and the field it is about. Empty otherwise."""
+    failure: Global___Delivery.Failure.ValueType
+    """Why it failed last, or is dead. Unspecified: it did not fail."""
     try_count: _builtins.int
     """How often applying it was tried, as far as its failing was its own: only while new orders
     that earn are applied. A fault that all of these meet costs none of them a try.
     """
     passed_over: Global___Delivery.PassedOver.ValueType
     """Why it is ignored."""
+    failure_sentence: _builtins.str
+    """The same in a sentence, for people; of a body that is unusable, with the field that is to
+    blame. Empty: it did not fail.
+    """
     signed_digest: _builtins.str
     """What tells it apart from the shop's other deliveries: the SHA-256 of what was signed, as 64
     hexadecimal digits. Of `x-hmac-sha256` that is the body; by Standard Webhooks it is the id, a
@@ -345,16 +377,17 @@ class Delivery(_message.Message):
         merchant_id: _builtins.str = ...,
         event_reference: _builtins.str = ...,
         state: Global___Delivery.State.ValueType = ...,
-        failure: _builtins.str = ...,
+        failure: Global___Delivery.Failure.ValueType = ...,
         try_count: _builtins.int = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
         passed_over: Global___Delivery.PassedOver.ValueType = ...,
         notes: _abc.Iterable[Global___DeliveryNote] | None = ...,
+        failure_sentence: _builtins.str = ...,
         signed_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "signed_digest", b"signed_digest", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "failure_sentence", b"failure_sentence", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "signed_digest", b"signed_digest", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,7 +15,7 @@ from server.interception.strict_json.parsing import VALUES_MAX
 
 BYTES = REQUEST_BYTES_MAX[RateClass.DASHBOARD]
 SECONDS_MAX = 0.25
-"""Ten times what the worst takes on a quiet machine."""
+"""Of CPU. The worst kind takes about 0.1 s on a loaded machine."""
 TRIES = 3
 
 CAMPAIGN = (b'{"campaign":{', b"}}")

@@ -151,6 +151,15 @@ async def test_other_routes_and_callers_are_not_concerned() -> None:
         assert behind.asked[0].SerializeToString() == before
 
 
+@pytest.mark.parametrize("field", [b"\xfa\xe9\x30\x01\xff", b"\xf8\xe9\x30\x01"])
+async def test_bytes_that_are_not_envoys_are_refused(field: bytes) -> None:
+    """A fault of a caller inside would be answered as ours."""
+    sent = campaign_pb2.CreateCampaignRequest.FromString(PATH.SerializeToString() + field)
+    with pytest.raises(Refusal) as refused:
+        await read_by_steps(CREATE, sent)
+    assert refused.value.message == "The request has a body that cannot be read."
+
+
 async def test_the_bytes_are_not_handed_on() -> None:
     """One request would have two digests, by JSON and by gRPC."""
     sent = with_body(PATH, b'{"publish": true}')

@@ -1,0 +1,167 @@
+"""What a process asks of its database before it begins."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+from sqlalchemy import text
+
+from infrastructure.database.failures import is_away, is_timeout, sqlstate
+from infrastructure.database.schema import expected_revision, known_revisions
+from infrastructure.database.sealing_key import add_fingerprint, list_fingerprints
+from infrastructure.database.transaction import Database, Transaction
+from server.repeating import RETRY_SECONDS
+
+POSTGRES_VERSION_MIN = 18
+_UNDEFINED_TABLE = "42P01"
+_NO_RIGHT = "42501"
+
+_log = structlog.get_logger()
+
+_VERSION = text("SELECT current_setting('server_version_num')::int / 10000")
+_REVISION = text("SELECT version_num FROM alembic_version")
+# What every table asks of whoever works on it; some are only ever appended to.
+_RIGHTS = text(
+    """
+    SELECT count(*) FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+      AND relname <> 'alembic_version' AND NOT relispartition
+      AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT'))
+    """
+)
+
+
+class SealingKeys(Protocol):
+    """The keys that a process seals secrets with, and opens them."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of the key that secrets are sealed with."""
+
+    @property
+    def fingerprints(self) -> frozenset[bytes]:
+        """Of every key that sealed secrets can be read with."""
+
+
+class UnusableDatabaseError(Exception):
+    """The process must not work on its database. One sentence: what, and what to do.
+
+    `dependency` is what is wrong, in one word: `database`, `schema`, `rights` or `secrets`.
+    """
+
+    def __init__(self, dependency: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.dependency = dependency
+
+
+async def until_usable(database: Database, secrets: SealingKeys, stopping: asyncio.Event) -> None:
+    """Returns once the database was asked, or the process is told to stop.
+
+    Raises:
+        UnusableDatabaseError: the process must not work on it.
+    """
+    while not stopping.is_set():
+        try:
+            await require_usable(database, secrets)
+        except Exception as raised:
+            if not is_away(raised) and not is_timeout(raised):
+                raise
+            _log.warning("dependency away", job="preflight", fault=type(raised).__name__)
+        else:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
+
+
+async def require_usable(database: Database, secrets: SealingKeys) -> None:
+    """Asks all that must be so, and notes the key that secrets are sealed with from now on.
+
+    Raises:
+        UnusableDatabaseError: something is not so.
+    """
+    async with database.single() as tx:
+        await require_version(tx)
+        await require_schema(tx)
+        await _require_rights(tx)
+        await _require_keys(tx, secrets)
+
+
+async def require_version(tx: Transaction) -> None:
+    """Raises UnusableDatabaseError on a PostgreSQL that is too old."""
+    version: int = (await tx.execute(_VERSION)).scalar_one()
+    if version < POSTGRES_VERSION_MIN:
+        raise UnusableDatabaseError(
+            "database",
+            f"The database is PostgreSQL {version}, and this version needs "
+            f"{POSTGRES_VERSION_MIN} or newer: upgrade it, or name another one with "
+            "GUERDON_DATABASE_URL.",
+        )
+
+
+async def require_schema(tx: Transaction) -> None:
+    """Raises UnusableDatabaseError unless the schema is the one of this version."""
+    revision = await find_revision(tx)
+    expected = expected_revision()
+    if revision == expected:
+        return
+    if revision is None:
+        raise UnusableDatabaseError(
+            "schema", "The database has no schema yet: run `guerdon migrate` first."
+        )
+    await refuse_newer(tx)
+    raise UnusableDatabaseError(
+        "schema",
+        f"The database's schema is at revision {revision}, and this version needs "
+        f"{expected}: run `guerdon migrate`.",
+    )
+
+
+async def refuse_newer(tx: Transaction) -> None:
+    """Raises UnusableDatabaseError on a schema that a newer version made."""
+    revision = await find_revision(tx)
+    if revision is not None and revision not in known_revisions():
+        raise UnusableDatabaseError(
+            "schema",
+            f"The database's schema is at revision {revision}, which a newer version made, and "
+            f"this version knows those up to {expected_revision()}: run the newer version.",
+        )
+
+
+async def find_revision(tx: Transaction) -> str | None:
+    """The revision that the database is at; None if it has no schema."""
+    try:
+        found: str | None = (await tx.execute(_REVISION)).scalar_one_or_none()
+    except Exception as failure:
+        match sqlstate(failure):
+            case code if code == _UNDEFINED_TABLE:
+                return None
+            case code if code == _NO_RIGHT:
+                raise UnusableDatabaseError("rights", _NO_RIGHTS) from failure
+        raise
+    return found
+
+
+_NO_RIGHTS = (
+    "The database's user may not read and write the tables: grant it that, or name another user "
+    "in GUERDON_DATABASE_URL."
+)
+
+
+async def _require_rights(tx: Transaction) -> None:
+    if (await tx.execute(_RIGHTS)).scalar_one():
+        raise UnusableDatabaseError("rights", _NO_RIGHTS)
+
+
+async def _require_keys(tx: Transaction, secrets: SealingKeys) -> None:
+    unknown = await list_fingerprints(tx) - secrets.fingerprints
+    if unknown:
+        raise UnusableDatabaseError(
+            "secrets",
+            "The database holds secrets that were sealed with a key which GUERDON_SECRETS_KEY "
+            "does not name: without it, no shop's webhook can be verified. Add the key that was "
+            "there before, after the new one and a comma.",
+        )
+    await add_fingerprint(tx, secrets.fingerprint)

@@ -1,0 +1,186 @@
+"""A process that must not work on its database says so, in one sentence, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.schema import expected_revision, known_revisions, migrate
+from infrastructure.keys.secret_box import SecretBox
+from server import preflight
+from server.embedded.postgres import Postgres
+from server.preflight import UnusableDatabaseError, require_usable, until_usable
+from tests.support.files import ROOT
+from tests.support.mesh import create_database, environment_for
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+_numbers = count()
+
+
+@pytest.fixture
+async def fresh(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
+    """A migrated database of the test's own."""
+    url = await create_database(postgres, f"preflight_{next(_numbers)}")
+    engine = create_engine(url, pool_size=2, application_name="preflight")
+    await migrate(engine)
+    yield engine
+    await engine.dispose()
+
+
+async def run(engine: AsyncEngine, statement: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
+async def refused(engine: AsyncEngine, *keys: str) -> UnusableDatabaseError:
+    with pytest.raises(UnusableDatabaseError) as raised:
+        await require_usable(database_of(engine), SecretBox(keys or (OLD,)))
+    assert str(raised.value).endswith(".")
+    return raised.value
+
+
+async def ended(command: str, url: str, *, key: str = OLD) -> subprocess.CompletedProcess[str]:
+    """A command that is run by itself, once it has ended."""
+    environment = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
+    settings = environment_for(url, SECRETS_KEY=key)
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "server", command],
+        cwd=ROOT,
+        env=environment | settings,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def says_one_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
+    """A supervisor learns that starting again is of no use, and an operator why."""
+    assert done.returncode == os.EX_CONFIG, done
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+async def test_a_good_database_is_used(fresh: AsyncEngine) -> None:
+    """Nothing would ever start."""
+    for _ in range(2):
+        await require_usable(database_of(fresh), SecretBox([OLD]))
+
+
+async def test_a_postgresql_that_is_too_old_is_refused(
+    fresh: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statements would fail one by one, weeks later."""
+    monkeypatch.setattr(preflight, "POSTGRES_VERSION_MIN", 99)
+
+    problem = await refused(fresh)
+
+    assert problem.dependency == "database"
+    assert "needs 99 or newer" in str(problem)
+
+
+async def test_an_older_schema_is_refused(fresh: AsyncEngine) -> None:
+    """Half of the statements would work."""
+    await run(fresh, "UPDATE alembic_version SET version_num = '0001'")
+
+    problem = await refused(fresh)
+
+    assert problem.dependency == "schema"
+    assert "`guerdon migrate`" in str(problem)
+    says_one_sentence(await ended("serve", _url(fresh)), "run `guerdon migrate`")
+
+
+async def test_no_schema_is_refused(postgres: Postgres) -> None:
+    """An operator who forgot to migrate would read of tables that are not there."""
+    url = await create_database(postgres, f"preflight_{next(_numbers)}")
+    says_one_sentence(await ended("work", url), "has no schema yet")
+
+
+async def test_a_newer_schema_is_refused(fresh: AsyncEngine) -> None:
+    """An old process would go on writing what a newer version no longer understands."""
+    await run(fresh, "UPDATE alembic_version SET version_num = '9999'")
+
+    problem = await refused(fresh)
+
+    assert problem.dependency == "schema"
+    assert "run the newer version" in str(problem)
+    for command in ("serve", "work", "migrate"):
+        says_one_sentence(await ended(command, _url(fresh)), "run the newer version")
+
+
+async def test_another_key_is_refused_while_it_is_needed(fresh: AsyncEngine) -> None:
+    """Every shop's webhook would be answered 500, and nobody know why."""
+    await require_usable(database_of(fresh), SecretBox([OLD]))
+
+    problem = await refused(fresh, NEW)
+    assert problem.dependency == "secrets"
+    for key in (OLD, NEW):
+        assert key not in str(problem)
+    says_one_sentence(await ended("serve", _url(fresh), key=NEW), "GUERDON_SECRETS_KEY")
+
+    # Both: the new one seals, the old one opens what it sealed.
+    await require_usable(database_of(fresh), SecretBox([NEW, OLD]))
+    # Now the new one is needed as well.
+    assert (await refused(fresh, OLD)).dependency == "secrets"
+
+
+async def test_a_user_without_rights_is_refused(fresh: AsyncEngine) -> None:
+    """Reading would work, and writing fail, call by call."""
+    await run(fresh, "CREATE ROLE looks_only LOGIN PASSWORD 'looks'")
+    try:
+        url = make_url(_url(fresh)).set(username="looks_only", password="looks")
+        shown = url.render_as_string(hide_password=False)
+        says_one_sentence(await ended("serve", shown), "may not read and write")
+        await run(fresh, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks_only")
+        says_one_sentence(await ended("work", shown), "may not read and write")
+    finally:
+        await run(fresh, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM looks_only")
+        await run(fresh, "DROP ROLE looks_only")
+
+
+async def test_a_database_that_is_away_is_waited_for(postgres: Postgres) -> None:
+    """A process that starts a moment before its database would be gone."""
+    name = f"preflight_{next(_numbers)}"
+    engine = create_engine(postgres.url_of(name), pool_size=1, application_name="preflight")
+    stopping = asyncio.Event()
+    try:
+        waiting = asyncio.create_task(until_usable(database_of(engine), SecretBox([OLD]), stopping))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        await create_database(postgres, name)
+        await migrate(engine)
+        async with asyncio.timeout(5):
+            await waiting
+    finally:
+        await engine.dispose()
+
+
+async def test_waiting_ends_when_the_process_is_told_to_stop(postgres: Postgres) -> None:
+    """Ctrl-C would do nothing."""
+    engine = create_engine(postgres.url_of("nowhere"), pool_size=1, application_name="preflight")
+    stopping = asyncio.Event()
+    stopping.set()
+    await until_usable(database_of(engine), SecretBox([OLD]), stopping)
+    await engine.dispose()
+
+
+def test_revisions_are_known_in_their_order() -> None:
+    """The newest revision would be taken for one of a newer version."""
+    assert expected_revision() == max(known_revisions())
+
+
+def _url(engine: AsyncEngine) -> str:
+    return engine.url.render_as_string(hide_password=False)
