@@ -32,7 +32,41 @@ def configure_logs(*, level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     # Libraries speak through the standard library's logging; only their warnings matter.
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[_Libraries()], force=True)
+    libraries = _Libraries()
+    libraries.addFilter(Sparing())
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[libraries], force=True)
+
+
+SAME_LINES_MAX = 5
+SAME_LINES_EVERY = 10.0
+"""A library says the same so many times in so many seconds; what is more is counted."""
+
+
+class Sparing(logging.Filter):
+    """Keeps strangers from filling the log, and the process's time, by what a library says of them.
+
+    What gRPC says of each header that is not UTF-8 is dropped: it is read as Latin-1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = str(record.msg)
+        if record.name.startswith("grpc") and said.startswith("Invalid encoding on"):
+            return False
+        key = (record.name, said)
+        begin, count = self._seen.get(key, (record.created, 0))
+        if record.created - begin > SAME_LINES_EVERY:
+            begin, count = record.created, 0
+        if len(self._seen) > SAME_LINES_KINDS_MAX:
+            self._seen.clear()
+        self._seen[key] = (begin, count + 1)
+        return count < SAME_LINES_MAX
+
+
+SAME_LINES_KINDS_MAX = 1_000
 
 
 class _Libraries(logging.Handler):

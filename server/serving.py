@@ -59,9 +59,10 @@ OPEN_SERVICES = (
     "/grpc.reflection.v1alpha.ServerReflection/",
     "/grpc.channelz.v1.Channelz/",
 )
-# What is larger is refused by gRPC itself, without reading it and without our words, so this is
-# far above what any method takes. It bounds what a frame can make the process hold.
-RECEIVE_BYTES_MAX = 4 << 20
+# No limit of gRPC's own, which refuses a frame by what its head claims, in its own words. Envoy
+# bounds the bytes of public methods, nothing is read before the proof, a message of which not all
+# comes is late after seconds, and one that is too large is refused by its class.
+RECEIVE_BYTES_MAX = -1
 # Beyond what Envoy lets through, so that its answer is the one that callers read. Left alone,
 # gRPC refuses some calls from 8 KiB on, at random.
 HEADER_BYTES_MAX = 64 * 1024
@@ -222,7 +223,8 @@ async def serve(settings: Settings) -> None:
             repeatedly("clock", run_clock, stopping, asyncio.Event())
         )
         await server.start()
-        await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)
+        for name in (OVERALL_HEALTH, *(each.full_name for each, _ in SERVICES.values())):
+            await health.set(name, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", host=settings.listen_host, port=port)
         await stopping.wait()
         _log.info("draining", seconds=settings.drain_seconds)

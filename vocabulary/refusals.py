@@ -27,7 +27,8 @@ class PageTokenInvalidError(SharedError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The page token is not one of ours; leave it out to start over.", field="page_token"
+            "The page token is of another list, or of other filters; leave it out to start over.",
+            field="page_token",
         )
 
 

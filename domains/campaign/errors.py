@@ -93,11 +93,11 @@ class BudgetMissingError(CampaignError):
     reason = "BUDGET_MISSING"
     kind = Kind.NOT_NOW
 
-    def __init__(self, campaign_id: CampaignId, asset: str) -> None:
+    def __init__(self, asset: str) -> None:
         super().__init__(
             f"The campaign pays {asset} without a limit; give it a budget item or "
             "declare the asset unlimited.",
-            campaign_id=campaign_id,
+            field="campaign.budget",
             asset=asset,
         )
 
@@ -106,11 +106,10 @@ class CampaignOverError(CampaignError):
     reason = "CAMPAIGN_OVER"
     kind = Kind.NOT_NOW
 
-    def __init__(self, campaign_id: CampaignId, expire_time: datetime) -> None:
+    def __init__(self, expire_time: datetime) -> None:
         expired = _text(expire_time)
         super().__init__(
             f"The campaign was over at {expired}, so nothing new would be paid; let it end later.",
-            campaign_id=campaign_id,
             expire_time=expired,
         )
 

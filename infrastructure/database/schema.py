@@ -32,8 +32,8 @@ def known_revisions() -> frozenset[str]:
     return frozenset(script.revision for script in scripts)
 
 
-async def migrate(engine: AsyncEngine) -> None:
-    """Brings the schema up to date. Two at once run one after the other.
+async def migrate(engine: AsyncEngine, *, revision: str = "head") -> None:
+    """Brings the schema up to a revision, or up to date. Two at once run one after the other.
 
     A migration waits at most seconds for a table's lock and then fails, because whoever
     comes after it in the queue for that lock would wait as well.
@@ -44,7 +44,7 @@ async def migrate(engine: AsyncEngine) -> None:
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
             await connection.execute(text("SET statement_timeout = 0"))
             await connection.commit()
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, revision)
             await connection.commit()
         finally:
             await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
@@ -52,8 +52,8 @@ async def migrate(engine: AsyncEngine) -> None:
             await connection.invalidate()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

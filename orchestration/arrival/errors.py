@@ -18,7 +18,7 @@ class ReferrerClientIdRefusedError(ArrivalError):
     def __init__(self, *, field: str) -> None:
         super().__init__(
             "A referrer's client id is not accepted: it is the secret of their browser, and a link "
-            "shows it to everybody. Send referrerShareId instead: the shareId with which the "
-            "arrival of whoever shares the link was answered.",
+            "shows it to everybody. Send their share id instead, with which the arrival of whoever "
+            "shares the link was answered.",
             field=field,
         )

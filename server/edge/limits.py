@@ -47,8 +47,10 @@ BODY_LIMIT_FILTER = "envoy.filters.http.buffer"
 RETRY_AFTER_SECONDS = 1
 # A page, a shop and a health check of one address share the coarse limit.
 ADDRESS_LIMIT_FACTOR = 2
-# From here on a body is large: reading and checking it costs others more than a call does.
-LARGE_BODY_BYTES = 256 << 10
+# From here on a body is large: reading and checking it costs others more than a call does, and as
+# many unfinished ones as an address may begin within the request's timeout are to fit into memory:
+# 400 a second for 15 seconds below it, 10 a second of the largest class beside them.
+LARGE_BODY_BYTES = 48 << 10
 LARGE_BODIES = RateLimit(per_second=10, burst=50)
 # A flag and a length stand before a gRPC message.
 GRPC_FRAME_BYTES = 5
@@ -98,8 +100,10 @@ def address_limit(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> LocalR
         Rule(
             actions=[
                 _ADDRESS,
-                _header_match(takes_large, _path_that_takes_large_bodies(methods)),
-                _header_match(large, _small_body(), expect=False),
+                _header_match(
+                    takes_large, [_verb_with_body(), _path_that_takes_large_bodies(methods)]
+                ),
+                _header_match(large, [_small_body()], expect=False),
             ]
         ),
     ]
@@ -139,15 +143,30 @@ def grpc_body_limit(message_bytes_max: int) -> int:
 
 def _path_that_takes_large_bodies(methods: Sequence[PublicMethod]) -> HeaderMatcher:
     segments = [path for path, most in body_limits(methods).items() if most > LARGE_BODY_BYTES]
+    large: dict[str, set[str]] = {}
+    small = set()
+    for method in methods:
+        if REQUEST_BYTES_MAX[method.rate_class] > LARGE_BODY_BYTES:
+            large.setdefault(method.service, set()).add(method.grpc_path)
+        else:
+            small.add(method.service)
+    # A service whose methods are all alike is named once: the pattern is read for every request.
     calls = [
-        method.grpc_path
-        for method in methods
-        if REQUEST_BYTES_MAX[method.rate_class] > LARGE_BODY_BYTES
+        path
+        for service, paths in sorted(large.items())
+        for path in (sorted(paths) if service in small else [f"/{service}"])
     ]
-    paths = "|".join(map(re.escape, [*segments, *calls]))
+    either = "|".join(map(re.escape, [*segments, *calls]))
     return HeaderMatcher(
         name=":path",
-        string_match=StringMatcher(safe_regex=RegexMatcher(regex=f"(?:{paths})(?:[/?].*)?")),
+        string_match=StringMatcher(safe_regex=RegexMatcher(regex=f"(?:{either})(?:[/?].*)?")),
+    )
+
+
+def _verb_with_body() -> HeaderMatcher:
+    return HeaderMatcher(
+        name=":method",
+        string_match=StringMatcher(safe_regex=RegexMatcher(regex="POST|PUT|PATCH")),
     )
 
 
@@ -157,11 +176,13 @@ def _small_body() -> HeaderMatcher:
     )
 
 
-def _header_match(value: str, header: HeaderMatcher, *, expect: bool = True) -> RateLimitAction:
+def _header_match(
+    value: str, headers: list[HeaderMatcher], *, expect: bool = True
+) -> RateLimitAction:
     key = _HEADERS_KEY if expect else f"{_HEADERS_KEY}_{value}"
     return RateLimitAction(
         header_value_match=RateLimitActionHeaderValueMatch(
-            descriptor_key=key, descriptor_value=value, expect_match=expect, headers=[header]
+            descriptor_key=key, descriptor_value=value, expect_match=expect, headers=headers
         )
     )
 

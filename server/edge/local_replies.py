@@ -6,7 +6,6 @@ details.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,13 +34,12 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 from envoy_data_plane.google import protobuf
-from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
 from server.edge.routes import BODY_BYTES_MAX_KEY, METADATA
 from server.edge.scripts import ENCODING_UNKNOWN_STATUS, ENCODINGS
+from server.edge.status_details import ERROR_DOMAIN, details_of
 
-ERROR_DOMAIN = "mesh.guerdon"
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _UNREADABLE_REQUEST = "The request cannot be read; check its path, parameters, headers and JSON."
 
@@ -263,14 +261,10 @@ def _native_body() -> SubstitutionFormatString:
 
 def _native_headers(reply: LocalReply) -> Iterator[HeaderValueOption]:
     code = (reply.native_code or reply.code).value[0]
-    status = status_pb2.Status(code=code, message=reply.message)
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reply.reason, domain=ERROR_DOMAIN))
-    # Binary headers of gRPC are Base64, without the signs that fill it up.
-    details = base64.b64encode(status.SerializeToString(deterministic=True)).rstrip(b"=")
     for name, value in (
         ("grpc-status", str(code)),
         ("grpc-message", reply.message),
-        ("grpc-status-details-bin", details.decode()),
+        ("grpc-status-details-bin", details_of(code, reply.reason, reply.message)),
     ):
         yield HeaderValueOption(
             header=HeaderValue(key=name, value=value),

@@ -45,7 +45,7 @@ RELEASE_INTERVAL = timedelta(milliseconds=250)
 UNFREED_BYTES_MAX = 8 << 20
 # A pattern that leaves out some names has more steps than the hundred that Envoy allows; its cost
 # is still that of reading a name once.
-PATTERN_STEPS_MAX = 400
+PATTERN_STEPS_MAX = 800
 
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"

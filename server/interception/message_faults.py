@@ -22,6 +22,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from buf.validate import validate_pb2
+from guerdon.options.v1 import method_pb2
 from server.interception.refusals import VIOLATIONS_MAX, Violation
 
 NESTING_MAX = 32
@@ -41,6 +42,10 @@ _DURATION_SECONDS_MAX = 315_576_000_000
 
 _REQUIRED = "is required"
 _HOLDS_NUL = "must not contain the character NUL"
+_NO_INSTANT = (
+    "must lie inside of the years 1 to 9999, not at their very ends, and have up to 999,999,999 "
+    "nanoseconds"
+)
 _TOO_DEEP = f"is nested more than {NESTING_MAX} deep"
 
 
@@ -184,7 +189,9 @@ def _make_checks(message: Descriptor) -> Iterator[Check]:
             yield _inside_list(field) if field.is_repeated else _inside(field.name)
         elif field.message_type is not None and field.message_type.full_name in _WELL_KNOWN:
             assert not field.is_repeated, f"{field.full_name}: no check looks into such a list"
-            yield _value(field.name, _WELL_KNOWN[field.message_type.full_name])
+            is_scalar = field.GetOptions().Extensions[method_pb2.scalar]
+            fault = _one_value if is_scalar else _WELL_KNOWN[field.message_type.full_name]
+            yield _value(field.name, fault)
 
 
 def _texts_of(message: Descriptor) -> Iterator[FieldDescriptor]:
@@ -297,14 +304,17 @@ def _value(name: str, fault: Fault) -> Check:
 def _timestamp(value: Timestamp, path: str, found: Faults) -> None:
     in_range = _TIMESTAMP_MIN <= (value.seconds, value.nanos) < _TIMESTAMP_END
     if not in_range or not 0 <= value.nanos <= _NANOS_MAX:
-        found.add(path, "must lie inside of the years 1 to 9999, not at their very ends")
+        found.add(
+            path,
+            _NO_INSTANT,
+        )
 
 
 def _duration(value: Duration, path: str, found: Faults) -> None:
     in_range = abs(value.seconds) <= _DURATION_SECONDS_MAX and abs(value.nanos) <= _NANOS_MAX
     # Both parts point the same way.
     if not in_range or value.seconds * value.nanos < 0:
-        found.add(path, "must be at most 10,000 years")
+        found.add(path, "must be at most 10,000 years, with seconds and nanoseconds of one sign")
 
 
 def _json(value: Any, path: str, found: Faults) -> None:
@@ -329,6 +339,14 @@ def _json(value: Any, path: str, found: Faults) -> None:
         if holds_nul:
             found.add(path, _HOLDS_NUL)
             return
+
+
+def _one_value(value: Any, path: str, found: Faults) -> None:
+    """A text, a number, true or false. What else it is, is not looked into."""
+    if value.WhichOneof("kind") in _WITH_VALUES:
+        found.add_heavy(path, "must be a text or a number, and is a list or an object")
+    else:
+        _json(value, path, found)
 
 
 def _body(value: Any, path: str, found: Faults) -> None:

@@ -7,6 +7,7 @@ log has the rest: an exception's text may hold secrets.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -190,9 +191,18 @@ def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> stat
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""
-        told_first = refusal.violations[:VIOLATIONS_MAX] if as_json else ()
+        if not as_json:
+            return text
+        told_first = refusal.violations[:VIOLATIONS_MAX]
         blamed = [each.path for each in told_first if not each.in_json]
-        return with_json_names(text, request, blamed)
+        # A key as the caller has written it stays so, whatever it is the proto's name of.
+        said = [f"{each.path} {each.description}" for each in told_first if each.in_json]
+        if not said:
+            return with_json_names(text, request, blamed)
+        kept = re.split("(" + "|".join(map(re.escape, said)) + ")", text)
+        return "".join(
+            part if part in said else with_json_names(part, request, blamed) for part in kept
+        )
 
     status = status_pb2.Status(
         code=refusal.code.value[0], message=_cut(told(refusal.message), MESSAGE_BYTES_MAX)

@@ -20,6 +20,7 @@ from server.interception.refusals import VIOLATIONS_MAX, Refusal, Violation, sen
 # What a reader of one rule's words would stumble over.
 _IN_OUR_WORDS = {
     "string.uuid": "must be a UUID, like 0198c0de-0000-7000-8000-000000000001",
+    "repeated.unique": "must not have the same item twice",
     "string.uuid_empty": "must be a UUID, like 0198c0de-0000-7000-8000-000000000001",
 }
 _ONLY_ONE = "only one of"

@@ -17,6 +17,9 @@ from infrastructure.database.metadata import metadata
 from server.wiring import EVERY_TABLE
 from tests.support.files import ROOT, files_of, source_of, texts_of, tree_of
 
+SHARED_TABLES = {"repeated_call", "sealing_key"}
+"""Tables of the process itself, which no domain owns."""
+
 HOT_PATHS = {"arrival", "purchase_linking", "purchase_webhook"}
 NOT_ADAPTERS = {"database", "rpc"}
 """Rooms of infrastructure that do not lead to somebody else's server, or to secrets."""
@@ -99,7 +102,7 @@ def test_every_table_has_one_owner() -> None:
     """Two rooms would write it, each by its own rules."""
     owned = [name for domain in DOMAINS for name in sorted(tables_of(domain))]
     assert len(owned) == len(set(owned))
-    assert {table.name for table in EVERY_TABLE} - set(owned) == {"repeated_call"}
+    assert {table.name for table in EVERY_TABLE} - set(owned) == SHARED_TABLES
     assert {table.name for table in EVERY_TABLE} == set(metadata.tables)
 
 
@@ -117,7 +120,7 @@ def test_foreign_keys_stay_inside_a_domain(domain: str) -> None:
 )
 def test_a_domain_asks_only_its_own_tables(path: Path) -> None:
     """A change of one domain's table would break another domain."""
-    others = set(metadata.tables) - tables_of(path.parts[1]) - {"repeated_call"}
+    others = set(metadata.tables) - tables_of(path.parts[1]) - SHARED_TABLES
     for text in texts_of(path):
         assert not set(SQL_TABLE.findall(text)) & others, text
 

@@ -77,9 +77,11 @@ def test_every_list_is_among_these() -> None:
 @every_list
 async def test_pages_of_one_give_every_item_once(method: Method, busy: BusyShop) -> None:
     """Somebody who pages would miss an item, or count one twice."""
-    whole = await a_list(method, busy)
+    whole = await a_list(method, busy, page_size=500)
     assert len(items_of(whole)) >= 2, "the list needs several items to be walked"
-    assert whole.next_page_token == ""
+    # Other tests make merchants as well.
+    is_long = len(items_of(whole)) > PAGES_MAX
+    assert whole.next_page_token == "" or is_long
 
     walked: list[Any] = []
     token = ""
@@ -90,7 +92,8 @@ async def test_pages_of_one_give_every_item_once(method: Method, busy: BusyShop)
         token = page.next_page_token
         if not token:
             break
-    assert walked == items_of(whole)
+    assert walked == items_of(whole)[: len(walked)]
+    assert len(walked) == (PAGES_MAX if is_long else len(items_of(whole)))
 
 
 @every_list
@@ -182,7 +185,8 @@ async def test_a_token_is_for_what_was_asked(method: Method, busy: BusyShop) -> 
         and field.name not in {"page_token", "request_id"}
         and not field.is_repeated
     ]
-    assert texts, "a list is somebody's"
+    if not texts:
+        assert method.descriptor.name == "ListMerchants", "every other list is somebody's"
     for name in texts:
         other = another_text(name, getattr(valid.request, name))
         told = await refusal_by(a_list(method, busy, page_token=token, **{name: other}))

@@ -25,6 +25,7 @@ from server.interception.refusals import (
     refusal_of,
     to_status,
 )
+from server.interception.validation import request_invalid
 from server.probes.servicer import not_ready
 from tests.support.contract import METHODS, ROOT, reason_enums
 from vocabulary.errors import DomainError
@@ -253,3 +254,21 @@ def test_what_is_made_elsewhere_is_published_too() -> None:
         assert set(refusal.metadata) == published[refusal.reason].metadata
         assert "db.internal" not in refusal.message
         assert "whsec" not in refusal.message
+
+
+def test_a_key_is_told_as_it_was_written() -> None:
+    """`signing_key is not known; did you mean signing_key?` would help nobody."""
+    method = METHODS["/guerdon.business.v1.BusinessService/UpdateWebhook"]
+    refusal = request_invalid(
+        [
+            Violation(
+                path="signing_key",
+                description="is not known; did you mean hookSignatureKey?",
+                in_json=True,
+            ),
+            Violation(path="signing_key", description="is required"),
+        ]
+    )
+    assert to_status(refusal, method, as_json=True).message == (
+        "signing_key is not known; did you mean hookSignatureKey? hookSignatureKey is required."
+    )

@@ -43,10 +43,16 @@ def _variables(method: Method) -> list[str]:
     return [name for name in method.path_parameters if name in fields]
 
 
-async def refused(json_mesh: JsonMesh, url: str, body: object) -> Refused:
+def verb_of(method: Method) -> str:
+    """The verb of a method's route."""
+    verb = method.descriptor.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern")
+    return str(verb).upper()
+
+
+async def refused(json_mesh: JsonMesh, url: str, body: object, *, verb: str = "POST") -> Refused:
     """How a body is refused; it is bytes, or what JSON is made of."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    told = refused_by(await json_mesh.mesh.post(url, content=data))
+    told = refused_by(await json_mesh.mesh.request(verb, url, content=data))
     assert (told.status, told.reason) == (400, "REQUEST_INVALID")
     return told
 
@@ -58,7 +64,7 @@ async def test_a_slip_is_named_in_the_answer(json_mesh: JsonMesh, method: Method
     for place in [*places_of(method.request_type, body)][:6]:
         key = max(place.holder, key=len)
         place.holder[key[:-1]] = place.holder.pop(key)
-        told = await refused(json_mesh, url_of(method, path), body)
+        told = await refused(json_mesh, url_of(method, path), body, verb=verb_of(method))
         place.holder[key] = place.holder.pop(key[:-1])
         assert told.violations[place.path_to(key[:-1])].startswith("is not known; did you mean ")
         assert key in told.message
@@ -92,7 +98,9 @@ async def test_who_is_not_proven_is_told_nothing_about_the_body(
     url, proof = any_url_of(method), json_mesh.mesh.headers["x-service-auth"]
     for body in (b"{", b'{"unheardOf": 1}'):
         told = refused_by(
-            await json_mesh.public.post(url, content=body, headers={"x-service-auth": proof})
+            await json_mesh.public.request(
+                verb_of(method), url, content=body, headers={"x-service-auth": proof}
+            )
         )
         assert (told.status, told.reason) == (401, "CALLER_UNKNOWN")
 
@@ -145,7 +153,7 @@ async def test_what_else_is_wrong_stands_beside(json_mesh: JsonMesh) -> None:
                 {"recipient": "RECIPIENT_SHOP", "percentge": {"percent": "5"}},
             ],
         },
-        "startsAt": "yesterday",
+        "startTime": "yesterday",
     }
     told = await refused(json_mesh, CAMPAIGNS, {"campaign": campaign, "validate_only": True})
 
@@ -158,7 +166,7 @@ async def test_what_else_is_wrong_stands_beside(json_mesh: JsonMesh) -> None:
         "campaign.rule.rewards[2].recipient": "must be one of RECIPIENT_REFERRER, "
         "RECIPIENT_REFEREE, RECIPIENT_USER",
         "campaign.rule.rewards[2].percentge": "is not known; did you mean percentage?",
-        "campaign.startsAt": "must be an instant like 2030-12-31T23:59:59Z",
+        "campaign.startTime": "must be an instant like 2030-12-31T23:59:59Z",
         "validate_only": "is not known; did you mean validateOnly?",
     }
     assert told.violations.keys() - rule_faults == json_faults.keys()
@@ -173,7 +181,8 @@ async def test_of_many_faults_ten_are_told(json_mesh: JsonMesh) -> None:
         told = await refused(json_mesh, CAMPAIGNS, {f"k{i}": 1 for i in range(count)})
         # The last of ten is that there is no campaign.
         assert [*told.violations] == [*(f"k{i}" for i in range(count)), "campaign"][:10]
-        assert told.message.endswith(" And more is wrong.") == (count > 9)
+        # The message has room for a few of them.
+        assert told.message.endswith(" More is wrong.")
 
 
 @each_with_body
@@ -183,10 +192,10 @@ async def test_a_body_that_contradicts_its_path_is_refused(
     """Whoever reads the path in a log would take the call for another one."""
     keys = [method.request_type.fields_by_name[name].json_name for name in _variables(method)]
     for key in keys:
-        told = await refused(json_mesh, any_url_of(method), {key: "another"})
+        told = await refused(json_mesh, any_url_of(method), {key: "another"}, verb=verb_of(method))
         assert told.violations[key] == f"contradicts the path, which says {MERCHANT}"
     url = any_url_of(method)
-    answer = await json_mesh.mesh.post(url, json=dict.fromkeys(keys, MERCHANT))
+    answer = await json_mesh.mesh.request(verb_of(method), url, json=dict.fromkeys(keys, MERCHANT))
     assert not refused_by(answer).violations.keys() & set(keys)
 
 
@@ -228,8 +237,8 @@ async def test_a_query_is_read_as_strictly(json_mesh: JsonMesh, method: Method) 
     for query, path, says in (
         ("page_size=1", "page_size", "is not known; did you mean pageSize?"),
         ("pageSize=1&pageSize=2", "pageSize", "is there twice; say it once"),
-        ("pageSize=one", "pageSize", "must be a whole number from -2147483648 to 2147483647"),
-        ("pageSize=", "pageSize", "must be a whole number from -2147483648 to 2147483647"),
+        ("pageSize=one", "pageSize", "must be a whole number"),
+        ("pageSize=", "pageSize", "must be a whole number"),
         ("pageSize=2147483648", "pageSize", "must be a whole number from"),
         ("pageSize=-1", "pageSize", "must be greater than or equal to 0"),
         ("pageToken=%ff", "", "has a query that is not UTF-8"),
@@ -249,12 +258,12 @@ async def test_a_query_fills_its_fields(json_mesh: JsonMesh, busy: BusyShop) -> 
     assert [*page["purchases"], *second["purchases"]] == everything[:2]
 
     listed = {}
-    for status in ("STATE_PENDING", "state_pending", "1", "STATE_DECIDED"):
-        answer = await json_mesh.mesh.get(f"{base}/interactions?status={status}")
+    for state in ("STATE_PENDING", "state_pending", "1", "STATE_DECIDED"):
+        answer = await json_mesh.mesh.get(f"{base}/interactions?state={state}")
         assert answer.status_code == 200, answer.text
-        listed[status] = answer.json()["interactions"]
+        listed[state] = answer.json()["interactions"]
     assert listed["STATE_PENDING"] == listed["state_pending"] == listed["1"]
-    assert {each["status"] for each in listed["STATE_DECIDED"]} == {"STATE_DECIDED"}
+    assert {each["state"] for each in listed["STATE_DECIDED"]} == {"STATE_DECIDED"}
     assert listed["STATE_PENDING"] != listed["STATE_DECIDED"]
 
 

@@ -141,7 +141,7 @@ async def test_two_of_one_signature_header_are_refused(typed: Typed, header: str
         content=b"{}",
         headers=[(header, "v1,one"), (header, "v1,other")],
     )
-    assert answer.status_code == 401
-    (info, *_) = answer.json()["details"]
-    assert (info["reason"], info["metadata"]["header"]) == ("SIGNATURE_INVALID", header)
-    assert info["metadata"]["fault"] == "was sent 2 times; send it once"
+    assert answer.status_code == 400
+    info, blamed = answer.json()["details"]
+    assert info["reason"] == "REQUEST_INVALID"
+    assert [each["field"] for each in blamed["fieldViolations"]] == [header]

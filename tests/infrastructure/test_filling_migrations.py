@@ -72,7 +72,7 @@ async def test_of_deliveries_with_the_same_bytes_one_stands_for_them(old: Old) -
     for statement in (_COMES_MEANWHILE, _AS_IT_IS_FILLED):
         await old.write(statement)
 
-    await old.bring_up_to_date()
+    await old.bring_up_to_date("0004")
 
     assert await old.read(_DIGESTS) == [
         ("1", False, False),
@@ -92,7 +92,7 @@ async def test_of_deliveries_with_the_same_bytes_one_stands_for_them(old: Old) -
     assert digests == 12
     # Done once more, because it was interrupted before it was noted, it changes nothing.
     await old.write("UPDATE alembic_version SET version_num = '0003'")
-    await old.bring_up_to_date()
+    await old.bring_up_to_date("0004")
 
 
 async def test_browsers_that_came_before_have_share_ids(old: Old) -> None:
@@ -100,7 +100,7 @@ async def test_browsers_that_came_before_have_share_ids(old: Old) -> None:
     for client in ("one", "other", "third"):
         await old.write(MAKE_BROWSER, client=client)
 
-    await old.bring_up_to_date()
+    await old.bring_up_to_date("0005")
 
     ((browsers, share_ids),) = await old.read(
         "SELECT count(*), count(DISTINCT share_id) FROM identity_node"
@@ -109,5 +109,5 @@ async def test_browsers_that_came_before_have_share_ids(old: Old) -> None:
     # Done once more, because it was interrupted before it was noted, it changes nothing.
     before = await old.read("SELECT share_id FROM identity_node ORDER BY value")
     await old.write("UPDATE alembic_version SET version_num = '0004'")
-    await old.bring_up_to_date()
+    await old.bring_up_to_date("0005")
     assert await old.read("SELECT share_id FROM identity_node ORDER BY value") == before

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
+
+from server.logs import SAME_LINES_EVERY, SAME_LINES_MAX, Sparing
 
 SECRET = "token-of-a-service-that-nobody-may-read"
 PROGRAM = f"""
@@ -15,7 +18,7 @@ configure_logs(level="info", form="json")
 try:
     b"\\xff".decode()
 except UnicodeDecodeError:
-    logging.getLogger("grpc._cython.cygrpc").exception("Invalid encoding on %s", b"{SECRET}")
+    logging.getLogger("grpc._cython.cygrpc").exception("Nobody reads %s", b"{SECRET}")
 try:
     raise ValueError("{SECRET}")
 except ValueError:
@@ -34,7 +37,23 @@ def test_libraries_speak_in_our_form_and_without_what_callers_sent() -> None:
     assert SECRET not in ran.stdout
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [(each["level"], each["logger"], each["said"], each["fault"]) for each in lines] == [
-        ("error", "grpc._cython.cygrpc", "Invalid encoding on %s", "UnicodeDecodeError"),
+        ("error", "grpc._cython.cygrpc", "Nobody reads %s", "UnicodeDecodeError"),
         ("error", "asyncio", "a task failed", "ValueError"),
     ]
     assert all("<string>" in each["stack"] for each in lines)
+
+
+def test_what_a_library_says_again_and_again_is_counted_not_said() -> None:
+    """A stranger could fill the disk, and the process's time, with what is said of their calls."""
+    sparing = Sparing()
+
+    def says(message: str, name: str = "asyncio", at: float = 0.0) -> bool:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, message, (), None)
+        record.created = at
+        return sparing.filter(record)
+
+    said = [says("again") for _ in range(SAME_LINES_MAX + 2)]
+    assert said == [True] * SAME_LINES_MAX + [False] * 2
+    assert says("another")
+    assert says("again", at=SAME_LINES_EVERY + 1)
+    assert not says("Invalid encoding on %s", name="grpc._cython.cygrpc")

@@ -52,8 +52,9 @@ class Old:
         async with self.engine.begin() as connection:
             await connection.run_sync(upgrade)
 
-    async def bring_up_to_date(self) -> None:
-        await migrate(self.engine)
+    async def bring_up_to_date(self, revision: str = "head") -> None:
+        """As an operator does it; to an older version than this one if it is named."""
+        await migrate(self.engine, revision=revision)
 
     async def read(self, statement: str) -> list[Any]:
         return [tuple(row) for row in await read(database_of(self.engine), statement)]

@@ -104,7 +104,7 @@ class Campaign:
         covered = {item.asset for item in self.budget} | self.unlimited
         for asset in sorted(self.rule.assets):
             if asset not in covered:
-                raise BudgetMissingError(self.campaign_id, asset)
+                raise BudgetMissingError(asset)
 
     def publish(self, now: datetime) -> Self:
         """Begins to pay.
@@ -117,7 +117,7 @@ class Campaign:
         self._require("publish", CampaignState.DRAFT)
         if self.is_over(now):
             assert self.expire_time is not None
-            raise CampaignOverError(self.campaign_id, self.expire_time)
+            raise CampaignOverError(self.expire_time)
         self.require_budgets()
         return replace(self, state=CampaignState.ACTIVE, publish_time=now, update_time=now)
 

@@ -33,6 +33,13 @@ def checked(campaign: Campaign, problems: Problems) -> Campaign:
     """The campaign as it is saved. Adds why its rule or its budget could never do what it says."""
     rule = check_rule(campaign.rule, campaign.units, problems)
     check_budget(campaign.budget, problems)
+    for asset in sorted({item.asset for item in campaign.budget} & campaign.unlimited):
+        problems.add(
+            RuleInvalidError(
+                "campaign.budget.unlimited_assets",
+                f"names {asset}, which has a budget item as well; leave out one of the two",
+            )
+        )
     start, expiry = campaign.start_time, campaign.expire_time
     if start is not None and expiry is not None and expiry <= start:
         problems.add(RuleInvalidError("campaign.expire_time", "must be after the start"))
@@ -75,7 +82,7 @@ def edited(
     problems.refuse()
     if after.expire_time != campaign.expire_time and after.is_over(now):
         assert after.expire_time is not None
-        raise CampaignOverError(campaign.campaign_id, after.expire_time)
+        raise CampaignOverError(after.expire_time)
     after.require_budgets()
     return _next_version(campaign, after, now)
 

@@ -64,7 +64,10 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         def respond(campaign: Campaign) -> campaign_pb2.CreateCampaignResponse:
             message = campaign_to_proto(campaign)
             if request.validate_only:
+                # What was not created has no ids.
                 message.ClearField("campaign_id")
+                for item in message.budget.items:
+                    item.ClearField("budget_item_id")
             return campaign_pb2.CreateCampaignResponse(campaign=message)
 
         async with self._database.transaction(repeat=current_repeat(respond)) as tx:

@@ -12,6 +12,12 @@ _URL_SAFE = re.compile(r"[A-Za-z0-9_+/-]{43}=?")
 _PREFIXED = re.compile(r"(sha256|v1|hmac-sha256)[=,:]\s*(.+)", re.IGNORECASE | re.DOTALL)
 
 
+def digest_of(signature: str) -> bytes | None:
+    """The digest that a signature is the Base64 of; None if it is written wrong."""
+    given = _decoded(signature)
+    return given if given is not None and len(given) == _DIGEST_BYTES else None
+
+
 def fault_of_form(signature: str) -> bytes | str:
     """The digest that a signature is the Base64 of; else what is wrong with how it is written."""
     given = _decoded(signature)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,8 +49,24 @@ class NotANumber:
         return sum(each.isdigit() for each in self.text)
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What stands at a key that is there several times: nobody knows which one is meant."""
+
+
+REPEATED = Repeated()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        document.update((key, REPEATED) for key, count in counts.items() if count > 1)
+    return document
+
+
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body. Numbers are exact; of equal keys the last one counts.
+    """The JSON object of a body. Numbers are exact; a key that is there several times is no value.
 
     Raises:
         BodyUnusableError: it is none, or of so many parts that reading it would keep others
@@ -62,6 +79,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         document = json.loads(
             # A byte that is no text is part of the one text in which it stands.
             body.decode("utf-8-sig", errors="surrogateescape"),
+            object_pairs_hook=_object,
             parse_float=_decimal,
             parse_int=_whole,
             parse_constant=NotANumber,
@@ -373,4 +391,4 @@ def _kind_of(value: Any) -> str:
         case Mapping():
             return "an object"
         case _:
-            return "a number"
+            return "there several times" if value is REPEATED else "a number"

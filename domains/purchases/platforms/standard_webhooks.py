@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from domains.purchases.platforms.base64_signatures import fault_of_form
+from domains.purchases.platforms.base64_signatures import digest_of, fault_of_form
 from domains.purchases.platforms.proofs import Message, SignatureFaultyError
 from vocabulary.signing_keys import NoStandardKeyError, standard_secret
 
@@ -28,6 +28,7 @@ TOLERANCE = timedelta(minutes=5)
 _ID = re.compile(r"[!-\-/-~]{1,255}")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 _VERSION = "v1"
+SIGNATURES_MAX = 10
 _WANTED = "it must be v1, and the Base64 of HMAC-SHA256 over id, timestamp and body"
 
 
@@ -55,9 +56,15 @@ class StandardSignature:
             )
         timestamp = message.need_one(TIME_HEADER)
         _check_time(timestamp, now)
+        # Whoever sends chooses how many are compared, before any proof.
+        each_written = listed.split(" ", SIGNATURES_MAX)
+        if len(each_written) > SIGNATURES_MAX:
+            raise SignatureFaultyError(
+                SIGNATURE_HEADER, f"has more than {SIGNATURES_MAX} signatures"
+            )
         signatures = [
             signature
-            for version, _, signature in (each.partition(",") for each in listed.split(" "))
+            for version, _, signature in (each.partition(",") for each in each_written)
             if version == _VERSION
         ]
         if not signatures:
@@ -90,12 +97,13 @@ class StandardSignature:
             )
         signed = f"{self.event_id}.{self.timestamp}.".encode() + self.body
         wanted = hmac.digest(secret, signed, hashlib.sha256)
-        forms = [fault_of_form(each) for each in self.signatures]
-        if any(isinstance(form, bytes) and hmac.compare_digest(form, wanted) for form in forms):
+        digests = [digest_of(each) for each in self.signatures]
+        if any(hmac.compare_digest(digest, wanted) for digest in digests if digest is not None):
             return None
-        written_wrong = next((form for form in forms if isinstance(form, str)), None)
-        if written_wrong is not None:
-            return f"{written_wrong}, behind {_VERSION}; {_WANTED}"
+        if None in digests:
+            form = fault_of_form(self.signatures[digests.index(None)])
+            assert isinstance(form, str), "it is the Base64 of no digest"
+            return f"{form}, behind {_VERSION}; {_WANTED}"
         return (
             "is well-formed, but not that of these bytes with the webhook's key: sign id, "
             "timestamp and body, joined by full stops, byte for byte as they are sent, with the "

@@ -14,6 +14,9 @@ VALUES_MAX = 20_000
 
 # To the end of the text if no quote ends it, so that each character is looked at once.
 _TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+# What the decoder takes, whatever the interpreter lets it: that may be far more than a stack holds.
+_DECODED_DEEP = 500
 
 
 class Number(str):
@@ -70,6 +73,8 @@ def parse(data: bytes) -> Pairs:
     if _values_in(text) > VALUES_MAX and _values_in(_TEXT.sub("", text)) > VALUES_MAX:
         message = f"has more than {VALUES_MAX:,} values"
         raise NotJsonError(message)
+    if text.count("[") + text.count("{") > _DECODED_DEEP and _depth_of(text) > _DECODED_DEEP:
+        raise NotJsonError(TOO_DEEP)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as problem:
@@ -80,6 +85,15 @@ def parse(data: bytes) -> Pairs:
         message = f"must be an object in braces, and is {kind_of(value)}"
         raise NotJsonError(message)
     return value
+
+
+def _depth_of(text: str) -> int:
+    """How deep brackets stand in each other, those in texts left out."""
+    depth = deepest = 0
+    for mark in _BRACKET.findall(_TEXT.sub("", text)):
+        depth += 1 if mark in "[{" else -1
+        deepest = max(depth, deepest)
+    return deepest
 
 
 def kind_of(value: object) -> str:
@@ -109,4 +123,5 @@ def _said_of(problem: json.JSONDecodeError) -> str:
     place = f"at line {problem.lineno}, column {problem.colno}"
     if problem.msg == "Extra data":
         return f"goes on after its end, {place}"
-    return f"is not JSON: {problem.msg[0].lower()}{problem.msg[1:]} {place}"
+    said = f"{problem.msg[0].lower()}{problem.msg[1:]}".removesuffix(" at")
+    return f"is not JSON: {said} {place}"

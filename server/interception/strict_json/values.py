@@ -28,6 +28,8 @@ Special = TypeVar("Special", Timestamp, Duration, FieldMask)
 
 SURROGATE = "holds half of a pair of surrogates, which is no character"
 
+EVERYTHING = "*"
+
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
@@ -109,7 +111,8 @@ def _whole_number(least: int, most: int) -> Scalar:
     def read(value: Any) -> int:
         text = value if isinstance(value, Number) or type(value) is str else ""
         if not _NUMBER.fullmatch(text):
-            raise _wrong(expected, value)
+            # What its rule allows may be less.
+            raise _wrong("a whole number", value)
         number = _whole(text)
         if number is None or not least <= number <= most:
             raise MisreadError(f"must be {expected}")
@@ -183,7 +186,9 @@ def read_duration(value: Any) -> Duration:
 
 
 def read_field_mask(value: Any) -> FieldMask:
-    """Paths of fields in the names of JSON, between commas."""
+    """Paths of fields in the names of JSON, between commas; or `*`, which stands for all."""
+    if value == EVERYTHING:
+        return FieldMask(paths=[EVERYTHING])
     read = FieldMask()
     return _from_text(value, read, re.compile(r"[A-Za-z0-9.,]*"), "names of fields like name,rule")
 

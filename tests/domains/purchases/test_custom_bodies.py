@@ -61,3 +61,22 @@ def test_a_body_of_very_many_parts_is_refused_unread(unit: str, count: int, what
 def test_a_mark_at_the_beginning_is_no_fault() -> None:
     """Editors on Windows write one."""
     assert parse(b"\xef\xbb\xbf" + an_order()).order_reference == "A-1001"
+
+
+@pytest.mark.parametrize("name", ["id", "status", "token", "currency", "totalPrice", "updatedAt"])
+def test_a_key_that_decides_and_is_there_twice_is_refused(name: str) -> None:
+    """One of the two amounts would be paid for, and nobody could say which was meant."""
+    body = an_order().replace(b"{", b'{"' + name.encode() + b'": "5000", ', 1)
+    with pytest.raises(BodyUnusableError) as refused:
+        parse(body)
+    assert refused.value.field == name
+    assert "there several times" in refused.value.problem
+
+
+def test_a_key_that_is_there_twice_in_a_line_is_left_out() -> None:
+    """A share of the goods would be of either price."""
+    body = an_order().replace(b'"price":', b'"price": "1", "price":', 1)
+    event = parse(body)
+    noted = [(each.word, each.field) for each in event.notes]
+    assert (NoteWord.LEFT_OUT, "items[0].price") in noted
+    assert event.subtotal is None

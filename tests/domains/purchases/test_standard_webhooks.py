@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domains.purchases.platforms import CustomPlatform, Message, SignatureFaultyError
-from domains.purchases.platforms.standard_webhooks import StandardSignature
+from domains.purchases.platforms.standard_webhooks import SIGNATURES_MAX, StandardSignature
 from tests.support.shop import SIGNING_KEY, sign, sign_standard
 
 # As the authors of Standard Webhooks publish them, with their libraries.
@@ -51,6 +51,16 @@ def fault_of(
 def test_the_published_message_is_right() -> None:
     """No library of Standard Webhooks could sign for a shop."""
     assert fault_of() is None
+
+
+def test_few_signatures_are_compared() -> None:
+    """Whoever knows an address could have thousands compared, before any proof."""
+    many = " ".join([WRONG] * SIGNATURES_MAX)
+    told = fault_of({"webhook-signature": [f"{many} {SIGNATURE}"]})
+    assert told == f"webhook-signature has more than {SIGNATURES_MAX} signatures"
+    assert (
+        fault_of({"webhook-signature": [many.removeprefix(f"{WRONG} ") + f" {SIGNATURE}"]}) is None
+    )
 
 
 @pytest.mark.parametrize(

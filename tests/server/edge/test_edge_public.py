@@ -28,6 +28,7 @@ async def test_json_in_and_json_out(edge: Edge) -> None:
         "identityGroupId": "",
         "touchpointId": "",
         "referralLinkId": "",
+        "shareId": "",
     }
     [seen] = edge.backend.seen
     assert seen.path == ARRIVAL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, struct_pb2
@@ -208,18 +209,41 @@ def test_a_request_has_so_many_messages_and_no_more() -> None:
 @pytest.mark.parametrize("shape", ["list", "object"])
 def test_a_request_has_so_many_values_and_no_more(shape: str) -> None:
     """Two small fields could hold a quarter of a million of them."""
-    request = a_claim()
-    value = struct_pb2.Value()
+    request = campaign_pb2.CreateCampaignRequest(
+        merchant_id=str(uuid4()), campaign=campaign_pb2.Campaign(name="a", rule=rule_pb2.Rule())
+    )
+    request.campaign.rule.trigger = rule_pb2.TRIGGER_PURCHASE
+    request.campaign.rule.rewards.add(recipient=rule_pb2.RECIPIENT_USER).fixed.amount = "1"
+    conditions = request.campaign.rule.conditions.conditions
+    value, other = (
+        conditions.add(
+            condition=rule_pb2.Condition(field="a", operator=rule_pb2.OPERATOR_IN)
+        ).condition.value
+        for _ in range(2)
+    )
     if shape == "list":
         value.list_value.values.extend([struct_pb2.Value(number_value=0)] * VALUES_MAX)
     else:
         for number in range(VALUES_MAX):
             value.struct_value.fields[str(number)].number_value = 0
-    request.order_id.CopyFrom(value)
     assert faults_of(request).violations == []
-    request.customer_id.list_value.values.add()
+    other.list_value.values.add()
     found = faults_of(request)
     assert [each.description for each in found.violations] == [f"has more than {VALUES_MAX} values"]
+    assert found.is_heavy
+
+
+@pytest.mark.parametrize("name", ["order_id", "customer_id"])
+@pytest.mark.parametrize("shape", ["list_value", "struct_value"])
+def test_an_id_is_not_looked_into(name: str, shape: str) -> None:
+    """Twelve kilobytes of brackets would cost more than a thousand claims."""
+    request = a_claim()
+    getattr(request, name).Clear()
+    getattr(getattr(request, name), shape).SetInParent()
+    found = faults_of(request)
+    assert [(each.path, each.description) for each in found.violations] == [
+        (name, "must be a text or a number, and is a list or an object")
+    ]
     assert found.is_heavy
 
 

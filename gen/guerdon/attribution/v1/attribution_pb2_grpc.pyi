@@ -38,7 +38,7 @@ class AttributionServiceStub:
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
 
 @_typing.type_check_only
@@ -51,7 +51,7 @@ class AttributionServiceAsyncStub(AttributionServiceStub):
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
 
 class AttributionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -67,7 +67,7 @@ class AttributionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
 def add_AttributionServiceServicer_to_server(servicer: AttributionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -51,7 +51,7 @@ class BusinessServiceStub:
     """Lists all merchants, most recently created first.
 
     Errors:
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     UpdateMerchant: _grpc.UnaryUnaryMultiCallable[_business_pb2.UpdateMerchantRequest, _business_pb2.UpdateMerchantResponse]
     """Changes some fields of a merchant. What comes in from then on meets the new settings; what was
@@ -108,7 +108,7 @@ class BusinessServiceAsyncStub(BusinessServiceStub):
     """Lists all merchants, most recently created first.
 
     Errors:
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     UpdateMerchant: _aio.UnaryUnaryMultiCallable[_business_pb2.UpdateMerchantRequest, _business_pb2.UpdateMerchantResponse]  # type: ignore[assignment]
     """Changes some fields of a merchant. What comes in from then on meets the new settings; what was
@@ -180,7 +180,7 @@ class BusinessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists all merchants, most recently created first.
 
         Errors:
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod

@@ -38,11 +38,11 @@ class _CampaignErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     CAMPAIGN_ERROR_REASON_TRANSITION_INVALID: _CampaignErrorReason.ValueType  # 3
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `state`, `action`."""
     CAMPAIGN_ERROR_REASON_BUDGET_MISSING: _CampaignErrorReason.ValueType  # 4
-    """FAILED_PRECONDITION. Metadata: `campaign_id`, `asset`."""
+    """FAILED_PRECONDITION. Metadata: `asset`."""
     CAMPAIGN_ERROR_REASON_RATE_INVALID: _CampaignErrorReason.ValueType  # 5
     """INVALID_ARGUMENT. Metadata: `field`."""
     CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: _CampaignErrorReason.ValueType  # 6
-    """FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
+    """FAILED_PRECONDITION. Metadata: `expire_time` (RFC 3339, in UTC)."""
     CAMPAIGN_ERROR_REASON_START_FIXED: _CampaignErrorReason.ValueType  # 7
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `start_time`."""
     CAMPAIGN_ERROR_REASON_VERSIONS_FULL: _CampaignErrorReason.ValueType  # 8
@@ -64,11 +64,11 @@ CAMPAIGN_ERROR_REASON_RULE_INVALID: CampaignErrorReason.ValueType  # 2
 CAMPAIGN_ERROR_REASON_TRANSITION_INVALID: CampaignErrorReason.ValueType  # 3
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `state`, `action`."""
 CAMPAIGN_ERROR_REASON_BUDGET_MISSING: CampaignErrorReason.ValueType  # 4
-"""FAILED_PRECONDITION. Metadata: `campaign_id`, `asset`."""
+"""FAILED_PRECONDITION. Metadata: `asset`."""
 CAMPAIGN_ERROR_REASON_RATE_INVALID: CampaignErrorReason.ValueType  # 5
 """INVALID_ARGUMENT. Metadata: `field`."""
 CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: CampaignErrorReason.ValueType  # 6
-"""FAILED_PRECONDITION. Metadata: `campaign_id`, `expire_time` (RFC 3339, in UTC)."""
+"""FAILED_PRECONDITION. Metadata: `expire_time` (RFC 3339, in UTC)."""
 CAMPAIGN_ERROR_REASON_START_FIXED: CampaignErrorReason.ValueType  # 7
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `start_time`."""
 CAMPAIGN_ERROR_REASON_VERSIONS_FULL: CampaignErrorReason.ValueType  # 8

@@ -134,7 +134,7 @@ class CampaignServiceServicer:
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +225,7 @@ class CampaignServiceServicer:
 
         Errors:
         - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

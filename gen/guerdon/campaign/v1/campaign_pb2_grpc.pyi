@@ -64,7 +64,7 @@ class CampaignServiceStub:
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     UpdateCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.UpdateCampaignRequest, _campaign_pb2.UpdateCampaignResponse]
     """Changes some fields of a campaign: all of a draft; of a published one all but its start. Its
@@ -127,7 +127,7 @@ class CampaignServiceStub:
 
     Errors:
       - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
 
 @_typing.type_check_only
@@ -166,7 +166,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     UpdateCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.UpdateCampaignRequest, _campaign_pb2.UpdateCampaignResponse]  # type: ignore[assignment]
     """Changes some fields of a campaign: all of a draft; of a published one all but its start. Its
@@ -229,7 +229,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
 
     Errors:
       - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
 
 class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -283,7 +283,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod
@@ -388,7 +388,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, CAMPAIGN_NOT_FOUND: the merchant has none with this id.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
 def add_CampaignServiceServicer_to_server(servicer: CampaignServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

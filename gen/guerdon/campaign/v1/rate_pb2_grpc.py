@@ -79,7 +79,7 @@ class RateServiceServicer:
         """Lists observations, the most recently observed first.
 
         Errors:
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

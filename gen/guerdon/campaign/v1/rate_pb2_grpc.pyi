@@ -52,7 +52,7 @@ class RateServiceStub:
     """Lists observations, the most recently observed first.
 
     Errors:
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
 
 @_typing.type_check_only
@@ -79,7 +79,7 @@ class RateServiceAsyncStub(RateServiceStub):
     """Lists observations, the most recently observed first.
 
     Errors:
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
 
 class RateServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -115,7 +115,7 @@ class RateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists observations, the most recently observed first.
 
         Errors:
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
 def add_RateServiceServicer_to_server(servicer: RateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -105,7 +105,7 @@ class _OperatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operator.Val
     OPERATOR_NOT_IN: _Operator.ValueType  # 9
     """The field is none of a list."""
     OPERATOR_CONTAINS: _Operator.ValueType  # 10
-    """The field is a text that contains the value, or a list of which the value is a member."""
+    """The field is a text that contains the value."""
     OPERATOR_STARTS_WITH: _Operator.ValueType  # 11
     """The field is a text that begins with the value."""
     OPERATOR_ENDS_WITH: _Operator.ValueType  # 12
@@ -139,7 +139,7 @@ OPERATOR_IN: Operator.ValueType  # 8
 OPERATOR_NOT_IN: Operator.ValueType  # 9
 """The field is none of a list."""
 OPERATOR_CONTAINS: Operator.ValueType  # 10
-"""The field is a text that contains the value, or a list of which the value is a member."""
+"""The field is a text that contains the value."""
 OPERATOR_STARTS_WITH: Operator.ValueType  # 11
 """The field is a text that begins with the value."""
 OPERATOR_ENDS_WITH: Operator.ValueType  # 12
@@ -529,7 +529,7 @@ class Budget(_message.Message):
 
     @_builtins.property
     def unlimited_assets(self) -> _containers.RepeatedScalarFieldContainer[_money_pb2.Asset.ValueType]:
-        """The assets that may be spent without limit, up to 10."""
+        """The assets that may be spent without limit, up to 10. None of them has an item."""
 
     def __init__(
         self,

@@ -88,7 +88,7 @@ class IdentityServiceServicer:
 
         Errors:
         - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

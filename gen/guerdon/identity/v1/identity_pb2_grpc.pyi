@@ -52,7 +52,7 @@ class IdentityServiceStub:
 
     Errors:
       - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ConnectWallet: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ConnectWalletRequest, _identity_pb2.ConnectWalletResponse]
     """Gives a group its wallet. Connecting the wallet that the group already has changes
@@ -90,7 +90,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Errors:
       - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ConnectWallet: _aio.UnaryUnaryMultiCallable[_identity_pb2.ConnectWalletRequest, _identity_pb2.ConnectWalletResponse]  # type: ignore[assignment]
     """Gives a group its wallet. Connecting the wallet that the group already has changes
@@ -143,7 +143,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, GROUP_NOT_FOUND: there is no such group.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod

@@ -155,9 +155,12 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 RATE_CLASS_FIELD_NUMBER: _builtins.int
+SCALAR_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call the method. Required on every method."""
 rate_class: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___RateClass.ValueType]
 """How often the method may be called through the public listener. Required on every method
 with a route.
 """
+scalar: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""The value is a text, a number, true or false; a list or an object is refused unread."""

@@ -30,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/guerdon/orchestration/v1/purchase_linking.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xe6\x01\n\x14\x43laimPurchaseRequest\x12\x34\n\x0b\x63ustomer_id\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueB\x07\x80\x01\x01\xe2\x41\x01\x01\x12.\n\x08order_id\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x02\x12 \n\x05token\x18\x03 \x01(\tB\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12!\n\x0bmerchant_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb5\x01\n\x15\x43laimPurchaseResponse\x12\x15\n\x07success\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12*\n\x0creward_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0erewardsCreated\x12\x1d\n\x0fpending_webhook\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\xda\x01\n\x12ImportClaimRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\tclient_id\x18\x02 \x01(\tB\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x34\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x43\n\x05\x63laim\x18\x04 \x01(\x0b\x32..guerdon.orchestration.v1.ClaimPurchaseRequestB\x04\xe2\x41\x01\x02\"[\n\x13ImportClaimResponse\x12\x44\n\x05\x63laim\x18\x01 \x01(\x0b\x32/.guerdon.orchestration.v1.ClaimPurchaseResponseB\x04\xe2\x41\x01\x03*\x86\x01\n\x1aPurchaseLinkingErrorReason\x12-\n)PURCHASE_LINKING_ERROR_REASON_UNSPECIFIED\x10\x00\x12\x39\n5PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID\x10\x01\x32\xd8\x02\n\x16PurchaseLinkingService\x12\xc5\x01\n\rClaimPurchase\x12..guerdon.orchestration.v1.ClaimPurchaseRequest\x1a/.guerdon.orchestration.v1.ClaimPurchaseResponse\"S\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x02\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02?\"\x14/user/track/purchase:\x01*Z$\"\x1f/interactions/listenForPurchase:\x01*\x12v\n\x0bImportClaim\x12,.guerdon.orchestration.v1.ImportClaimRequest\x1a-.guerdon.orchestration.v1.ImportClaimResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/guerdon/orchestration/v1/purchase_linking.proto\x12\x18guerdon.orchestration.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\"\xee\x01\n\x14\x43laimPurchaseRequest\x12\x38\n\x0b\x63ustomer_id\x18\x01 \x01(\x0b\x32\x16.google.protobuf.ValueB\x0b\x80\x01\x01\xe2\x41\x01\x01\x98\xb5\x18\x01\x12\x32\n\x08order_id\x18\x02 \x01(\x0b\x32\x16.google.protobuf.ValueB\x08\xe2\x41\x01\x02\x98\xb5\x18\x01\x12 \n\x05token\x18\x03 \x01(\tB\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12!\n\x0bmerchant_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xb5\x01\n\x15\x43laimPurchaseResponse\x12\x15\n\x07success\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bpurchase_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12*\n\x0creward_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0erewardsCreated\x12\x1d\n\x0fpending_webhook\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\xda\x01\n\x12ImportClaimRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\tclient_id\x18\x02 \x01(\tB\x11\x80\x01\x01\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x34\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x43\n\x05\x63laim\x18\x04 \x01(\x0b\x32..guerdon.orchestration.v1.ClaimPurchaseRequestB\x04\xe2\x41\x01\x02\"[\n\x13ImportClaimResponse\x12\x44\n\x05\x63laim\x18\x01 \x01(\x0b\x32/.guerdon.orchestration.v1.ClaimPurchaseResponseB\x04\xe2\x41\x01\x03*\x86\x01\n\x1aPurchaseLinkingErrorReason\x12-\n)PURCHASE_LINKING_ERROR_REASON_UNSPECIFIED\x10\x00\x12\x39\n5PURCHASE_LINKING_ERROR_REASON_ORDER_REFERENCE_INVALID\x10\x01\x32\xd8\x02\n\x16PurchaseLinkingService\x12\xc5\x01\n\rClaimPurchase\x12..guerdon.orchestration.v1.ClaimPurchaseRequest\x1a/.guerdon.orchestration.v1.ClaimPurchaseResponse\"S\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x02\x90\xb5\x18\x01\x82\xd3\xe4\x93\x02?\"\x14/user/track/purchase:\x01*Z$\"\x1f/interactions/listenForPurchase:\x01*\x12v\n\x0bImportClaim\x12,.guerdon.orchestration.v1.ImportClaimRequest\x1a-.guerdon.orchestration.v1.ImportClaimResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'guerdon.orchestration.v1.pu
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['customer_id']._loaded_options = None
-  _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['customer_id']._serialized_options = b'\200\001\001\342A\001\001'
+  _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['customer_id']._serialized_options = b'\200\001\001\342A\001\001\230\265\030\001'
   _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['order_id']._loaded_options = None
-  _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002'
+  _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002\230\265\030\001'
   _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['token']._serialized_options = b'\200\001\001\342A\001\002\272H\007r\005\020\001\030\200\004'
   _globals['_CLAIMPURCHASEREQUEST'].fields_by_name['merchant_id']._loaded_options = None
@@ -71,16 +71,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASELINKINGSERVICE'].methods_by_name['ClaimPurchase']._serialized_options = b'\220\002\002\212\265\030\003\n\001\002\220\265\030\001\202\323\344\223\002?\"\024/user/track/purchase:\001*Z$\"\037/interactions/listenForPurchase:\001*'
   _globals['_PURCHASELINKINGSERVICE'].methods_by_name['ImportClaim']._loaded_options = None
   _globals['_PURCHASELINKINGSERVICE'].methods_by_name['ImportClaim']._serialized_options = b'\220\002\002\212\265\030\003\n\001\010'
-  _globals['_PURCHASELINKINGERRORREASON']._serialized_start=997
-  _globals['_PURCHASELINKINGERRORREASON']._serialized_end=1131
+  _globals['_PURCHASELINKINGERRORREASON']._serialized_start=1005
+  _globals['_PURCHASELINKINGERRORREASON']._serialized_end=1139
   _globals['_CLAIMPURCHASEREQUEST']._serialized_start=266
-  _globals['_CLAIMPURCHASEREQUEST']._serialized_end=496
-  _globals['_CLAIMPURCHASERESPONSE']._serialized_start=499
-  _globals['_CLAIMPURCHASERESPONSE']._serialized_end=680
-  _globals['_IMPORTCLAIMREQUEST']._serialized_start=683
-  _globals['_IMPORTCLAIMREQUEST']._serialized_end=901
-  _globals['_IMPORTCLAIMRESPONSE']._serialized_start=903
-  _globals['_IMPORTCLAIMRESPONSE']._serialized_end=994
-  _globals['_PURCHASELINKINGSERVICE']._serialized_start=1134
-  _globals['_PURCHASELINKINGSERVICE']._serialized_end=1478
+  _globals['_CLAIMPURCHASEREQUEST']._serialized_end=504
+  _globals['_CLAIMPURCHASERESPONSE']._serialized_start=507
+  _globals['_CLAIMPURCHASERESPONSE']._serialized_end=688
+  _globals['_IMPORTCLAIMREQUEST']._serialized_start=691
+  _globals['_IMPORTCLAIMREQUEST']._serialized_end=909
+  _globals['_IMPORTCLAIMRESPONSE']._serialized_start=911
+  _globals['_IMPORTCLAIMRESPONSE']._serialized_end=1002
+  _globals['_PURCHASELINKINGSERVICE']._serialized_start=1142
+  _globals['_PURCHASELINKINGSERVICE']._serialized_end=1486
 # @@protoc_insertion_point(module_scope)

@@ -49,7 +49,8 @@ class PurchaseWebhookServiceStub:
                     "name": "blue-mug", "title": "Blue mug", "image": "https://…"}]}
 
     What decides is strict: a value that cannot be taken refuses the delivery, and the answer
-    names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
+    names the field, what was sent and what is allowed; a key that is there several times is no
+    value that can be taken. null, an absent field and, but for `id`,
     `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
     `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
     taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
@@ -108,7 +109,7 @@ class PurchaseWebhookServiceStub:
       - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
         ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
         1970 at which it is sent, at most 5 minutes before or after the server's time;
-        `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+        `webhook-signature`, one to 10 of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
         and body, joined by full stops, with spaces between them, of which one must be right. The
         key is `whsec_` and the Base64 of the bytes that sign.
       - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
@@ -153,7 +154,8 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
                     "name": "blue-mug", "title": "Blue mug", "image": "https://…"}]}
 
     What decides is strict: a value that cannot be taken refuses the delivery, and the answer
-    names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
+    names the field, what was sent and what is allowed; a key that is there several times is no
+    value that can be taken. null, an absent field and, but for `id`,
     `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
     `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
     taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
@@ -212,7 +214,7 @@ class PurchaseWebhookServiceAsyncStub(PurchaseWebhookServiceStub):
       - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
         ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
         1970 at which it is sent, at most 5 minutes before or after the server's time;
-        `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+        `webhook-signature`, one to 10 of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
         and body, joined by full stops, with spaces between them, of which one must be right. The
         key is `whsec_` and the Base64 of the bytes that sign.
       - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's
@@ -260,7 +262,8 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
                         "name": "blue-mug", "title": "Blue mug", "image": "https://…"}]}
 
         What decides is strict: a value that cannot be taken refuses the delivery, and the answer
-        names the field, what was sent and what is allowed. null, an absent field and, but for `id`,
+        names the field, what was sent and what is allowed; a key that is there several times is no
+        value that can be taken. null, an absent field and, but for `id`,
         `status` and `token`, an empty text are the same. Of an order that was cancelled or refunded,
         `currency`, `totalPrice` and `createdAt` decide nothing: they are left out if they cannot be
         taken. A body of more than 20,000 objects and lists, or of more than 100,000 commas, is refused
@@ -319,7 +322,7 @@ class PurchaseWebhookServiceServicer(metaclass=_abc_1.ABCMeta):
           - By Standard Webhooks, which is what shops are told to use: `webhook-id`, 1 to 255 printable
             ASCII characters without space or full stop; `webhook-timestamp`, the whole seconds since
             1970 at which it is sent, at most 5 minutes before or after the server's time;
-            `webhook-signature`, one or more of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
+            `webhook-signature`, one to 10 of `v1,` and the Base64 of HMAC-SHA256 over id, timestamp
             and body, joined by full stops, with spaces between them, of which one must be right. The
             key is `whsec_` and the Base64 of the bytes that sign.
           - `x-hmac-sha256`, the Base64 of HMAC-SHA256 over the body, by the UTF-8 bytes of the key's

@@ -44,14 +44,14 @@ class PurchasesServiceStub:
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]
     """Lists the signed deliveries of a merchant's shop, most recently recorded first. They are kept 90 days.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     RetryDelivery: _grpc.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveryRequest, _purchases_pb2.RetryDeliveryResponse]
     """Has a dead delivery applied again, with as many tries as a new one. Why it died is kept
@@ -85,14 +85,14 @@ class PurchasesServiceAsyncStub(PurchasesServiceStub):
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_purchases_pb2.ListDeliveriesRequest, _purchases_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """Lists the signed deliveries of a merchant's shop, most recently recorded first. They are kept 90 days.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     RetryDelivery: _aio.UnaryUnaryMultiCallable[_purchases_pb2.RetryDeliveryRequest, _purchases_pb2.RetryDeliveryResponse]  # type: ignore[assignment]
     """Has a dead delivery applied again, with as many tries as a new one. Why it died is kept
@@ -135,7 +135,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod
@@ -148,7 +148,7 @@ class PurchasesServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod

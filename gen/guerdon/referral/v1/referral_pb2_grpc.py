@@ -68,7 +68,7 @@ class ReferralServiceServicer:
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

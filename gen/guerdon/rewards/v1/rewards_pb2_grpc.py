@@ -87,7 +87,7 @@ class RewardsServiceServicer:
         are left out.
 
         Errors:
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,7 +98,7 @@ class RewardsServiceServicer:
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +109,7 @@ class RewardsServiceServicer:
 
         Errors:
         - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+        - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

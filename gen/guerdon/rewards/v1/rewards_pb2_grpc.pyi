@@ -48,21 +48,21 @@ class RewardsServiceStub:
     are left out.
 
     Errors:
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ListRewards: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListRewardsRequest, _rewards_pb2.ListRewardsResponse]
     """Lists the rewards of a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ListInteractions: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ListInteractionsRequest, _rewards_pb2.ListInteractionsResponse]
     """Lists the events at a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ExplainInteraction: _grpc.UnaryUnaryMultiCallable[_rewards_pb2.ExplainInteractionRequest, _rewards_pb2.ExplainInteractionResponse]
     """Says what every campaign made of an event, and why. Decisions are kept 400 days.
@@ -91,21 +91,21 @@ class RewardsServiceAsyncStub(RewardsServiceStub):
     are left out.
 
     Errors:
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ListRewards: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListRewardsRequest, _rewards_pb2.ListRewardsResponse]  # type: ignore[assignment]
     """Lists the rewards of a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ListInteractions: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ListInteractionsRequest, _rewards_pb2.ListInteractionsResponse]  # type: ignore[assignment]
     """Lists the events at a merchant, most recently recorded first.
 
     Errors:
       - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+      - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
     """
     ExplainInteraction: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ExplainInteractionRequest, _rewards_pb2.ExplainInteractionResponse]  # type: ignore[assignment]
     """Says what every campaign made of an event, and why. Decisions are kept 400 days.
@@ -143,7 +143,7 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         are left out.
 
         Errors:
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod
@@ -156,7 +156,7 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +169,7 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           - NOT_FOUND, MERCHANT_NOT_FOUND: there is no such merchant.
-          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token is not one of ours.
+          - INVALID_ARGUMENT, PAGE_TOKEN_INVALID: the token was not made for this list.
         """
 
     @_abc_1.abstractmethod
