@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from envoy_data_plane.envoy.config.core.v3 import Metadata
+from envoy_data_plane.envoy.config.core.v3 import (
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    Metadata,
+)
 from envoy_data_plane.envoy.config.route.v3 import (
     HeaderMatcher,
     RetryPolicy,
@@ -144,6 +149,14 @@ def mesh_routes(methods: Sequence[PublicMethod]) -> RouteConfiguration:
 def _configuration(name: str, routes: list[Route]) -> RouteConfiguration:
     return RouteConfiguration(
         name=name,
+        # Servers unpack messages themselves, whatever this says. Without it gRPC refuses a packed
+        # one in its own words, as a fault of ours.
+        request_headers_to_add=[
+            HeaderValueOption(
+                header=HeaderValue(key="grpc-encoding", value="gzip"),
+                append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+            )
+        ],
         # Otherwise Envoy refuses routes to nowhere.
         validate_clusters=False,
         virtual_hosts=[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grpc
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig as EnvoyExtension
 from envoy_data_plane.envoy.extensions.common.matching.v3 import ExtensionWithMatcher
@@ -29,8 +28,6 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     StringMatcher,
 )
 
-from server.edge.status_details import details_of
-
 # What a server here can unpack.
 ENCODINGS = ("deflate", "gzip", "identity")
 ENCODING_UNKNOWN_STATUS = 415
@@ -48,12 +45,8 @@ function envoy_on_request(handle)
     headers:remove("grpc-encoding")
     return
   end
-  if timeout ~= nil and (#timeout > 9 or string.find(timeout, "^%d+[HMSmun]$") == nil) then
+  if timeout ~= nil and (#timeout > 9 or string.find(timeout, "^%d*[1-9]%d*[HMSmun]$") == nil) then
     handle:respond({{[":status"] = "400"}}, "grpc-timeout is malformed.")
-    return
-  end
-  if timeout ~= nil and tonumber(string.sub(timeout, 1, -2)) == 0 then
-    handle:respond({{[":status"] = "400"}}, "grpc-timeout leaves no time.")
     return
   end
   if encoding ~= nil and {" and ".join(f'encoding ~= "{each}"' for each in ENCODINGS)} then
@@ -61,27 +54,6 @@ function envoy_on_request(handle)
   end
 end
 """
-
-# What gRPC says by itself of a frame that is packed and does not say how: as if the fault were
-# ours, and without details.
-_PACKED = "Compression bit set but no encoding configured"
-_PACKED_SAID = "A frame is packed, and grpc-encoding does not say how."
-
-
-def _explain_packed() -> str:
-    code = grpc.StatusCode.INVALID_ARGUMENT.value[0]
-    details = details_of(code, "REQUEST_MALFORMED", _PACKED_SAID)
-    return f"""
-function envoy_on_response(handle)
-  local headers = handle:headers()
-  if headers:get("grpc-message") == "{_PACKED}" then
-    headers:replace("grpc-status", "{code}")
-    headers:replace("grpc-message", "{_PACKED_SAID}")
-    headers:replace("grpc-status-details-bin", "{details}")
-  end
-end
-"""
-
 
 # Who asks for the headers alone gets them as they are, and nothing behind them: what follows would
 # be read as the next answer.
@@ -112,10 +84,10 @@ def scripts() -> ExtensionWithMatcher:
             MatcherMatcherListFieldMatcher(
                 predicate=MatcherMatcherListPredicate(
                     or_matcher=MatcherMatcherListPredicatePredicateList(
-                        predicate=[_there("grpc-timeout"), _there("grpc-encoding"), _is_grpc()]
+                        predicate=[_there("grpc-timeout"), _there("grpc-encoding")]
                     )
                 ),
-                on_match=_run(_CHECK_VALUES + _explain_packed()),
+                on_match=_run(_CHECK_VALUES),
             )
         ]
     )
@@ -145,14 +117,6 @@ def _there(header: str) -> MatcherMatcherListPredicate:
     return MatcherMatcherListPredicate(
         single_predicate=MatcherMatcherListPredicateSinglePredicate(
             input=_header(header), value_match=StringMatcher(safe_regex=anything)
-        )
-    )
-
-
-def _is_grpc() -> MatcherMatcherListPredicate:
-    return MatcherMatcherListPredicate(
-        single_predicate=MatcherMatcherListPredicateSinglePredicate(
-            input=_header("content-type"), value_match=StringMatcher(prefix="application/grpc")
         )
     )
 

@@ -102,6 +102,9 @@ REACH_ENVOY: Mapping[str, Native] = {
     "a name with an underscore": _header("x_service_auth", "zz"),
     "an unknown encoding": _header("grpc-encoding", "zzz"),
     "packed, and not saying how": lambda _: NativeCall(body=(frame(b"garbage", compressed=True),)),
+    "packed, and saying that it is not": lambda _: NativeCall(
+        headers=(("grpc-encoding", "identity"),), body=(frame(b"garbage", compressed=True),)
+    ),
     "the verb GET": _usual(method="GET"),
     "the verb PUT": _usual(method="PUT"),
     "the verb DELETE": _usual(method="DELETE"),

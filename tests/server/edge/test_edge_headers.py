@@ -61,6 +61,7 @@ async def test_a_header_that_grpc_would_read_is_taken_away(
     [
         "grpc-timeout: zzz",
         "grpc-timeout: 5",
+        "grpc-timeout: 0n",
         "grpc-timeout: S",
         "grpc-timeout: -5S",
         "grpc-timeout: 123456789S",
