@@ -109,6 +109,4 @@ class EdgeSettings:
     def address_rate_limit(self, rate_class: RateClass) -> RateLimit:
         """Of one client address, for each method of the class."""
         chosen = self.address_rate_limits.get(rate_class)
-        # At once no more than in a second: what one address sends at once, all others wait for.
-        share = self.rate_limits[rate_class].share(ADDRESS_SHARE)
-        return chosen or RateLimit(per_second=share.per_second, burst=share.per_second)
+        return chosen or self.rate_limits[rate_class].share(ADDRESS_SHARE)
