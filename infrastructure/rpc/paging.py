@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 import orjson
@@ -132,9 +132,8 @@ def _is_comparable(value: object) -> bool:
         case int():
             return abs(value) <= INT32_MAX
         case datetime():
-            # As we write it. The driver takes the very ends for infinity, and another zone's may
-            # be no time at all in ours.
-            return value.utcoffset() == timedelta() and _FIRST < value < _LAST
+            # The driver takes the very ends for infinity, and what lies beyond is no time in UTC.
+            return value.tzinfo is not None and _FIRST < value < _LAST
         case str():
             return "\0" not in value
     return True

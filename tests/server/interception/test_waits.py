@@ -43,6 +43,18 @@ async def test_who_is_ended_by_somebody_else_is_not_late() -> None:
         await task
 
 
+async def test_who_is_ended_beside_somebody_late_is_not_late_either() -> None:
+    """The same, in the moment in which another wait ends."""
+    waits = Waits(60)
+    late, ended = (asyncio.create_task(waiting(waits, 60)) for _ in range(2))
+    await asyncio.sleep(0.01)
+    ended.cancel()
+    waits._began[late] -= 61  # noqa: SLF001 - as if it had begun then
+    waits._look(asyncio.get_running_loop())  # noqa: SLF001 - in the same moment
+    answers = await asyncio.gather(late, ended, return_exceptions=True)
+    assert [type(each) for each in answers] == [LateError, asyncio.CancelledError]
+
+
 async def test_what_is_raised_inside_passes() -> None:
     """A refusal would be lost."""
     with pytest.raises(KeyError), Waits(SECONDS_MAX):
