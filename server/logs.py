@@ -37,9 +37,10 @@ def configure_logs(*, level: str, form: str) -> None:
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[libraries], force=True)
 
 
+SAME_LINES_KINDS_MAX = 1_000
 SAME_LINES_MAX = 5
 SAME_LINES_EVERY = 10.0
-"""A library says the same so many times in so many seconds; what is more is counted."""
+"""A library says the same so many times in so many seconds; what is more is left out."""
 
 
 class Sparing(logging.Filter):
@@ -64,9 +65,6 @@ class Sparing(logging.Filter):
             self._seen.clear()
         self._seen[key] = (begin, count + 1)
         return count < SAME_LINES_MAX
-
-
-SAME_LINES_KINDS_MAX = 1_000
 
 
 class _Libraries(logging.Handler):

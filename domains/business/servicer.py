@@ -93,16 +93,12 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
     async def UpdateMerchant(
         self, request: business_pb2.UpdateMerchantRequest, context: Any
     ) -> business_pb2.UpdateMerchantResponse:
+        changes = {
+            _FIELDS[name]: _VALUES[name](request.merchant) for name in updated_fields(request)
+        }
         async with self._database.transaction(repeat=current_repeat(_changed)) as tx:
             merchant = await self._business.update(
-                tx,
-                MerchantId(UUID(request.merchant_id)),
-                {
-                    _FIELDS[name]: value_of(request.merchant)
-                    for name, value_of in _VALUES.items()
-                    if name in updated_fields(request)
-                },
-                token_use=self._token_use,
+                tx, MerchantId(UUID(request.merchant_id)), changes, token_use=self._token_use
             )
             await tx.answer(merchant)
         return _changed(merchant)

@@ -13,4 +13,10 @@ class RewardUnitSource(Protocol):
     """Whoever knows in what merchants pay."""
 
     async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
-        """In what the merchant's assets are counted; None if there is no such merchant."""
+        """In what the merchant's assets are counted; None if there is no such merchant.
+
+        It stays so until the transaction ends.
+        """
+
+    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        """Whether there is such a merchant. Locks nothing."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, LargeBinary, Table, bindparam, func, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Column, DateTime, LargeBinary, Table, func, text
 
 from infrastructure.database.metadata import metadata
 from infrastructure.database.transaction import Transaction
@@ -17,9 +16,6 @@ sealing_key = Table(
 
 _LIST = text("SELECT fingerprint FROM sealing_key")
 _ADD = text("INSERT INTO sealing_key (fingerprint) VALUES (:fingerprint) ON CONFLICT DO NOTHING")
-_KEEP_ONLY = text("DELETE FROM sealing_key WHERE fingerprint <> ALL(:fingerprints)").bindparams(
-    bindparam("fingerprints", type_=ARRAY(LargeBinary))
-)
 
 
 async def list_fingerprints(tx: Transaction) -> frozenset[bytes]:
@@ -30,8 +26,3 @@ async def list_fingerprints(tx: Transaction) -> frozenset[bytes]:
 async def add_fingerprint(tx: Transaction, fingerprint: bytes) -> None:
     """Notes that secrets may be sealed with a key from now on."""
     await tx.execute(_ADD, {"fingerprint": fingerprint})
-
-
-async def keep_only(tx: Transaction, fingerprint: bytes) -> None:
-    """Notes that nothing is sealed with any other key."""
-    await tx.execute(_KEEP_ONLY, {"fingerprints": [fingerprint]})

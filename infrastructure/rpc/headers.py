@@ -7,11 +7,6 @@ from collections.abc import Collection
 from typing import Any
 
 
-def headers_of(context: Any) -> dict[str, str]:
-    """The headers of a call by their names in lower case; the last of equal names."""
-    return read_headers(context)[0]
-
-
 def read_headers(context: Any) -> tuple[dict[str, str], Collection[str]]:
     """The headers of a call by their names in lower case, and the names that came several times.
 

@@ -43,7 +43,7 @@ def test_libraries_speak_in_our_form_and_without_what_callers_sent() -> None:
     assert all("<string>" in each["stack"] for each in lines)
 
 
-def test_what_a_library_says_again_and_again_is_counted_not_said() -> None:
+def test_what_a_library_says_again_and_again_is_left_out() -> None:
     """A stranger could fill the disk, and the process's time, with what is said of their calls."""
     sparing = Sparing()
 

@@ -81,6 +81,9 @@ class PaysInEuros:
     def __init__(self, *merchant_ids: MerchantId) -> None:
         self._merchant_ids = merchant_ids
 
+    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
+        return merchant_id in self._merchant_ids
+
     async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
         return UNITS if merchant_id in self._merchant_ids else None
 

@@ -213,7 +213,7 @@ class CampaignService:
             MerchantNotFoundError: there is no such merchant.
         """
         found = await self._campaigns.list_of_merchant(tx, merchant_id, after=after, limit=limit)
-        if not found and await self._units.units_of(tx, merchant_id) is None:
+        if not found and not await self._units.exists(tx, merchant_id):
             raise MerchantNotFoundError(merchant_id)
         return found
 
