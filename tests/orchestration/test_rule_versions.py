@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.errors import BudgetMissingError, VersionsFullError
@@ -218,3 +219,31 @@ async def test_a_change_waits_for_whoever_decides(engine: AsyncEngine) -> None:
     changed = await changing
 
     assert changed.version_time == until
+
+
+async def test_a_list_waits_for_nobody(engine: AsyncEngine) -> None:
+    """Whoever looks at a shop without campaigns would wait for whoever changes the shop."""
+    database = database_of(engine)
+    shop = await a_shop(database)
+    is_held, is_read = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with database.transaction() as tx:
+            await tx.execute(
+                text("SELECT FROM merchant WHERE merchant_id = :merchant_id FOR NO KEY UPDATE"),
+                {"merchant_id": shop.merchant_id},
+            )
+            is_held.set()
+            await is_read.wait()
+
+    holding = asyncio.create_task(hold())
+    await is_held.wait()
+    try:
+        async with asyncio.timeout(2), database.single() as tx:
+            found = await shop.flows.campaigns.list_of_merchant(
+                tx, shop.merchant_id, after=None, limit=1
+            )
+    finally:
+        is_read.set()
+        await holding
+    assert found == []
