@@ -55,9 +55,16 @@ class Edge:
     log: Path
 
     async def until(self, status: int) -> None:
-        """Waits until `/health` is answered with this status."""
+        """Waits until both listeners answer as one does whose `/health` has this status.
+
+        Each has its own connections to the server, and finds out for itself whether it is there.
+        """
         deadline = monotonic() + READY_SECONDS_MAX
-        while await _status(self.mesh) != status:
+        while (
+            await _status(self.mesh, "/health") != status
+            # A server of the project's own refuses the call, having taken it.
+            or (await _status(self.public, "/business/merchant/m-1") == 503) != (status == 503)
+        ):
             assert self.process.returncode is None, self.log.read_text()
             assert monotonic() < deadline, self.log.read_text()
             await asyncio.sleep(POLL_SECONDS)
@@ -195,9 +202,9 @@ async def running_edge(
         yield edge
 
 
-async def _status(client: httpx.AsyncClient) -> int | None:
+async def _status(client: httpx.AsyncClient, path: str) -> int | None:
     try:
-        return (await client.get("/health")).status_code
+        return (await client.get(path)).status_code
     except httpx.TransportError:
         return None
 
