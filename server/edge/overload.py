@@ -46,6 +46,9 @@ UNFREED_BYTES_MAX = 8 << 20
 # A pattern that leaves out some names has more steps than the hundred that Envoy allows; its cost
 # is still that of reading a name once.
 PATTERN_STEPS_MAX = 800
+# Of one connection, before all others had their turn. Without it a connection's whole burst goes
+# first, and the calls of everybody else wait for it.
+REQUESTS_PER_TURN = 1
 
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
@@ -95,7 +98,10 @@ def memory_allocator() -> MemoryAllocatorManager:
 
 
 def runtime_limits(edge: EdgeSettings) -> LayeredRuntime:
-    """How many connections each listener takes; the rest of Envoy's files is for its own use."""
+    """How many connections each listener takes, and how much of one is read before the next.
+
+    The rest of Envoy's files is for its own use.
+    """
     limits: dict[str, int] = {
         f"envoy.resource_limits.listener.{name}.connection_limit": most
         for name, most in (
@@ -104,6 +110,7 @@ def runtime_limits(edge: EdgeSettings) -> LayeredRuntime:
         )
     }
     limits["re2.max_program_size.error_level"] = PATTERN_STEPS_MAX
+    limits["http.max_requests_per_io_cycle"] = REQUESTS_PER_TURN
     layer = RuntimeLayer(name="limits", static_layer=protobuf.Struct.from_dict(limits))
     return LayeredRuntime(layers=[layer])
 

@@ -31,10 +31,14 @@ class RateLimit:
     def times(self, number: int) -> RateLimit:
         return RateLimit(per_second=self.per_second * number, burst=self.burst * number)
 
-    def share(self, number: int) -> RateLimit:
-        """One part of `number`, and at least one call."""
+    def of_one_address(self) -> RateLimit:
+        """The part that one address may use of what is for all, and at least one call.
+
+        Its burst is worth a second at most: others wait for as long as it takes to serve it.
+        """
+        per_second = max(1, self.per_second // ADDRESS_SHARE)
         return RateLimit(
-            per_second=max(1, self.per_second // number), burst=max(1, self.burst // number)
+            per_second=per_second, burst=min(per_second, max(1, self.burst // ADDRESS_SHARE))
         )
 
 
@@ -73,7 +77,8 @@ class EdgeSettings:
     `https://dash.example`, whose pages may call `/business`. `client_id_headers` are further
     names of the header `x-client-id`. `trusted_hop_count` is how many proxies in front of Envoy
     append to `x-forwarded-for`. `rate_limits` are of all callers together, `address_rate_limits`
-    of one client address; a class that the latter leaves out has a tenth of the former.
+    of one client address; a class that the latter leaves out has a tenth of the former, and a
+    burst of a second.
     `public_connections_max` and `mesh_connections_max` together stay below the number of files
     that Envoy may open.
     """
@@ -109,4 +114,4 @@ class EdgeSettings:
     def address_rate_limit(self, rate_class: RateClass) -> RateLimit:
         """Of one client address, for each method of the class."""
         chosen = self.address_rate_limits.get(rate_class)
-        return chosen or self.rate_limits[rate_class].share(ADDRESS_SHARE)
+        return chosen or self.rate_limits[rate_class].of_one_address()

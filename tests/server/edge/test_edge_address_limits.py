@@ -149,5 +149,7 @@ def test_an_address_may_do_a_tenth_unless_told_otherwise() -> None:
     everybody = default_rate_limits()
     for rate_class in (RateClass.TRACKING, RateClass.WEBHOOK, RateClass.DASHBOARD):
         assert found[rate_class].per_second * 10 == everybody[rate_class].per_second
-        assert found[rate_class].burst * 10 == everybody[rate_class].burst
+        assert found[rate_class].burst == found[rate_class].per_second
     assert found[RateClass.PROBE] == RateLimit(per_second=7, burst=9)
+    rare = RateLimit(per_second=100, burst=1)
+    assert rare.of_one_address() == RateLimit(per_second=10, burst=1)

@@ -104,6 +104,10 @@ PRESENT: dict[str, tuple[Look, object]] = {
         ],
         [20_000, 2_000],
     ),
+    "requests of one connection before the next": (
+        lambda: RUNTIME["http.max_requests_per_io_cycle"],
+        1,
+    ),
     "mesh: beside the limits of the world": (
         lambda: [
             LISTENERS["mesh"]["ignoreGlobalConnLimit"],
