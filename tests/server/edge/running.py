@@ -60,14 +60,17 @@ class Edge:
         Each has its own connections to the server, and finds out for itself whether it is there.
         """
         deadline = monotonic() + READY_SECONDS_MAX
-        while (
-            await _status(self.mesh, "/health") != status
-            # A server of the project's own refuses the call, having taken it.
-            or (await _status(self.public, "/business/merchant/m-1") == 503) != (status == 503)
-        ):
+        while not await self._answers(status):
             assert self.process.returncode is None, self.log.read_text()
             assert monotonic() < deadline, self.log.read_text()
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _answers(self, status: int) -> bool:
+        public = await _status(self.public, "/business/merchant/m-1")
+        if public is None or await _status(self.mesh, "/health") != status:
+            return False
+        # A server of the project's own refuses the public call, having taken it.
+        return (public == 503) == (status == 503)
 
     @property
     def public_target(self) -> str:
