@@ -20,6 +20,10 @@ _COMMANDS = {
 }
 
 
+# What they need that is not installed with the rest. `up` finds out for itself, when it starts.
+_EXTRAS = {"demo": "demo"}
+
+
 class _LazyGroup(click.Group):
     """Imports a command when it is asked for.
 
@@ -33,11 +37,19 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        try:
+            command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        except ModuleNotFoundError as problem:
+            if cmd_name not in _EXTRAS:
+                raise
+            install = f"pip install 'guerdon[{_EXTRAS[cmd_name]}]'"
+            message = f"{problem}. Install what `{cmd_name}` needs: {install}"
+            raise click.ClickException(message) from problem
         return command
 
 
 @click.group(cls=_LazyGroup)
+@click.version_option(package_name="guerdon")
 def main() -> None:
     """Finds out who recommended a shop, and pays them."""
 
