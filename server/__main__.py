@@ -17,6 +17,7 @@ _COMMANDS = {
     "campaign": "server.commands.campaign",
     "rate": "server.commands.rate",
     "ledger": "server.commands.ledger",
+    "secrets": "server.commands.secrets",
 }
 
 

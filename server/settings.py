@@ -83,6 +83,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+def read_sealing(environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Where the database is and what its secrets are sealed with: all that sealing again needs.
+
+    Raises:
+        SettingsError: some are missing or wrong; it names all of them.
+    """
+    reader = _Reader(environment)
+    url = reader.read("DATABASE_URL", _database_url)
+    keys = reader.read("SECRETS_KEY", _fernet_keys)
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return url, keys
+
+
 def read_database_url(environment: Mapping[str, str]) -> str:
     """Where the database is: all that a command needs which only changes the schema.
 

@@ -131,6 +131,19 @@ class Webhook:
         return previous if previous is not None and now < previous.end_time else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedAgain:
+    """What became of the keys of some merchants, up to `last`.
+
+    `count` says how many webhooks changed. A key of the `unreadable` is sealed with one that is
+    not there any more.
+    """
+
+    count: int
+    unreadable: tuple[MerchantId, ...]
+    last: MerchantId
+
+
 def check_key(signing_key: str) -> None:
     """Lets a key pass that shops can sign with.
 

@@ -11,11 +11,18 @@ from vocabulary.ids import MerchantId
 class Seal(Protocol):
     """Whoever encrypts secrets that are stored."""
 
+    @property
+    def fingerprint(self) -> bytes:
+        """Of the key that secrets are sealed with."""
+
     def seal(self, secret: str) -> bytes:
         """The secret, readable only with the process's key."""
 
     def open_if_possible(self, sealed: bytes) -> str | None:
         """The secret; None if the process has no more the key that it was sealed with."""
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether a secret is sealed as `seal` seals."""
 
 
 class TokenUse(Protocol):

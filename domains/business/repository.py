@@ -21,6 +21,7 @@ from domains.business.tables import merchant, merchant_webhook
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
+FIRST_ID = UUID(int=0)
 LAST_ID = UUID(int=2**128 - 1)
 CHANGEABLE = (
     "name",
@@ -56,6 +57,22 @@ _SET = (
 )
 _GET_WEBHOOK = select(merchant_webhook).where(
     merchant_webhook.c.merchant_id == bindparam("merchant_id")
+)
+_LOCK_SOME = (
+    select(merchant.c.merchant_id)
+    .where(merchant.c.merchant_id > bindparam("after"))
+    .order_by(merchant.c.merchant_id)
+    .limit(bindparam("row_limit"))
+    .with_for_update(key_share=True)
+)
+_LIST_WEBHOOKS = select(merchant_webhook).where(
+    merchant_webhook.c.merchant_id.in_(bindparam("merchant_ids", expanding=True))
+)
+_LIST_NEXT_WEBHOOKS = (
+    select(merchant_webhook)
+    .where(merchant_webhook.c.merchant_id > bindparam("after"))
+    .order_by(merchant_webhook.c.merchant_id)
+    .limit(bindparam("row_limit"))
 )
 _NEW_WEBHOOK = insert(merchant_webhook)
 _SET_WEBHOOK = _NEW_WEBHOOK.on_conflict_do_update(
@@ -110,22 +127,31 @@ class MerchantRepository:
 
     async def find_webhook(self, tx: Transaction, merchant_id: MerchantId) -> Webhook | None:
         row = (await tx.execute(_GET_WEBHOOK, {"merchant_id": merchant_id})).one_or_none()
-        if row is None:
-            return None
-        return Webhook(
-            merchant_id=MerchantId(row.merchant_id),
-            platform=Platform(row.platform),
-            sealed_key=row.sealed_key,
-            key_suffix=row.key_suffix,
-            update_time=row.update_time,
-            previous_key=None
-            if row.previous_sealed_key is None
-            else PreviousKey(
-                sealed_key=row.previous_sealed_key,
-                key_suffix=row.previous_key_suffix,
-                end_time=row.previous_key_end_time,
-            ),
-        )
+        return None if row is None else _webhook(row)
+
+    async def lock_some(
+        self, tx: Transaction, *, after: MerchantId | None, limit: int
+    ) -> Sequence[MerchantId]:
+        """The merchants that follow on one by their ids, locked against other changes.
+
+        What is read before the lock is had may have changed since, so only ids are returned.
+        """
+        asked = {"after": after or FIRST_ID, "row_limit": limit}
+        return [MerchantId(found) for found in (await tx.execute(_LOCK_SOME, asked)).scalars()]
+
+    async def list_webhooks(
+        self, tx: Transaction, merchant_ids: Sequence[MerchantId]
+    ) -> Sequence[Webhook]:
+        """The webhooks that some merchants have set up."""
+        rows = await tx.execute(_LIST_WEBHOOKS, {"merchant_ids": merchant_ids})
+        return [_webhook(row) for row in rows]
+
+    async def list_next_webhooks(
+        self, tx: Transaction, *, after: MerchantId | None, limit: int
+    ) -> Sequence[Webhook]:
+        """The webhooks of merchants that follow on one by their ids."""
+        asked = {"after": after or FIRST_ID, "row_limit": limit}
+        return [_webhook(row) for row in await tx.execute(_LIST_NEXT_WEBHOOKS, asked)]
 
     async def set_webhook(self, tx: Transaction, webhook: Webhook) -> None:
         previous = webhook.previous_key
@@ -142,6 +168,23 @@ class MerchantRepository:
                 "previous_key_end_time": previous and previous.end_time,
             },
         )
+
+
+def _webhook(row: Any) -> Webhook:
+    return Webhook(
+        merchant_id=MerchantId(row.merchant_id),
+        platform=Platform(row.platform),
+        sealed_key=row.sealed_key,
+        key_suffix=row.key_suffix,
+        update_time=row.update_time,
+        previous_key=None
+        if row.previous_sealed_key is None
+        else PreviousKey(
+            sealed_key=row.previous_sealed_key,
+            key_suffix=row.previous_key_suffix,
+            end_time=row.previous_key_end_time,
+        ),
+    )
 
 
 def _settings(merchant: Merchant) -> dict[str, object]:

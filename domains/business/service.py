@@ -19,12 +19,14 @@ from domains.business.model import (
     Merchant,
     Platform,
     PreviousKey,
+    SealedAgain,
     Webhook,
     check_key,
     normalize_domain,
 )
 from domains.business.ports import Seal, TokenUse
 from domains.business.repository import MerchantRepository
+from infrastructure.database.sealing_key import hold_fingerprint
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 from vocabulary.problems import Problems
@@ -161,6 +163,7 @@ class BusinessService:
             ended = known.with_previous_key_until(now + previous_key_kept)
             await self._merchants.set_webhook(tx, ended)
             return ended
+        await hold_fingerprint(tx, self._seal.fingerprint)
         end_time = now + (PREVIOUS_KEY_DEFAULT if previous_key_kept is None else previous_key_kept)
         webhook = Webhook(
             merchant_id=merchant_id,
@@ -177,3 +180,62 @@ class BusinessService:
         )
         await self._merchants.set_webhook(tx, webhook)
         return webhook
+
+    async def seal_again(
+        self, tx: Transaction, *, after: MerchantId | None, limit: int
+    ) -> SealedAgain | None:
+        """Seals the keys of the next merchants as new ones are sealed; None after the last.
+
+        What a key is, and until when it verifies, stays as it is.
+        """
+        merchant_ids = await self._merchants.lock_some(tx, after=after, limit=limit)
+        if not merchant_ids:
+            return None
+        count, unreadable = 0, []
+        for webhook in await self._merchants.list_webhooks(tx, merchant_ids):
+            changed = self._sealed_again(webhook)
+            if changed is None:
+                unreadable.append(webhook.merchant_id)
+            elif changed != webhook:
+                await self._merchants.set_webhook(tx, changed)
+                count += 1
+        return SealedAgain(count=count, unreadable=tuple(unreadable), last=merchant_ids[-1])
+
+    async def is_sealed_alike(self, tx: Transaction, *, page_size: int) -> bool:
+        """Whether every stored key is sealed as new ones are."""
+        after = None
+        while webhooks := await self._merchants.list_next_webhooks(
+            tx, after=after, limit=page_size
+        ):
+            for each in webhooks:
+                sealed = [each.sealed_key]
+                if each.previous_key is not None:
+                    sealed.append(each.previous_key.sealed_key)
+                if not all(map(self._seal.is_current, sealed)):
+                    return False
+            after = webhooks[-1].merchant_id
+        return True
+
+    def _sealed_again(self, webhook: Webhook) -> Webhook | None:
+        """The webhook with its keys sealed as new ones are; None if one of them cannot be read."""
+
+        def again(sealed: bytes) -> bytes | None:
+            if self._seal.is_current(sealed):
+                return sealed
+            secret = self._seal.open_if_possible(sealed)
+            return None if secret is None else self._seal.seal(secret)
+
+        sealed_key = again(webhook.sealed_key)
+        previous = webhook.previous_key
+        sealed_before = None if previous is None else again(previous.sealed_key)
+        if sealed_key is None:
+            return None
+        if previous is None:
+            return replace(webhook, sealed_key=sealed_key)
+        if sealed_before is None:
+            return None
+        return replace(
+            webhook,
+            sealed_key=sealed_key,
+            previous_key=replace(previous, sealed_key=sealed_before),
+        )

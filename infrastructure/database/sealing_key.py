@@ -16,11 +16,32 @@ sealing_key = Table(
 
 _LIST = text("SELECT fingerprint FROM sealing_key")
 _ADD = text("INSERT INTO sealing_key (fingerprint) VALUES (:fingerprint) ON CONFLICT DO NOTHING")
+# The row is written even where it is there: that holds it until the transaction ends.
+_HOLD = text(
+    """
+    INSERT INTO sealing_key (fingerprint) VALUES (:fingerprint)
+    ON CONFLICT (fingerprint) DO UPDATE SET create_time = sealing_key.create_time
+    """
+)
+_FORGET_OTHERS = text("DELETE FROM sealing_key WHERE fingerprint <> :fingerprint")
 
 
 async def list_fingerprints(tx: Transaction) -> frozenset[bytes]:
     """Of every key that something may be sealed with."""
     return frozenset((await tx.execute(_LIST)).scalars())
+
+
+async def hold_fingerprint(tx: Transaction, fingerprint: bytes) -> None:
+    """Notes the key that this transaction seals with; nobody forgets it before its end."""
+    await tx.execute(_HOLD, {"fingerprint": fingerprint})
+
+
+async def forget_other_fingerprints(tx: Transaction, fingerprint: bytes) -> int:
+    """Forgets all keys but one, once who seals with them has ended; returns how many.
+
+    Until this transaction ends, nobody seals with them.
+    """
+    return (await tx.execute(_FORGET_OTHERS, {"fingerprint": fingerprint})).rowcount
 
 
 async def add_fingerprint(tx: Transaction, fingerprint: bytes) -> None:

@@ -16,8 +16,8 @@ class SecretBox:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
+        self._sealing = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
-
         self._fingerprints = tuple(_fingerprint(key) for key in keys)
 
     @property
@@ -50,6 +50,14 @@ class SecretBox:
             return self.open(sealed)
         except SealBrokenError:
             return None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether a secret is sealed with the first key."""
+        try:
+            self._sealing.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
 
 def _fingerprint(key: str) -> bytes:

@@ -1,0 +1,298 @@
+"""The key that secrets are sealed with is replaced while shops go on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from itertools import count
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domains.business.model import Platform
+from domains.business.repository import MerchantRepository
+from domains.business.service import BusinessService
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.schema import migrate
+from infrastructure.keys.secret_box import SecretBox
+from server.embedded.postgres import Postgres
+from server.preflight import UnusableDatabaseError, require_usable
+from server.wiring import sealing
+from server.wiring.sealing import Rotation, rotate
+from tests.support.files import ROOT
+from tests.support.mesh import create_database, environment_for, running_mesh, settings_for
+from tests.support.races import beside, until_awaited
+from tests.support.rpc_shop import SIGNING_KEY, RpcShop, open_shop
+from vocabulary.ids import MerchantId
+
+OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
+BOTH = f"{NEW},{OLD}"
+_numbers = count()
+
+
+@pytest.fixture
+async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
+    """A migrated database of the test's own."""
+    url = await create_database(postgres, f"rotation_{next(_numbers)}")
+    engine = create_engine(url, pool_size=4, application_name="rotation")
+    await migrate(engine)
+    yield engine
+    await engine.dispose()
+
+
+async def open_shops(engine: AsyncEngine, number: int, *, key: str = OLD) -> list[RpcShop]:
+    """Shops whose keys are sealed with one key, and each has a key before that."""
+    await require_usable(database_of(engine), SecretBox([key]))
+    async with running_mesh(engine, settings_for(url_of(engine), SECRETS_KEY=key)) as mesh:
+        shops = [await open_shop(mesh) for _ in range(number)]
+        for shop in shops:
+            await set_key(engine, shop, f"{SIGNING_KEY}-newer", key)
+    return shops
+
+
+async def set_key(engine: AsyncEngine, shop: RpcShop, signing_key: str, *keys: str) -> None:
+    business = BusinessService(merchants=MerchantRepository(), seal=SecretBox(keys))
+    async with database_of(engine).transaction() as tx:
+        await business.set_webhook(
+            tx,
+            MerchantId(UUID(shop.merchant_id)),
+            platform=Platform.CUSTOM,
+            signing_key=signing_key,
+            now=datetime.now(UTC),
+        )
+
+
+async def sealed_with(engine: AsyncEngine, key: str) -> list[bool]:
+    """Of each stored key, whether it can be read with this key alone."""
+    box = SecretBox([key])
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text(
+                "SELECT sealed_key FROM merchant_webhook UNION ALL"
+                " SELECT previous_sealed_key FROM merchant_webhook"
+            )
+        )
+        return [box.open_if_possible(sealed) is not None for (sealed,) in rows]
+
+
+def url_of(engine: AsyncEngine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+async def started(engine: AsyncEngine, keys: str) -> asyncio.subprocess.Process:
+    """`guerdon secrets rotate` with these keys."""
+    kept = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
+    command = (sys.executable, "-m", "server", "secrets", "rotate")
+    settings = environment_for(url_of(engine), SECRETS_KEY=keys)
+    return await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=kept | settings, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def ended(engine: AsyncEngine, keys: str) -> tuple[int | None, str]:
+    process = await started(engine, keys)
+    output, problems = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, (output + problems).decode()
+
+
+async def test_the_old_key_can_go(engine: AsyncEngine) -> None:
+    """A key that leaked could never be replaced."""
+    await open_shops(engine, 3)
+
+    code, said = await ended(engine, BOTH)
+
+    assert code == 0, said
+    assert "3 webhooks" in said
+    assert await sealed_with(engine, NEW) == [True] * 6
+    await require_usable(database_of(engine), SecretBox([NEW]))
+    assert await rotate(database_of(engine), [NEW]) == Rotation(count=0, unreadable=(), forgotten=0)
+
+
+async def test_a_key_that_is_not_named_stops_it(engine: AsyncEngine) -> None:
+    """Half of the shops would be refused with a key that the operator has thrown away."""
+    await open_shops(engine, 1)
+
+    code, said = await ended(engine, NEW)
+
+    assert code == os.EX_CONFIG, said
+    assert "GUERDON_SECRETS_KEY does not name" in said
+    assert len(said.strip().splitlines()) == 1, said
+    assert await sealed_with(engine, OLD) == [True] * 2
+
+
+async def test_what_no_key_reads_is_told(engine: AsyncEngine) -> None:
+    """The old key would be thrown away while somebody's secret is under another one."""
+    lost, good = [*await open_shops(engine, 1, key=LOST), *await open_shops_beside(engine)]
+    async with engine.begin() as connection:
+        fingerprint = SecretBox([LOST]).fingerprint
+        statement = text("DELETE FROM sealing_key WHERE fingerprint = :fingerprint")
+        await connection.execute(statement, {"fingerprint": fingerprint})
+
+    code, said = await ended(engine, BOTH)
+
+    assert code == 1, said
+    assert lost.merchant_id in said
+    assert good.merchant_id not in said
+    assert "Traceback" not in said
+    assert sorted(await sealed_with(engine, NEW)) == [False, False, True, True]
+    with pytest.raises(UnusableDatabaseError):
+        await require_usable(database_of(engine), SecretBox([NEW]))
+
+
+async def open_shops_beside(engine: AsyncEngine) -> list[RpcShop]:
+    """Another shop, whose keys the process can read beside those that it cannot."""
+    async with running_mesh(engine, settings_for(url_of(engine), SECRETS_KEY=OLD)) as mesh:
+        shop = await open_shop(mesh)
+    await set_key(engine, shop, f"{SIGNING_KEY}-newer", OLD)
+    return [shop]
+
+
+async def test_who_seals_with_the_old_key_meanwhile_is_seen(engine: AsyncEngine) -> None:
+    """The key of a shop that set one at the wrong moment would be lost with the old key."""
+    (shop,) = await open_shops(engine, 1)
+    database = database_of(engine)
+    business = BusinessService(merchants=MerchantRepository(), seal=SecretBox([OLD]))
+    async with database.transaction() as tx:
+        await business.set_webhook(
+            tx,
+            MerchantId(UUID(shop.merchant_id)),
+            platform=Platform.CUSTOM,
+            signing_key="set-while-it-is-rotated",
+            now=datetime.now(UTC),
+        )
+        rotating = beside(rotate(database, [NEW, OLD]))
+        await until_awaited(tx)
+
+    done = await asyncio.wait_for(rotating, 10)
+
+    assert done.forgotten == 1
+    assert await sealed_with(engine, NEW) == [True] * 2
+
+
+async def test_who_seals_between_the_last_look_and_the_end_is_seen(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All merchants were done, and then one of them set a key by a process with the old one."""
+    (shop,) = await open_shops(engine, 1)
+    one_round = sealing._one_round  # noqa: SLF001 - the moment between two steps
+    rounds: list[object] = []
+
+    async def followed(*given: object) -> object:
+        done = await one_round(*given)  # type: ignore[arg-type]
+        if not rounds:
+            await set_key(engine, shop, "set-behind-its-back", OLD, NEW)
+        rounds.append(done)
+        return done
+
+    monkeypatch.setattr(sealing, "_one_round", followed)
+
+    done = await rotate(database_of(engine), [NEW, OLD])
+
+    assert len(rounds) == 2
+    assert (done.count, done.forgotten) == (2, 1)
+    assert await sealed_with(engine, NEW) == [True] * 2
+
+
+async def test_a_process_that_goes_on_with_the_old_key_keeps_it(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator would be told that a key can go which is used again and again."""
+    (shop,) = await open_shops(engine, 1)
+    one_round = sealing._one_round  # noqa: SLF001 - the moment between two steps
+    numbers = count()
+
+    async def followed(*given: object) -> object:
+        done = await one_round(*given)  # type: ignore[arg-type]
+        await set_key(engine, shop, f"set-again-{next(numbers)}", OLD, NEW)
+        return done
+
+    monkeypatch.setattr(sealing, "_one_round", followed)
+
+    done = await rotate(database_of(engine), [NEW, OLD])
+
+    assert done.forgotten is None
+    with pytest.raises(UnusableDatabaseError):
+        await require_usable(database_of(engine), SecretBox([NEW]))
+
+
+async def test_who_seals_with_the_old_key_afterwards_is_remembered(engine: AsyncEngine) -> None:
+    """A process that nobody restarted would seal what no other one can read."""
+    (shop,) = await open_shops(engine, 1)
+    await rotate(database_of(engine), [NEW, OLD])
+
+    await set_key(engine, shop, "set-later", OLD, NEW)
+
+    with pytest.raises(UnusableDatabaseError, match="does not name"):
+        await require_usable(database_of(engine), SecretBox([NEW]))
+    assert (await rotate(database_of(engine), [NEW, OLD])).forgotten == 1
+
+
+@pytest.mark.timeout(120)
+async def test_no_delivery_is_refused_while_it_is_killed_and_run_again(
+    engine: AsyncEngine,
+) -> None:
+    """A shop's orders would be lost for as long as half of the keys are sealed anew."""
+    shops = await open_shops(engine, 250)
+    delivered = 0
+    async with running_mesh(engine, settings_for(url_of(engine), SECRETS_KEY=BOTH)) as mesh:
+        serving = [RpcShop(mesh=mesh, merchant_id=shop.merchant_id) for shop in shops]
+        stopping = asyncio.Event()
+
+        async def deliver(own: list[RpcShop]) -> None:
+            nonlocal delivered
+            # Each shop once at least after the end.
+            is_last = False
+            while not is_last:
+                is_last = stopping.is_set()
+                for shop in own:
+                    # Raises if it is refused: signed with the key before the last one.
+                    await shop.order(f"order-{next(_numbers)}")
+                    delivered += 1
+
+        async with asyncio.TaskGroup() as tasks:
+            for begin in range(3):
+                tasks.create_task(deliver(serving[begin::3]))
+            killed = await started(engine, BOTH)
+            await until_some_are_sealed_again(engine)
+            killed.send_signal(signal.SIGKILL)
+            await killed.communicate()
+            half_way = await sealed_with(engine, NEW)
+            code, said = await ended(engine, BOTH)
+            stopping.set()
+
+    assert delivered
+    assert 0 < sum(half_way) < len(half_way)
+    assert code == 0, said
+    assert await sealed_with(engine, NEW) == [True] * 500
+    await require_usable(database_of(engine), SecretBox([NEW]))
+
+
+async def until_some_are_sealed_again(engine: AsyncEngine) -> None:
+    while not any(await sealed_with(engine, NEW)):  # noqa: ASYNC110 - the table says it
+        await asyncio.sleep(0.005)
+
+
+def test_a_wrong_key_is_said() -> None:
+    """A key that was cut off would end in a stack trace."""
+    kept = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "secrets", "rotate"],
+        cwd=ROOT,
+        env=kept | environment_for("postgresql://nobody@127.0.0.1:1/none", SECRETS_KEY="short"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == os.EX_CONFIG, done
+    assert "GUERDON_SECRETS_KEY" in done.stderr
+    assert "short" not in done.stderr
