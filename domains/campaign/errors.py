@@ -70,7 +70,7 @@ class StartFixedError(CampaignError):
 
 class VersionsFullError(CampaignError):
     reason = "VERSIONS_FULL"
-    kind = Kind.EXHAUSTED
+    kind = Kind.NOT_NOW
 
     def __init__(self, campaign_id: CampaignId, versions_max: int) -> None:
         super().__init__(

@@ -62,6 +62,10 @@ _ADDRESS = RateLimitAction(
         v4_prefix_mask_len=32, v6_prefix_mask_len=64
     )
 )
+VERB_WITH_BODY = HeaderMatcher(
+    name=":method", string_match=StringMatcher(safe_regex=RegexMatcher(regex="POST|PUT|PATCH"))
+)
+"""A call of JSON whose body is read."""
 _ADDRESS_KEY = "masked_remote_address"
 _HEADERS_KEY = "header_match"
 
@@ -101,7 +105,7 @@ def address_limit(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> LocalR
             actions=[
                 _ADDRESS,
                 _header_match(
-                    takes_large, [_verb_with_body(), _path_that_takes_large_bodies(methods)]
+                    takes_large, [VERB_WITH_BODY, _path_that_takes_large_bodies(methods)]
                 ),
                 _header_match(large, [_small_body()], expect=False),
             ]
@@ -160,13 +164,6 @@ def _path_that_takes_large_bodies(methods: Sequence[PublicMethod]) -> HeaderMatc
     return HeaderMatcher(
         name=":path",
         string_match=StringMatcher(safe_regex=RegexMatcher(regex=f"(?:{either})(?:[/?].*)?")),
-    )
-
-
-def _verb_with_body() -> HeaderMatcher:
-    return HeaderMatcher(
-        name=":method",
-        string_match=StringMatcher(safe_regex=RegexMatcher(regex="POST|PUT|PATCH")),
     )
 
 

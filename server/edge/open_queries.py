@@ -42,8 +42,8 @@ def with_open_queries(
             )
         ]
         host.routes[first:first] = named
-    [route] = named
-    route.typed_per_filter_config[TRANSCODER] = protobuf.Any.pack(_open(filters))
+    for route in named:
+        route.typed_per_filter_config[TRANSCODER] = protobuf.Any.pack(_open(filters))
     return routes
 
 

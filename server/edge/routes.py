@@ -24,6 +24,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RouteActionClusterNotFoundResponseCode,
     RouteConfiguration,
     RouteMatch,
+    RouteMatchConnectMatcher,
     RouteMatchGrpcRouteMatchOptions,
     VirtualHost,
 )
@@ -40,6 +41,7 @@ from server.edge.contract import PublicMethod
 from server.edge.limits import (
     BODY_LIMIT_FILTER,
     RATE_LIMIT_FILTER,
+    VERB_WITH_BODY,
     body_limits,
     first_segment,
     grpc_body_limit,
@@ -81,8 +83,11 @@ def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteC
     by_segment = dict.fromkeys(segments_of_shop_pages(methods), any_page)
     by_segment[DASHBOARD_AUDIENCE] = dashboards
     routes += [
-        _segment_route(segment, _to_nowhere(), limits.get(segment), by_segment.get(segment))
+        route
         for segment in sorted({*limits, *by_segment})
+        for route in _segment_routes(
+            segment, _to_nowhere(), limits.get(segment), by_segment.get(segment)
+        )
     ]
     routes += [
         _preflight_route(method, pages)
@@ -139,14 +144,22 @@ def mesh_routes(methods: Sequence[PublicMethod]) -> RouteConfiguration:
     ]
     # JSON, until it is turned into gRPC.
     routes += [
-        _segment_route(segment, servers, most, None)
+        route
         for segment, most in body_limits(methods).items()
+        for route in _segment_routes(segment, servers, most, None)
     ]
     routes += [Route(name="other", match=RouteMatch(prefix="/"), route=servers)]
     return _configuration("mesh", routes)
 
 
 def _configuration(name: str, routes: list[Route]) -> RouteConfiguration:
+    # It has no path, so that no other route fits, and what comes behind it would be kept.
+    tunnel = Route(
+        name="tunnel",
+        match=RouteMatch(connect_matcher=RouteMatchConnectMatcher()),
+        route=_to_nowhere(),
+        typed_per_filter_config=_without_body_limit(),
+    )
     return RouteConfiguration(
         name=name,
         # Servers unpack messages themselves, whatever this says. Without it gRPC refuses a packed
@@ -160,7 +173,9 @@ def _configuration(name: str, routes: list[Route]) -> RouteConfiguration:
         # Otherwise Envoy refuses routes to nowhere.
         validate_clusters=False,
         virtual_hosts=[
-            VirtualHost(name=name, domains=["*"], routes=routes, retry_policy=_retry_policy())
+            VirtualHost(
+                name=name, domains=["*"], routes=[tunnel, *routes], retry_policy=_retry_policy()
+            )
         ],
     )
 
@@ -200,16 +215,34 @@ def _preflight_route(method: PublicMethod, pages: CorsPolicy) -> Route:
     )
 
 
-def _segment_route(
+def _segment_routes(
     segment: str, action: RouteAction, most: int | None, pages: CorsPolicy | None
-) -> Route:
+) -> list[Route]:
     """What is below the first segment of a JSON path, before it is turned into gRPC."""
+    if most is None:
+        return [_segment_route(segment, action, None, pages)]
+    # Of other verbs nobody reads a body, and no limit of large ones counts it.
+    rest = min(most, REQUEST_BYTES_MAX[RateClass.PROBE])
+    return [
+        _segment_route(segment, action, most, pages, verbs=[VERB_WITH_BODY]),
+        _segment_route(segment, action, rest, pages),
+    ]
+
+
+def _segment_route(
+    segment: str,
+    action: RouteAction,
+    most: int | None,
+    pages: CorsPolicy | None,
+    *,
+    verbs: Sequence[HeaderMatcher] = (),
+) -> Route:
     filters = _without_body_limit() if most is None else {BODY_LIMIT_FILTER: _body_limit(most)}
     if pages is not None:
         filters[CORS_FILTER] = protobuf.Any.pack(pages)
     return Route(
         name=segment,
-        match=RouteMatch(path_separated_prefix=segment),
+        match=RouteMatch(path_separated_prefix=segment, headers=list(verbs)),
         route=action,
         metadata=None if most is None else _told(most),
         typed_per_filter_config=filters,

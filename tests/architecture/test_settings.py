@@ -19,6 +19,7 @@ READERS = {
     # A process reads its settings.
     "server/commands/process.py",
     "server/commands/migrate.py",
+    "server/commands/secrets.py",
     # Find the mesh, or the database, that a command talks to.
     "server/commands/mesh.py",
     "server/commands/database.py",

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import ContractError
+from infrastructure.rpc.updating import UPDATE_MASK
 from server.interception.strict_json import values
 from server.interception.strict_json.key_hints import KeyHints
 from server.interception.strict_json.parsing import (
@@ -27,6 +28,7 @@ from server.interception.strict_json.parsing import (
     kind_of,
     parse,
 )
+from server.interception.strict_json.update_masks import MaskReader, mask_reader_of
 
 _SHOWN_CHARACTERS_MAX = 60
 _KEYS_SHOWN_MAX = 15
@@ -122,10 +124,14 @@ class MessageReader:
         self.fields: dict[str, ReadField] = {}
         self._names: dict[str, str] = {}
         self._oneofs: dict[str, str] = {}
+        self._mask = mask_reader_of(descriptor)
         self._hints = KeyHints({each.json_name: [each.name] for each in descriptor.fields})
         for field in descriptor.fields:
             self._names[field.json_name] = field.name
-            self.fields[field.json_name] = _field_reader(field)
+            if self._mask is not None and field.name == UPDATE_MASK:
+                self.fields[field.json_name] = _mask(self._mask)
+            else:
+                self.fields[field.json_name] = _field_reader(field)
             oneof = field.containing_oneof
             if oneof is not None and len(oneof.fields) > 1:
                 self._oneofs[field.json_name] = oneof.name
@@ -153,6 +159,8 @@ class MessageReader:
                     reading.blame(place, f"stands beside {other}; only one of them may be there")
                     continue
             read(value, message, place, depth, reading)
+        if self._mask is not None and not message.update_mask.paths:
+            message.update_mask.paths.extend(self._mask.of_what_is_there(pairs))
 
     def _blame_unknown(self, key: str, path: str, reading: Reading) -> None:
         place = path + shown_key(key, is_first=not path)
@@ -232,6 +240,16 @@ def _field_reader(field: FieldDescriptor) -> ReadField:
             into(value, target, path, depth, reading)
 
     return read_message
+
+
+def _mask(mask: MaskReader) -> ReadField:
+    def read_mask(value: Any, message: Any, path: str, _: int, reading: Reading) -> None:
+        try:
+            message.update_mask.paths.extend(() if value is None else mask.read(value))
+        except values.MisreadError as problem:
+            reading.blame(path, str(problem))
+
+    return read_mask
 
 
 def _reader_into(inside: Descriptor) -> ReadField:

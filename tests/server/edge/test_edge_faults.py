@@ -15,6 +15,7 @@ from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from server.edge.filters import ANSWER_BYTES_MAX
 from server.edge.settings import RateLimit
 from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.raw_http import ask, request
 from tests.server.edge.running import (
     DESCRIPTORS,
     Edge,
@@ -24,6 +25,7 @@ from tests.server.edge.running import (
     settings_for,
     status_of,
 )
+from tests.support.raw_streams import raw_streams
 
 HEALTH = "/guerdon.edge.v1.EdgeService/GetHealth"
 READINESS = "/guerdon.edge.v1.EdgeService/GetReadiness"
@@ -245,3 +247,31 @@ async def test_a_large_body_is_refused_on_every_route(
     fits = ('{"' + field + '": "' + "a" * (most - 100) + '"}').encode()
     response = await client.post(path, content=fits)
     assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("listener", ["public", "mesh"])
+@pytest.mark.parametrize("verb", ["GET", "DELETE", "HEAD", "PURGE"])
+async def test_of_other_verbs_a_body_is_small(edge: Edge, listener: str, verb: str) -> None:
+    """Bodies that nobody reads were kept, as large as the largest, and no limit counted them."""
+    client = edge.public if listener == "public" else edge.mesh
+    response = await client.request(
+        verb, "/ext/merchant/m-1/webhook/custom", content=b" " * (8 << 10)
+    )
+    assert response.status_code == 413
+    if verb != "HEAD":
+        assert reason_of(response) == "BODY_TOO_LARGE"
+    assert edge.backend.seen == []
+
+
+@pytest.mark.parametrize("listener", ["public", "mesh"])
+async def test_nobody_tunnels_through(edge: Edge, listener: str) -> None:
+    """A CONNECT has no path, so no limit counted it, and what came behind it was kept."""
+    target = edge.public_target if listener == "public" else edge.mesh_target
+    async with raw_streams(target) as connection:
+        stream = connection.open([(":method", "CONNECT"), (":authority", "shop.example:443")])
+        # Left open: it waited for a body, and kept it.
+        answer = await asyncio.wait_for(connection.until_ended(stream), 5)
+        assert not await connection.send(stream, b" ")
+    assert answer.get(":status", "reset") in {"404", "reset"}
+    told = await asyncio.wait_for(ask(target, request("CONNECT", "shop.example:443")), 5)
+    assert told.status == 403

@@ -416,7 +416,8 @@ class UpdateMerchantRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields of the merchant are changed, as in `name,lookBackDuration`. A field that is
         named and left out takes its default; one that must be there cannot be left out. Left out,
-        all fields that are sent are changed. `*` stands for all.
+        all fields that are sent are changed: in JSON every key that is there and not null, by gRPC
+        what differs from its default. `*` stands for all. JSON writes the names as the keys of JSON.
         """
 
     def __init__(

@@ -46,7 +46,7 @@ class _CampaignErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     CAMPAIGN_ERROR_REASON_START_FIXED: _CampaignErrorReason.ValueType  # 7
     """FAILED_PRECONDITION. Metadata: `campaign_id`, `start_time`."""
     CAMPAIGN_ERROR_REASON_VERSIONS_FULL: _CampaignErrorReason.ValueType  # 8
-    """RESOURCE_EXHAUSTED. Metadata: `campaign_id`, `versions_max`."""
+    """FAILED_PRECONDITION. Metadata: `campaign_id`, `versions_max`."""
     CAMPAIGN_ERROR_REASON_RULE_VERSION_NOT_FOUND: _CampaignErrorReason.ValueType  # 9
     """NOT_FOUND. Metadata: `campaign_id`, `rule_version`."""
 
@@ -72,7 +72,7 @@ CAMPAIGN_ERROR_REASON_CAMPAIGN_OVER: CampaignErrorReason.ValueType  # 6
 CAMPAIGN_ERROR_REASON_START_FIXED: CampaignErrorReason.ValueType  # 7
 """FAILED_PRECONDITION. Metadata: `campaign_id`, `start_time`."""
 CAMPAIGN_ERROR_REASON_VERSIONS_FULL: CampaignErrorReason.ValueType  # 8
-"""RESOURCE_EXHAUSTED. Metadata: `campaign_id`, `versions_max`."""
+"""FAILED_PRECONDITION. Metadata: `campaign_id`, `versions_max`."""
 CAMPAIGN_ERROR_REASON_RULE_VERSION_NOT_FOUND: CampaignErrorReason.ValueType  # 9
 """NOT_FOUND. Metadata: `campaign_id`, `rule_version`."""
 Global___CampaignErrorReason: _TypeAlias = CampaignErrorReason  # noqa: Y015
@@ -471,7 +471,8 @@ class UpdateCampaignRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields of the campaign are changed, as in `name,expiresAt`. A field that is named and
         left out takes its default; one that must be there cannot be left out. Left out, all fields
-        that are sent are changed. `*` stands for all.
+        that are sent are changed: in JSON every key that is there and not null, by gRPC what differs
+        from its default. `*` stands for all. JSON writes the names as the keys of JSON.
         """
 
     def __init__(

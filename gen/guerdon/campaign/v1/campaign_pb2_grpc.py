@@ -155,7 +155,7 @@ class CampaignServiceServicer:
         - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
         has no budget item and is not unlimited.
         - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
-        - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+        - FAILED_PRECONDITION, VERSIONS_FULL: the rule or the budget has changed too often.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

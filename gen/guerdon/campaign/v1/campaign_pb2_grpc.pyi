@@ -81,7 +81,7 @@ class CampaignServiceStub:
       - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
         has no budget item and is not unlimited.
       - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
-      - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+      - FAILED_PRECONDITION, VERSIONS_FULL: the rule or the budget has changed too often.
     """
     DeleteCampaign: _grpc.UnaryUnaryMultiCallable[_campaign_pb2.DeleteCampaignRequest, _campaign_pb2.DeleteCampaignResponse]
     """Deletes a draft. A campaign that was published is archived instead.
@@ -183,7 +183,7 @@ class CampaignServiceAsyncStub(CampaignServiceStub):
       - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
         has no budget item and is not unlimited.
       - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
-      - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+      - FAILED_PRECONDITION, VERSIONS_FULL: the rule or the budget has changed too often.
     """
     DeleteCampaign: _aio.UnaryUnaryMultiCallable[_campaign_pb2.DeleteCampaignRequest, _campaign_pb2.DeleteCampaignResponse]  # type: ignore[assignment]
     """Deletes a draft. A campaign that was published is archived instead.
@@ -306,7 +306,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
           - FAILED_PRECONDITION, BUDGET_MISSING: it is published, and an asset of its rule
             has no budget item and is not unlimited.
           - FAILED_PRECONDITION, CAMPAIGN_OVER: it is published, and the new expiry has passed.
-          - RESOURCE_EXHAUSTED, VERSIONS_FULL: the rule or the budget has changed too often.
+          - FAILED_PRECONDITION, VERSIONS_FULL: the rule or the budget has changed too often.
         """
 
     @_abc_1.abstractmethod
