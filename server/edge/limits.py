@@ -47,11 +47,15 @@ BODY_LIMIT_FILTER = "envoy.filters.http.buffer"
 RETRY_AFTER_SECONDS = 1
 # A page, a shop and a health check of one address share the coarse limit.
 ADDRESS_LIMIT_FACTOR = 2
-# From here on a body is large: reading and checking it costs others more than a call does, and as
-# many unfinished ones as an address may begin within the request's timeout are to fit into memory:
-# 400 a second for 15 seconds below it, 10 a second of the largest class beside them.
-LARGE_BODY_BYTES = 48 << 10
-LARGE_BODIES = RateLimit(per_second=10, burst=50)
+# Of a piece of a body with more than 512 bytes Envoy keeps 4 KiB, so that a body may cost eight
+# times its bytes. As many unfinished ones as one address may begin within the request's timeout are
+# to fit into Envoy's memory; a test adds them up. Reading large ones costs others time as well.
+KEPT_BYTES_PER_BYTE = 8
+BODY_CLASSES = (
+    (8 << 10, RateLimit(per_second=30, burst=60)),
+    (64 << 10, RateLimit(per_second=5, burst=15)),
+)
+"""From how many bytes on a body is counted, and how many of those one address may send."""
 # A flag and a length stand before a gRPC message.
 GRPC_FRAME_BYTES = 5
 # Addresses that are remembered a limit. The one that was silent for longest is forgotten first.
@@ -91,38 +95,30 @@ def method_limit(edge: EdgeSettings, rate_class: RateClass) -> LocalRateLimit:
 def address_limit(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> LocalRateLimit:
     """Of one client address, before its body is read, whatever it calls.
 
-    Bodies that may be large and are large, or do not say how large they are, have a limit of
-    their own.
+    Bodies that may be large and are large, or do not say how large they are, have limits of their
+    own.
     """
     largest = max(
         (edge.address_rate_limit(rate_class) for rate_class in RateClass),
         key=lambda limit: (limit.per_second, limit.burst),
     )
-    large, takes_large = "large", "takes_large"
-    rules = [
-        Rule(actions=[_ADDRESS]),
-        Rule(
-            actions=[
-                _ADDRESS,
-                _header_match(
-                    takes_large, [VERB_WITH_BODY, _path_that_takes_large_bodies(methods)]
-                ),
-                _header_match(large, [_small_body()], expect=False),
-            ]
-        ),
-    ]
-    return _limit(
-        ADDRESS_LIMIT_FILTER,
-        everybody=None,
-        rules=rules,
-        descriptors=[
-            _descriptor({_ADDRESS_KEY: ""}, largest.times(ADDRESS_LIMIT_FACTOR)),
-            _descriptor(
-                {_ADDRESS_KEY: "", _HEADERS_KEY: takes_large, f"{_HEADERS_KEY}_{large}": large},
-                LARGE_BODIES,
-            ),
-        ],
-    )
+    rules = [Rule(actions=[_ADDRESS])]
+    descriptors = [_descriptor({_ADDRESS_KEY: ""}, largest.times(ADDRESS_LIMIT_FACTOR))]
+    for above, limit in BODY_CLASSES:
+        large, takes_large = f"above_{above}", f"takes_above_{above}"
+        takes = [VERB_WITH_BODY, _path_that_takes_bodies_above(above, methods)]
+        rules.append(
+            Rule(
+                actions=[
+                    _ADDRESS,
+                    _header_match(takes_large, takes),
+                    _header_match(large, [_body_up_to(above)], expect=False),
+                ]
+            )
+        )
+        entries = {_ADDRESS_KEY: "", _HEADERS_KEY: takes_large, f"{_HEADERS_KEY}_{large}": large}
+        descriptors.append(_descriptor(entries, limit))
+    return _limit(ADDRESS_LIMIT_FILTER, everybody=None, rules=rules, descriptors=descriptors)
 
 
 def first_segment(path: str) -> str:
@@ -145,12 +141,12 @@ def grpc_body_limit(message_bytes_max: int) -> int:
     return message_bytes_max + GRPC_FRAME_BYTES
 
 
-def _path_that_takes_large_bodies(methods: Sequence[PublicMethod]) -> HeaderMatcher:
-    segments = [path for path, most in body_limits(methods).items() if most > LARGE_BODY_BYTES]
+def _path_that_takes_bodies_above(above: int, methods: Sequence[PublicMethod]) -> HeaderMatcher:
+    segments = [path for path, most in body_limits(methods).items() if most > above]
     large: dict[str, set[str]] = {}
     small = set()
     for method in methods:
-        if REQUEST_BYTES_MAX[method.rate_class] > LARGE_BODY_BYTES:
+        if REQUEST_BYTES_MAX[method.rate_class] > above:
             large.setdefault(method.service, set()).add(method.grpc_path)
         else:
             small.add(method.service)
@@ -167,10 +163,8 @@ def _path_that_takes_large_bodies(methods: Sequence[PublicMethod]) -> HeaderMatc
     )
 
 
-def _small_body() -> HeaderMatcher:
-    return HeaderMatcher(
-        name="content-length", range_match=Int64Range(start=0, end=LARGE_BODY_BYTES + 1)
-    )
+def _body_up_to(most: int) -> HeaderMatcher:
+    return HeaderMatcher(name="content-length", range_match=Int64Range(start=0, end=most + 1))
 
 
 def _header_match(

@@ -48,7 +48,7 @@ PUBLIC_IDLE_TIMEOUT = timedelta(seconds=60)
 MESH_IDLE_TIMEOUT = timedelta(minutes=5)
 REQUEST_HEADERS_TIMEOUT = timedelta(seconds=10)
 # From the first byte of a request to its last. The largest body comes in time at 70 kB a second.
-REQUEST_TIMEOUT = timedelta(seconds=15)
+REQUEST_TIMEOUT = timedelta(seconds=5)
 # Nobody outside keeps a connection, or a stream, for ever.
 CONNECTION_DURATION_MAX = timedelta(hours=1)
 STREAM_DURATION_MAX = timedelta(hours=1)

@@ -26,9 +26,9 @@ from envoy_data_plane.google import protobuf
 
 from server.edge.settings import EdgeSettings
 
-# Three hundred bodies of the largest class and all else that Envoy holds are below the first
-# refusal, so that what callers may do does not set it off.
-HEAP_BYTES_MAX = 640 << 20
+# All bodies that one address may leave unfinished are kept below the first reset, whatever pieces
+# they come in, so that it does not set it off (`limits.BODY_CLASSES`).
+HEAP_BYTES_MAX = 768 << 20
 # 32 MiB, twice what Envoy needs: from here on what was freed is given back.
 SHRINK_AT = 0.05
 # The streams that hold most are reset, more of them the nearer the limit is.

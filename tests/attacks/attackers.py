@@ -39,6 +39,10 @@ BODIES_SECONDS = 6
 EMPTY_CALLS = 2_000
 UNFINISHED = 300
 UNFINISHED_SECONDS = 12
+# Of a piece above 512 bytes Envoy keeps 4 KiB.
+PIECE_BYTES = 520
+IN_PIECES = 2_000
+IN_PIECES_PER_SECOND = 300
 STREAMS_MAX = 100
 ANSWER_SECONDS_MAX = 30
 # Below the usual soft limit of files.
@@ -149,6 +153,32 @@ async def unfinished(target: str) -> Counter[str]:
     return answers
 
 
+async def pieces(target: str) -> Counter[str]:
+    """Bodies in the smallest pieces that are kept whole, each without its end."""
+    answers: Counter[str] = Counter()
+    async with AsyncExitStack() as held:
+        connections = [
+            await held.enter_async_context(raw_streams(target))
+            for _ in range(IN_PIECES // STREAMS_MAX)
+        ]
+        sent = []
+        for number in range(IN_PIECES):
+            connection = connections[number % len(connections)]
+            is_webhook = number % 2 == 0
+            size = (48 << 10) if is_webhook else (8 << 10)
+            length = ("content-length", str(size))
+            stream = connection.open(
+                _json(WEBHOOK_PATH if is_webhook else "/user/track/arrival", length)
+            )
+            connection.send_in_pieces(stream, b" " * (size - 64), PIECE_BYTES)
+            sent.append((connection, stream))
+            await asyncio.sleep(1 / IN_PIECES_PER_SECOND)
+        await asyncio.sleep(1)
+        for connection, stream in sent:
+            answers[connection.headers.get(stream, {}).get(":status", "unanswered")] += 1
+    return answers
+
+
 async def idle(target: str) -> Counter[str]:
     """Connections on which nothing is said, until this process is ended."""
     host, _, port = target.rpartition(":")
@@ -193,7 +223,7 @@ async def _ask(target: str, verb: str, path: str, body: bytes) -> str:
 
 
 ATTACKS: dict[str, Callable[[str], Awaitable[Counter[str]]]] = {
-    each.__name__: each for each in (headers, bodies, empty, unfinished, idle)
+    each.__name__: each for each in (headers, bodies, empty, unfinished, pieces, idle)
 }
 
 

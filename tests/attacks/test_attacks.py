@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from server.edge.overload import HEAP_BYTES_MAX, RESET_FROM
 from server.embedded.stack import Stack
 from tests.attacks.callers import Call, Calls, Memory, attacked, is_back, p99_max, recovered
 
 
-@pytest.mark.parametrize("name", ["headers", "bodies", "empty", "unfinished"])
+@pytest.mark.parametrize("name", ["headers", "bodies", "empty", "unfinished", "pieces"])
 async def test_an_attack_harms_nobody_else(
     stack: Stack,
     calls: list[Call],
@@ -36,4 +37,5 @@ async def test_an_attack_harms_nobody_else(
     assert not harm.calls.failures, (told, harm.calls.failures)
     assert harm.calls.p99 < p99_max(usual), told
     assert is_back(before, after), told
+    assert harm.peak.allocated < RESET_FROM * HEAP_BYTES_MAX, told
     assert harm.attacker["silence"] == 0, told

@@ -11,7 +11,18 @@ from click.testing import CliRunner
 from server.__main__ import main
 from tests.support.files import ROOT
 
-NAMES = ("campaign", "demo", "ledger", "merchant", "migrate", "rate", "serve", "up", "work")
+NAMES = (
+    "campaign",
+    "demo",
+    "ledger",
+    "merchant",
+    "migrate",
+    "rate",
+    "secrets",
+    "serve",
+    "up",
+    "work",
+)
 CALLERS = ("campaign", "merchant", "rate", "work")
 """Commands that call a running mesh, or can."""
 

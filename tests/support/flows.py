@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cryptography.fernet import Fernet
-
 from domains.business.service import BusinessService
 from domains.campaign.service import CampaignService, RatesService
 from domains.purchases.service import DeliveriesService, PurchasesService
@@ -26,10 +24,12 @@ from orchestration.reward_reading.flow import RewardReadingOrchestrator
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
 from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows, build_lane_steps
+from tests.support.mesh import SECRETS_KEY
 
 RATE_AGE_MAX = timedelta(days=7)
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
-_SECRETS = SecretBox([Fernet.generate_key().decode()])
+# The same as of processes that a test starts on its database.
+_SECRETS = SecretBox([SECRETS_KEY])
 
 
 class Clock:

@@ -26,7 +26,7 @@ from tests.support.contract import METHODS
 SERVICE_TOKEN = "service-token-of-the-tests-only!"
 CLIENT_ID = "4b1c2f0a-6a0e-4d0f-9d5b-0f5f6e7a8b9c"
 CALL_SECONDS_MAX = 20
-_SECRETS_KEY = Fernet.generate_key().decode()
+SECRETS_KEY = Fernet.generate_key().decode()
 
 Proof = tuple[tuple[str, str], ...]
 
@@ -56,7 +56,7 @@ def environment_for(database_url: str, **changed: str) -> dict[str, str]:
     values = {
         "DATABASE_URL": database_url,
         "SERVICE_TOKEN": SERVICE_TOKEN,
-        "SECRETS_KEY": _SECRETS_KEY,
+        "SECRETS_KEY": SECRETS_KEY,
         "LISTEN_PORT": "0",
         "DRAIN_SECONDS": "0",
         **changed,

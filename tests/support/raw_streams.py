@@ -64,6 +64,18 @@ class RawStreams:
                     await self._changed.wait()
         return True
 
+    def send_in_pieces(self, stream: int, data: bytes, size: int) -> None:
+        """Sends bytes of a body in frames of a size, as far as they are taken now."""
+        for begin in range(0, len(data), size):
+            piece = data[begin : begin + size]
+            try:
+                if self._connection.local_flow_control_window(stream) < len(piece):
+                    break
+                self._connection.send_data(stream, piece)
+            except h2.exceptions.ProtocolError:
+                break  # Answered, or reset.
+        self._flush()
+
     async def until_ended(self, stream: int) -> dict[str, str]:
         """The headers and trailers of the answer, once it has ended."""
         async with self._changed:

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infrastructure.rpc.rate_class import RateClass
+from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from server.edge.limits import (
     ADDRESS_LIMIT_FACTOR,
-    LARGE_BODIES,
-    LARGE_BODY_BYTES,
+    BODY_CLASSES,
+    KEPT_BYTES_PER_BYTE,
 )
+from server.edge.listeners import REQUEST_TIMEOUT
+from server.edge.overload import HEAP_BYTES_MAX, RESET_FROM
 from server.edge.settings import RateLimit, default_rate_limits
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.raw_http import ask
@@ -103,13 +105,37 @@ async def test_whoever_calls_too_often_has_no_bodies_read(edge: Edge) -> None:
     assert await called(edge, NORMAL, BURST) == {200: BURST}
 
 
+def test_what_one_address_leaves_unfinished_fits_into_memory() -> None:
+    """Honest uploads would be reset, since they are the largest."""
+    settings = settings_for([1], address_rate_limits={})
+    fastest = max(
+        (settings.address_rate_limit(each) for each in RateClass),
+        key=lambda limit: limit.per_second,
+    ).times(ADDRESS_LIMIT_FACTOR)
+    bounds = [above for above, _ in BODY_CLASSES] + [max(REQUEST_BYTES_MAX.values())]
+    limits = [fastest, *(limit for _, limit in BODY_CLASSES)]
+    kept = sum(
+        (limit.per_second * REQUEST_TIMEOUT.total_seconds() + limit.burst)
+        * most
+        * KEPT_BYTES_PER_BYTE
+        for most, limit in zip(bounds, limits, strict=True)
+    )
+    assert kept < HEAP_BYTES_MAX * RESET_FROM
+
+
 @pytest.mark.parametrize("tells_its_length", [True, False])
-async def test_large_bodies_have_a_limit_of_their_own(
-    tmp_path_factory: pytest.TempPathFactory, tells_its_length: bool
+@pytest.mark.parametrize(("above", "limit"), BODY_CLASSES)
+async def test_large_bodies_have_limits_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory,
+    tells_its_length: bool,
+    above: int,
+    limit: RateLimit,
 ) -> None:
     """Reading and checking one costs others more than a hundred calls do."""
     backend = Backend(DESCRIPTORS.read_bytes())
-    large = b"a" * (LARGE_BODY_BYTES + 1)
+    large = b"a" * (above + 1)
+    if not tells_its_length:
+        limit = BODY_CLASSES[-1][1]  # As the path may take.
 
     async def in_pieces() -> AsyncIterator[bytes]:
         yield large
@@ -123,7 +149,7 @@ async def test_large_bodies_have_a_limit_of_their_own(
                 sent = {"x-forwarded-for": address}
                 return (await edge.public.post(WEBHOOK, content=content, headers=sent)).status_code
 
-            count = 2 * LARGE_BODIES.burst
+            count = 3 * limit.burst
             answers = Counter(
                 [
                     await deliver(large if tells_its_length else in_pieces(), STRANGER)
@@ -134,7 +160,7 @@ async def test_large_bodies_have_a_limit_of_their_own(
             other = await deliver(large if tells_its_length else in_pieces(), NORMAL)
 
     assert set(answers) == {200, 429}
-    assert answers[200] >= LARGE_BODIES.burst
+    assert answers[200] >= limit.burst
     assert (small, other) == (200, 200)
 
 

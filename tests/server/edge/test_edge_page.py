@@ -137,7 +137,7 @@ PRESENT: dict[str, tuple[Look, object]] = {
         "3600s",
     ),
     "idle streams": (lambda: both("streamIdleTimeout"), ["60s", "60s"]),
-    "request timeout": (lambda: manager("public")["requestTimeout"], "15s"),
+    "request timeout": (lambda: manager("public")["requestTimeout"], "5s"),
     "request headers timeout": (lambda: both("requestHeadersTimeout"), ["10s", "10s"]),
     "connect timeout": (lambda: clusters("connectTimeout"), ["1s", "1s"]),
     "streams of a connection": (

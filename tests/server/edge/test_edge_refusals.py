@@ -153,7 +153,7 @@ async def test_a_request_that_does_not_arrive_is_given_up(tmp_path: Path) -> Non
     backend = Backend(DESCRIPTORS.read_bytes())
 
     def impatient(text: str) -> str:
-        return text.replace('"requestTimeout": "15s"', '"requestTimeout": "0.500s"')
+        return text.replace('"requestTimeout": "5s"', '"requestTimeout": "0.500s"')
 
     async with (
         running_process(backend) as process,

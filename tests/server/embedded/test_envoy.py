@@ -58,7 +58,7 @@ def test_limits_and_trusted_proxies_reach_envoy(tmp_path: Path) -> None:
         GUERDON_TRUSTED_HOPS="2",
     )
 
-    for bucket in ((71, 142), (7, 14), (333, 666)):
+    for bucket in ((71, 142), (7, 7), (333, 666)):
         assert f'"maxTokens": {bucket[1]},\n' in text
         assert f'"tokensPerFill": {bucket[0]},\n' in text
     assert '"xffNumTrustedHops": 2' in text
