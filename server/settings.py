@@ -78,8 +78,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_level=reader.read("LOG_LEVEL", _one_of("debug", "info", "warning"), default="info"),
         log_format=reader.read("LOG_FORMAT", _one_of("json", "console"), default="json"),
     )
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    reader.require_all()
     return settings
 
 
@@ -92,8 +91,7 @@ def read_sealing(environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     reader = _Reader(environment)
     url = reader.read("DATABASE_URL", _database_url)
     keys = reader.read("SECRETS_KEY", _fernet_keys)
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    reader.require_all()
     return url, keys
 
 
@@ -105,8 +103,7 @@ def read_database_url(environment: Mapping[str, str]) -> str:
     """
     reader = _Reader(environment)
     url = reader.read("DATABASE_URL", _database_url)
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    reader.require_all()
     return url
 
 
@@ -126,7 +123,12 @@ class _Reader:
             return parse(text)
         except ValueError as problem:
             self.problems.append(f"  {PREFIX}{name} {problem}; see docs/settings.md")
-            return None  # type: ignore[return-value]  # never seen: read_settings raises
+            return None  # type: ignore[return-value]  # never seen: `require_all` raises
+
+    def require_all(self) -> None:
+        """Raises SettingsError if something that was read is missing or wrong."""
+        if self.problems:
+            raise SettingsError(self.problems)
 
 
 def _database_url(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -117,6 +118,20 @@ class Webhook:
     key_suffix: str
     update_time: datetime
     previous_key: PreviousKey | None
+
+    @property
+    def sealed_keys(self) -> tuple[bytes, ...]:
+        """Its key, and behind it the one before, if there is one."""
+        previous = self.previous_key
+        return (self.sealed_key, *(() if previous is None else (previous.sealed_key,)))
+
+    def with_sealed_keys(self, sealed_keys: Sequence[bytes]) -> Self:
+        """The same webhook, with its `sealed_keys` sealed another way."""
+        sealed_key, *before = sealed_keys
+        previous = self.previous_key
+        if previous is not None:
+            previous = replace(previous, sealed_key=before[0])
+        return replace(self, sealed_key=sealed_key, previous_key=previous)
 
     def with_previous_key_until(self, time: datetime) -> Self:
         """The webhook with the key before this one ending by a time, if not earlier."""

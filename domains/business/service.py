@@ -207,35 +207,21 @@ class BusinessService:
         while webhooks := await self._merchants.list_next_webhooks(
             tx, after=after, limit=page_size
         ):
-            for each in webhooks:
-                sealed = [each.sealed_key]
-                if each.previous_key is not None:
-                    sealed.append(each.previous_key.sealed_key)
-                if not all(map(self._seal.is_current, sealed)):
-                    return False
+            keys = (key for each in webhooks for key in each.sealed_keys)
+            if not all(map(self._seal.is_current, keys)):
+                return False
             after = webhooks[-1].merchant_id
         return True
 
     def _sealed_again(self, webhook: Webhook) -> Webhook | None:
         """The webhook with its keys sealed as new ones are; None if one of them cannot be read."""
-
-        def again(sealed: bytes) -> bytes | None:
+        sealed_keys = []
+        for sealed in webhook.sealed_keys:
             if self._seal.is_current(sealed):
-                return sealed
+                sealed_keys.append(sealed)
+                continue
             secret = self._seal.open_if_possible(sealed)
-            return None if secret is None else self._seal.seal(secret)
-
-        sealed_key = again(webhook.sealed_key)
-        previous = webhook.previous_key
-        sealed_before = None if previous is None else again(previous.sealed_key)
-        if sealed_key is None:
-            return None
-        if previous is None:
-            return replace(webhook, sealed_key=sealed_key)
-        if sealed_before is None:
-            return None
-        return replace(
-            webhook,
-            sealed_key=sealed_key,
-            previous_key=replace(previous, sealed_key=sealed_before),
-        )
+            if secret is None:
+                return None
+            sealed_keys.append(self._seal.seal(secret))
+        return webhook.with_sealed_keys(sealed_keys)

@@ -19,12 +19,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infrastructure.database.engine import create_engine
-from infrastructure.database.schema import migrate
 from server.embedded.postgres import Postgres
 from tests.server.edge.running import free_ports
 from tests.support.files import ROOT
-from tests.support.mesh import create_database, environment_for
+from tests.support.mesh import environment_for, own_database, url_of
 
 BYTES_MAX = 200_000_000
 READY_SECONDS_MAX = 20
@@ -132,10 +130,8 @@ def test_the_version_is_told(plain: Environment) -> None:
 @pytest.mark.timeout(60)
 async def test_serve_starts_and_serves(plain: Environment, postgres: Postgres) -> None:
     """The demo's picture would decide whether a shop's orders are taken."""
-    url = await create_database(postgres, "without_extras")
-    engine = create_engine(url, pool_size=1, application_name="without extras")
-    await migrate(engine)
-    await engine.dispose()
+    async with own_database(postgres, pool_size=1) as engine:
+        url = url_of(engine)
     [port] = free_ports(1)
     settings = environment_for(url, LISTEN_PORT=str(port), DRAIN_SECONDS="0.2")
     process = plain.command("serve", settings=settings)

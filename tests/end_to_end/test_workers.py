@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -19,14 +18,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.model import ExchangeRate, Pair, PercentageAmount
-from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.schema import migrate
+from infrastructure.database.engine import database_of
 from server.embedded.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, events_of
 from tests.support.connections import holding
 from tests.support.files import ROOT
 from tests.support.flows import Clock, flows_on
-from tests.support.mesh import create_database, environment_for
+from tests.support.mesh import own_database, process_environment, url_of
 from tests.support.rules import Limit, a_campaign, percent
 from tests.support.shop import Shop, a_shop
 from vocabulary.ids import ExchangeRateId
@@ -57,21 +55,17 @@ class Site:
 
 @pytest.fixture
 async def site(postgres: Postgres) -> AsyncIterator[Site]:
-    url = await create_database(postgres, f"workers_{uuid4().hex}")
-    engine = create_engine(url, pool_size=8, application_name="tests")
-    await migrate(engine)
-    yield Site(engine=engine, url=url)
-    await engine.dispose()
+    async with own_database(postgres, pool_size=8) as engine:
+        yield Site(engine=engine, url=url_of(engine))
 
 
 @asynccontextmanager
 async def a_worker(site: Site) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker process, ended when the block ends whatever became of it."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "server", "work"),
         cwd=ROOT,
-        env=ours | environment_for(site.url),
+        env=process_environment(site.url),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -22,7 +22,7 @@ from server import preflight
 from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable, until_usable
 from tests.support.files import ROOT
-from tests.support.mesh import create_database, environment_for
+from tests.support.mesh import create_database, own_database, process_environment, url_of
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 _numbers = count()
@@ -31,11 +31,8 @@ _numbers = count()
 @pytest.fixture
 async def fresh(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
     """A migrated database of the test's own."""
-    url = await create_database(postgres, f"preflight_{next(_numbers)}")
-    engine = create_engine(url, pool_size=2, application_name="preflight")
-    await migrate(engine)
-    yield engine
-    await engine.dispose()
+    async with own_database(postgres, pool_size=2) as engine:
+        yield engine
 
 
 async def run(engine: AsyncEngine, statement: str) -> None:
@@ -52,13 +49,11 @@ async def refused(engine: AsyncEngine, *keys: str) -> UnusableDatabaseError:
 
 async def ended(command: str, url: str, *, key: str = OLD) -> subprocess.CompletedProcess[str]:
     """A command that is run by itself, once it has ended."""
-    environment = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
-    settings = environment_for(url, SECRETS_KEY=key)
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "server", command],
         cwd=ROOT,
-        env=environment | settings,
+        env=process_environment(url, SECRETS_KEY=key),
         capture_output=True,
         text=True,
         timeout=30,
@@ -100,7 +95,7 @@ async def test_an_older_schema_is_refused(fresh: AsyncEngine) -> None:
 
     assert problem.dependency == "schema"
     assert "`guerdon migrate`" in str(problem)
-    says_one_sentence(await ended("serve", _url(fresh)), "run `guerdon migrate`")
+    says_one_sentence(await ended("serve", url_of(fresh)), "run `guerdon migrate`")
 
 
 async def test_no_schema_is_refused(postgres: Postgres) -> None:
@@ -118,7 +113,7 @@ async def test_a_newer_schema_is_refused(fresh: AsyncEngine) -> None:
     assert problem.dependency == "schema"
     assert "run the newer version" in str(problem)
     for command in ("serve", "work", "migrate"):
-        says_one_sentence(await ended(command, _url(fresh)), "run the newer version")
+        says_one_sentence(await ended(command, url_of(fresh)), "run the newer version")
 
 
 async def test_another_key_is_refused_while_it_is_needed(fresh: AsyncEngine) -> None:
@@ -129,7 +124,7 @@ async def test_another_key_is_refused_while_it_is_needed(fresh: AsyncEngine) -> 
     assert problem.dependency == "secrets"
     for key in (OLD, NEW):
         assert key not in str(problem)
-    says_one_sentence(await ended("serve", _url(fresh), key=NEW), "GUERDON_SECRETS_KEY")
+    says_one_sentence(await ended("serve", url_of(fresh), key=NEW), "GUERDON_SECRETS_KEY")
 
     # Both: the new one seals, the old one opens what it sealed.
     await require_usable(database_of(fresh), SecretBox([NEW, OLD]))
@@ -141,7 +136,7 @@ async def test_a_user_without_rights_is_refused(fresh: AsyncEngine) -> None:
     """Reading would work, and writing fail, call by call."""
     await run(fresh, "CREATE ROLE looks_only LOGIN PASSWORD 'looks'")
     try:
-        url = make_url(_url(fresh)).set(username="looks_only", password="looks")
+        url = make_url(url_of(fresh)).set(username="looks_only", password="looks")
         shown = url.render_as_string(hide_password=False)
         says_one_sentence(await ended("serve", shown), "may not read and write")
         await run(fresh, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks_only")
@@ -180,7 +175,3 @@ async def test_waiting_ends_when_the_process_is_told_to_stop(postgres: Postgres)
 def test_revisions_are_known_in_their_order() -> None:
     """The newest revision would be taken for one of a newer version."""
     assert expected_revision() == max(known_revisions())
-
-
-def _url(engine: AsyncEngine) -> str:
-    return engine.url.render_as_string(hide_password=False)

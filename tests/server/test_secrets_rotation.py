@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
@@ -21,15 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.business.model import Platform
 from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
-from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.schema import migrate
+from infrastructure.database.engine import database_of
 from infrastructure.keys.secret_box import SecretBox
 from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable
 from server.wiring import sealing
 from server.wiring.sealing import Rotation, rotate
 from tests.support.files import ROOT
-from tests.support.mesh import create_database, environment_for, running_mesh, settings_for
+from tests.support.mesh import own_database, process_environment, running_mesh, settings_for, url_of
 from tests.support.races import beside, until_awaited
 from tests.support.rpc_shop import SIGNING_KEY, RpcShop, open_shop
 from vocabulary.ids import MerchantId
@@ -42,11 +41,8 @@ _numbers = count()
 @pytest.fixture
 async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
     """A migrated database of the test's own."""
-    url = await create_database(postgres, f"rotation_{next(_numbers)}")
-    engine = create_engine(url, pool_size=4, application_name="rotation")
-    await migrate(engine)
-    yield engine
-    await engine.dispose()
+    async with own_database(postgres, pool_size=4) as engine:
+        yield engine
 
 
 async def open_shops(engine: AsyncEngine, number: int, *, key: str = OLD) -> list[RpcShop]:
@@ -84,17 +80,14 @@ async def sealed_with(engine: AsyncEngine, key: str) -> list[bool]:
         return [box.open_if_possible(sealed) is not None for (sealed,) in rows]
 
 
-def url_of(engine: AsyncEngine) -> str:
-    return engine.url.render_as_string(hide_password=False)
-
-
 async def started(engine: AsyncEngine, keys: str) -> asyncio.subprocess.Process:
     """`guerdon secrets rotate` with these keys."""
-    kept = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
-    command = (sys.executable, "-m", "server", "secrets", "rotate")
-    settings = environment_for(url_of(engine), SECRETS_KEY=keys)
     return await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=kept | settings, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-m", "server", "secrets", "rotate"),
+        cwd=ROOT,
+        env=process_environment(url_of(engine), SECRETS_KEY=keys),
+        stdout=PIPE,
+        stderr=PIPE,
     )
 
 
@@ -178,26 +171,36 @@ async def test_who_seals_with_the_old_key_meanwhile_is_seen(engine: AsyncEngine)
     assert await sealed_with(engine, NEW) == [True] * 2
 
 
+def after_each_round(
+    monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[None]]
+) -> None:
+    """Has something happen between the last look at the keys and the end."""
+    one_round = sealing._one_round  # noqa: SLF001 - the moment between two steps
+
+    async def followed(*given: object) -> object:
+        done = await one_round(*given)  # type: ignore[arg-type]
+        await happens()
+        return done
+
+    monkeypatch.setattr(sealing, "_one_round", followed)
+
+
 async def test_who_seals_between_the_last_look_and_the_end_is_seen(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All merchants were done, and then one of them set a key by a process with the old one."""
     (shop,) = await open_shops(engine, 1)
-    one_round = sealing._one_round  # noqa: SLF001 - the moment between two steps
-    rounds: list[object] = []
+    rounds = count(1)
 
-    async def followed(*given: object) -> object:
-        done = await one_round(*given)  # type: ignore[arg-type]
-        if not rounds:
+    async def set_once() -> None:
+        if next(rounds) == 1:
             await set_key(engine, shop, "set-behind-its-back", OLD, NEW)
-        rounds.append(done)
-        return done
 
-    monkeypatch.setattr(sealing, "_one_round", followed)
+    after_each_round(monkeypatch, set_once)
 
     done = await rotate(database_of(engine), [NEW, OLD])
 
-    assert len(rounds) == 2
+    assert next(rounds) == 3
     assert (done.count, done.forgotten) == (2, 1)
     assert await sealed_with(engine, NEW) == [True] * 2
 
@@ -207,15 +210,9 @@ async def test_a_process_that_goes_on_with_the_old_key_keeps_it(
 ) -> None:
     """The operator would be told that a key can go which is used again and again."""
     (shop,) = await open_shops(engine, 1)
-    one_round = sealing._one_round  # noqa: SLF001 - the moment between two steps
-    numbers = count()
-
-    async def followed(*given: object) -> object:
-        done = await one_round(*given)  # type: ignore[arg-type]
-        await set_key(engine, shop, f"set-again-{next(numbers)}", OLD, NEW)
-        return done
-
-    monkeypatch.setattr(sealing, "_one_round", followed)
+    after_each_round(
+        monkeypatch, lambda: set_key(engine, shop, f"set-again-{next(_numbers)}", OLD, NEW)
+    )
 
     done = await rotate(database_of(engine), [NEW, OLD])
 
@@ -283,11 +280,10 @@ async def until_some_are_sealed_again(engine: AsyncEngine) -> None:
 
 def test_a_wrong_key_is_said() -> None:
     """A key that was cut off would end in a stack trace."""
-    kept = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
     done = subprocess.run(
         [sys.executable, "-m", "server", "secrets", "rotate"],
         cwd=ROOT,
-        env=kept | environment_for("postgresql://nobody@127.0.0.1:1/none", SECRETS_KEY="short"),
+        env=process_environment("postgresql://nobody@127.0.0.1:1/none", SECRETS_KEY="short"),
         capture_output=True,
         text=True,
         timeout=30,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import grpc
 from cryptography.fernet import Fernet
@@ -14,7 +16,8 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import OVERALL_HEALTH
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from infrastructure.database.engine import database_of
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.schema import migrate
 from infrastructure.rpc.caller import CallerKind
 from infrastructure.rpc.contract import Method
 from server.embedded.postgres import Postgres
@@ -114,6 +117,29 @@ async def running_mesh(
             yield Mesh(application=application, port=port, channel=channel)
     finally:
         await server.stop(None)
+
+
+def process_environment(database_url: str, **changed: str) -> dict[str, str]:
+    """All variables of a process that a test starts: this one's, and only the test's settings."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")}
+    return ours | environment_for(database_url, **changed)
+
+
+def url_of(engine: AsyncEngine) -> str:
+    """Where its database is, the password included."""
+    return engine.url.render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def own_database(postgres: Postgres, *, pool_size: int) -> AsyncIterator[AsyncEngine]:
+    """A migrated database that no other test sees."""
+    url = await create_database(postgres, f"own_{uuid4().hex}")
+    engine = create_engine(url, pool_size=pool_size, application_name="tests")
+    try:
+        await migrate(engine)
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 async def create_database(postgres: Postgres, name: str) -> str:

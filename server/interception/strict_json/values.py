@@ -16,6 +16,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from infrastructure.rpc.contract import ContractError
+from infrastructure.rpc.updating import EVERYTHING
 from server.interception.strict_json.parsing import Number, is_encodable, kind_of
 
 Scalar = Callable[[Any], Any]
@@ -27,8 +28,6 @@ Raises MisreadError.
 Special = TypeVar("Special", Timestamp, Duration, FieldMask)
 
 SURROGATE = "holds half of a pair of surrogates, which is no character"
-
-EVERYTHING = "*"
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _INSTANT = re.compile(
