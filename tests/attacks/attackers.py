@@ -69,7 +69,8 @@ async def headers(target: str) -> Counter[str]:
             # A new connection each time: a stranger is not bound to one.
             connection = await held.enter_async_context(raw_streams(target))
             for header in RESERVED:
-                by_grpc, by_json = post(ARRIVAL, header), _json("/user/track/arrival", header)
+                by_grpc = post(ARRIVAL, header, _length(EMPTY_MESSAGE))
+                by_json = _json("/user/track/arrival", header, _length(b"{}"))
                 calls.create_task(one(connection, by_grpc, EMPTY_MESSAGE, trailers[:1]))
                 calls.create_task(one(connection, by_json, b"{}", trailers))
                 await asyncio.sleep(2 / HEADERS_PER_SECOND)
@@ -109,7 +110,8 @@ async def empty(target: str) -> Counter[str]:
         waiting = []
         for _ in range(EMPTY_CALLS // STREAMS_MAX):
             connection = await held.enter_async_context(raw_streams(target))
-            streams = [connection.open(post(ARRIVAL), ends=True) for _ in range(STREAMS_MAX)]
+            sent = post(ARRIVAL, _length(b""))
+            streams = [connection.open(sent, ends=True) for _ in range(STREAMS_MAX)]
             waiting += [connection.until_ended(stream) for stream in streams]
 
         async def one(answer: Awaitable[dict[str, str]]) -> None:
@@ -200,6 +202,11 @@ def _costly(size: int) -> bytes:
     head, tail = b'{"orderId":[', b"[]]}"
     pairs, rest = divmod(size - len(head) - len(tail), 3)
     return head + b"[]," * pairs + b" " * rest + tail
+
+
+def _length(body: bytes) -> tuple[str, str]:
+    """Who says how little it is has the limit of small ones."""
+    return ("content-length", str(len(body)))
 
 
 def _json(path: str, *more: tuple[str, str]) -> Headers:

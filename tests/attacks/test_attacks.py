@@ -6,9 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from server.edge.overload import HEAP_BYTES_MAX, RESET_FROM
+from server.edge.overload import HEAP_BYTES_MAX
 from server.embedded.stack import Stack
 from tests.attacks.callers import Call, Calls, Memory, attacked, is_back, p99_max, recovered
+
+# Two strangers at once are to stay below the first reset, and what else Envoy holds with them.
+PEAK_BYTES_MAX = HEAP_BYTES_MAX // 3
 
 
 @pytest.mark.parametrize("name", ["headers", "bodies", "empty", "unfinished", "pieces"])
@@ -37,5 +40,5 @@ async def test_an_attack_harms_nobody_else(
     assert not harm.calls.failures, (told, harm.calls.failures)
     assert harm.calls.p99 < p99_max(usual), told
     assert is_back(before, after), told
-    assert harm.peak.allocated < RESET_FROM * HEAP_BYTES_MAX, told
+    assert harm.peak.allocated < PEAK_BYTES_MAX, told
     assert harm.attacker["silence"] == 0, told
