@@ -133,7 +133,7 @@ class Connection:
 
     async def _send_piece(self, stream: int, piece: bytes, *, ends: bool) -> None:
         rest = memoryview(piece)
-        while True:
+        while not self.is_closed:
             try:
                 window = self._h2.local_flow_control_window(stream)
                 size = min(window, self._h2.max_outbound_frame_size, len(rest))
@@ -175,6 +175,8 @@ class Connection:
         self.is_closed = True
         for answer in self._answers.values():
             answer.ended.set()
+        async with self._room:
+            self._room.notify_all()
 
     def _take(self, event: h2.events.Event) -> None:
         answer = self._answers.get(getattr(event, "stream_id", None) or 0)
