@@ -18,6 +18,7 @@ _COMMANDS = {
     "rate": "server.commands.rate",
     "ledger": "server.commands.ledger",
     "secrets": "server.commands.secrets",
+    "status": "server.commands.status",
 }
 
 

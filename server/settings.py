@@ -71,9 +71,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "ACCEPT_REFERRER_CLIENT_IDS", _one_of("no", "yes"), default="no"
         )
         == "yes",
-        rate_age_max=timedelta(
-            hours=reader.read("RATE_AGE_MAX_HOURS", _between(1, 8_760), default="168") or 1
-        ),
+        rate_age_max=_rate_age_max(reader),
         event_loop=reader.read("EVENT_LOOP", _one_of("uvloop", "asyncio"), default="uvloop"),
         log_level=reader.read("LOG_LEVEL", _one_of("debug", "info", "warning"), default="info"),
         log_format=reader.read("LOG_FORMAT", _one_of("json", "console"), default="json"),
@@ -107,6 +105,18 @@ def read_database_url(environment: Mapping[str, str]) -> str:
     return url
 
 
+def read_rate_age_max(environment: Mapping[str, str]) -> timedelta:
+    """How old a rate may be: all that a command needs which tells what rates are missing.
+
+    Raises:
+        SettingsError: it is wrong.
+    """
+    reader = _Reader(environment)
+    rate_age_max = _rate_age_max(reader)
+    reader.require_all()
+    return rate_age_max
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -129,6 +139,12 @@ class _Reader:
         """Raises SettingsError if something that was read is missing or wrong."""
         if self.problems:
             raise SettingsError(self.problems)
+
+
+def _rate_age_max(reader: _Reader) -> timedelta:
+    hours = reader.read("RATE_AGE_MAX_HOURS", _between(1, 8_760), default="168")
+    # None when it is wrong, which `require_all` tells.
+    return timedelta(hours=hours or 1)
 
 
 def _database_url(text: str) -> str:

@@ -52,10 +52,16 @@ class RunningStack:
     pids: Mapping[str, int]
 
 
+def read_recorded(folder: Path) -> RunningStack | None:
+    """The stack that somebody runs on the folder, whether it answers or not; None: nobody does."""
+    recorded = _read_state(folder)
+    return None if recorded is None or not _is_alive(recorded.pid) else recorded
+
+
 def read_running(folder: Path) -> RunningStack | None:
     """The stack that runs on the folder and answers `/health`; None when there is none."""
-    recorded = _read_state(folder)
-    if recorded is None or not _is_alive(recorded.pid) or not recorded.public_url:
+    recorded = read_recorded(folder)
+    if recorded is None or not recorded.public_url:
         return None
     return None if complaint_of_url(f"{recorded.public_url}/health") else recorded
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,6 +85,23 @@ class Application:
     servicers: Servicers
 
 
+_LABEL = re.compile(r"guerdon ([a-z]+) ([0-9]+@.*)")
+
+
+def process_label(name: str) -> str:
+    """What a process calls itself at the database, where whoever operates it finds it again.
+
+    PostgreSQL cuts it after 63 bytes: first comes what tells processes of a host apart.
+    """
+    return f"guerdon {name} {os.getpid()}@{socket.gethostname()}"
+
+
+def read_process_label(label: str) -> tuple[str, str]:
+    """What a process is, `serve` or `work`, and which one; empty if it is none of ours."""
+    found = _LABEL.fullmatch(label)
+    return ("", "") if found is None else (found[1], found[2])
+
+
 @asynccontextmanager
 async def application(
     settings: Settings, *, name: str, limits: Limits
@@ -90,7 +110,7 @@ async def application(
     engine = create_engine(
         settings.database_url,
         pool_size=settings.database_pool_size,
-        application_name=f"guerdon {name}",
+        application_name=process_label(name),
         limits=limits,
     )
     try:

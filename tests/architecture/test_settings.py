@@ -20,6 +20,8 @@ READERS = {
     "server/commands/process.py",
     "server/commands/migrate.py",
     "server/commands/secrets.py",
+    # Finds the mesh that it tells of, also one that is half down.
+    "server/commands/status.py",
     # Find the mesh, or the database, that a command talks to.
     "server/commands/mesh.py",
     "server/commands/database.py",

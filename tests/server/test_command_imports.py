@@ -20,6 +20,7 @@ NAMES = (
     "rate",
     "secrets",
     "serve",
+    "status",
     "up",
     "work",
 )

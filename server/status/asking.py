@@ -1,0 +1,210 @@
+"""Asks everything that a status tells of. Each part that does not answer leaves the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+from grpc_status import rpc_status
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
+from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.schema import expected_revision
+from infrastructure.database.transaction import Transaction
+from orchestration.queries.troubles import Troubles, list_troubles
+from server.embedded.running import RunningStack
+from server.preflight import UnusableDatabaseError, find_revision, require_schema, require_version
+from server.status.model import (
+    KINDS,
+    LATE_AFTER,
+    DatabaseState,
+    DiskState,
+    ProcessState,
+    Status,
+)
+from server.wiring.application import read_process_label
+
+SHOPS_MAX = 200
+"""How many shops a status tells of."""
+ANSWER_SECONDS_MAX = 3
+
+_DATABASE = text(
+    """
+    SELECT clock_timestamp() AS now,
+           split_part(current_setting('server_version'), ' ', 1) AS version,
+           pg_database_size(current_database()) AS size_bytes,
+           (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
+               AS connections,
+           current_setting('max_connections')::int AS connections_max
+    """
+)
+# A process has several connections; its name is the same in all of them.
+_PROCESSES = text(
+    """
+    SELECT application_name, min(backend_start) AS since FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'guerdon %'
+    GROUP BY application_name ORDER BY application_name
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a mesh is: what is asked. `mesh_address` empty: it is not known."""
+
+    database_url: str
+    mesh_address: str
+    stack: RunningStack | None
+    disk_folders: Sequence[Path]
+    disk_free_min_bytes: int
+    rate_age_max: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the database told."""
+
+    now: datetime
+    processes: Sequence[ProcessState] = ()
+    database: DatabaseState | None = None
+    problem: str = ""
+    troubles: Troubles | None = None
+
+
+async def ask(places: Places) -> Status:
+    """Asks the database, the mesh, and this host."""
+    told = await _ask_database(places)
+    return Status(
+        version=version("guerdon"),
+        time=told.now,
+        processes=[*_of_stack(places.stack), *told.processes],
+        mesh_problem=await _mesh_problem(places.mesh_address),
+        database=told.database,
+        database_problem=told.problem,
+        troubles=told.troubles,
+        disks=[_disk(folder, places.disk_free_min_bytes) for folder in places.disk_folders],
+    )
+
+
+async def _ask_database(places: Places) -> _Told:
+    engine = create_engine(places.database_url, pool_size=1, application_name="status")
+    try:
+        async with database_of(engine).single() as tx:
+            return await _ask_tables(tx, places)
+    except DBAPIError as failure:
+        problem = f"The database refuses: {failure.orig}."
+    except (OSError, asyncpg.PostgresError) as failure:
+        problem = f"The database cannot be reached: {failure}."
+    finally:
+        await engine.dispose()
+    return _Told(now=datetime.now(UTC), problem=problem)
+
+
+async def _ask_tables(tx: Transaction, places: Places) -> _Told:
+    row = (await tx.execute(_DATABASE)).one()
+    revision, schema_problem = await _schema(tx)
+    database = DatabaseState(
+        version=row.version,
+        size_bytes=row.size_bytes,
+        connection_count=row.connections,
+        connection_max=row.connections_max,
+        revision=revision,
+        expected_revision=expected_revision(),
+        schema_problem=schema_problem,
+    )
+    # Another schema may have other columns.
+    troubles = None
+    if not schema_problem:
+        troubles = await list_troubles(
+            tx,
+            now=row.now,
+            late_after=LATE_AFTER,
+            rate_age_max=places.rate_age_max,
+            shops_max=SHOPS_MAX,
+        )
+    return _Told(
+        now=row.now,
+        processes=_connected(await tx.execute(_PROCESSES)),
+        database=database,
+        troubles=troubles,
+    )
+
+
+async def _schema(tx: Transaction) -> tuple[str | None, str]:
+    """The revision of the schema, and what is wrong with it."""
+    revision = None
+    try:
+        await require_version(tx)
+        revision = await find_revision(tx)
+        await require_schema(tx)
+    except UnusableDatabaseError as problem:
+        return revision, str(problem)
+    return revision, ""
+
+
+def _connected(rows: Any) -> list[ProcessState]:
+    """The processes that have connections to the database."""
+    found = []
+    for row in rows:
+        kind, name = read_process_label(row.application_name)
+        if kind in KINDS:
+            found.append(ProcessState(kind=kind, name=name, is_up=True, since=row.since))
+    return found
+
+
+def _of_stack(stack: RunningStack | None) -> list[ProcessState]:
+    """What a stack on this host started, apart from what its database tells of better."""
+    if stack is None:
+        return []
+    found = []
+    for name, pid in stack.pids.items():
+        kind, is_up = name.partition("-")[0], _is_alive(pid)
+        if kind not in KINDS or not is_up:
+            found.append(ProcessState(kind=kind, name=name, is_up=is_up))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _mesh_problem(address: str) -> str:
+    """What is wrong with the mesh listener, and with the servers behind it."""
+    if not address:
+        return ""
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            await edge_pb2_grpc.EdgeServiceStub(channel).GetReadiness(
+                edge_pb2.GetReadinessRequest(), timeout=ANSWER_SECONDS_MAX
+            )
+    except grpc.aio.AioRpcError as refused:
+        if rpc_status.from_call(refused) is None:  # type: ignore[arg-type]  # the asynchronous kind serves
+            return f"The mesh listener {address} does not answer: {refused.details()}."
+        return f"The mesh is not ready: {refused.details()}"
+    return ""
+
+
+def _disk(folder: Path, free_min_bytes: int) -> DiskState:
+    usage = shutil.disk_usage(folder)
+    return DiskState(
+        folder=str(folder),
+        size_bytes=usage.total,
+        free_bytes=usage.free,
+        free_min_bytes=free_min_bytes,
+    )
