@@ -40,6 +40,7 @@ from infrastructure.rpc.contract import methods_of
 from server.interception.beyond_contract import beyond_contract
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain, Step
+from server.interception.finishing import Finishing
 from server.interception.merchant_role import MerchantRole
 from server.interception.one_message import OneMessage
 from server.interception.path_over_query import PathOverQuery
@@ -146,6 +147,7 @@ def steps_of(settings: Settings) -> list[Step]:
         Validation(),
         MerchantRole(),
         RepeatedCall(),
+        Finishing(),
     ]
 
 

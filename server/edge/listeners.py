@@ -42,6 +42,9 @@ from server.edge.settings import EdgeSettings
 
 # Streams send something at least every 15 seconds.
 STREAM_IDLE_TIMEOUT = timedelta(seconds=60)
+# From the last word of an answer until all of it was taken. Each that is not taken is kept, with
+# all that was made for its call; what the public listener answers is small.
+PUBLIC_FLUSH_TIMEOUT = timedelta(seconds=5)
 # What nobody uses is closed soon: whoever fills the public listener with connections keeps others
 # out for this long.
 PUBLIC_IDLE_TIMEOUT = timedelta(seconds=60)
@@ -52,8 +55,10 @@ REQUEST_TIMEOUT = timedelta(seconds=5)
 # Nobody outside keeps a connection, or a stream, for ever.
 CONNECTION_DURATION_MAX = timedelta(hours=1)
 STREAM_DURATION_MAX = timedelta(hours=1)
-# Of one connection at once.
-STREAMS_MAX = 100
+# Of one connection at once. What a connection has begun waits for its turn with all its headers, so
+# this is how much work strangers can put in front of others'. Whoever needs more opens another.
+PUBLIC_STREAMS_MAX = 16
+MESH_STREAMS_MAX = 100
 # Path and headers together. The server takes four times as much: the path reaches it twice, and
 # Envoy adds headers of its own.
 REQUEST_HEADERS_KILOBYTES_MAX = 16
@@ -68,6 +73,7 @@ def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> List
     """For browsers, SDKs and shops: the methods that have a route, and nothing else."""
     manager = _connection_manager(
         "public",
+        streams_max=PUBLIC_STREAMS_MAX,
         routes=public_routes(edge, methods),
         filters=public_filters(edge, methods),
         options=HttpProtocolOptions(
@@ -83,6 +89,7 @@ def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> List
     manager.xff_num_trusted_hops = edge.trusted_hop_count
     # Not on the mesh, where a stream of requests may go on for as long as it likes.
     manager.request_timeout = REQUEST_TIMEOUT
+    manager.stream_flush_timeout = PUBLIC_FLUSH_TIMEOUT
     manager.http1_safe_max_connection_duration = True
     return _listener("public", edge.public_host, edge.public_port, manager)
 
@@ -91,6 +98,7 @@ def mesh_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listen
     """For internal services and operators: everything that the servers serve."""
     manager = _connection_manager(
         "mesh",
+        streams_max=MESH_STREAMS_MAX,
         routes=mesh_routes(methods),
         filters=mesh_filters(edge, methods),
         options=HttpProtocolOptions(
@@ -121,6 +129,7 @@ def _listener(name: str, host: str, port: int, manager: HttpConnectionManager) -
 def _connection_manager(
     name: str,
     *,
+    streams_max: int,
     routes: RouteConfiguration,
     filters: list[HttpFilter],
     options: HttpProtocolOptions,
@@ -149,7 +158,7 @@ def _connection_manager(
             accept_http_10=True, default_host_for_http_10=DEFAULT_HOST
         ),
         http2_protocol_options=Http2ProtocolOptions(
-            max_concurrent_streams=STREAMS_MAX,
+            max_concurrent_streams=streams_max,
             initial_stream_window_size=STREAM_WINDOW_BYTES,
             initial_connection_window_size=CONNECTION_WINDOW_BYTES,
         ),

@@ -15,8 +15,13 @@ from envoy_data_plane.envoy.config.overload.v3 import (
     OverloadManager,
     ResourceMonitor,
     ScaledTrigger,
+    ScaleTimersOverloadActionConfig,
+    ScaleTimersOverloadActionConfigScaleTimer,
     ThresholdTrigger,
     Trigger,
+)
+from envoy_data_plane.envoy.config.overload.v3 import (
+    ScaleTimersOverloadActionConfigTimerType as _Timer,
 )
 from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import (
     DownstreamConnectionsConfig,
@@ -31,6 +36,10 @@ from server.edge.settings import EdgeSettings
 HEAP_BYTES_MAX = 768 << 20
 # 32 MiB, twice what Envoy needs: from here on what was freed is given back.
 SHRINK_AT = 0.05
+# What waits for its caller is waited for less, down to a second: answers that are not taken, and
+# connections that are not used. Neither is in a buffer, so nothing else gives it up.
+HURRY_FROM, HURRY_TO = 0.3, 0.7
+HURRIED_TIMEOUT = timedelta(seconds=1)
 # The streams that hold most are reset, more of them the nearer the limit is.
 RESET_FROM, RESET_TO = 0.85, 0.95
 REFUSE_AT = 0.98
@@ -55,7 +64,7 @@ _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
 
 
 def overload_manager(edge: EdgeSettings) -> OverloadManager:
-    """Gives memory back, then resets the greediest streams, then refuses requests."""
+    """Gives memory back, waits less, then resets the greediest streams, then refuses requests."""
     connections = DownstreamConnectionsConfig(
         max_active_downstream_connections=edge.public_connections_max
     )
@@ -70,15 +79,8 @@ def overload_manager(edge: EdgeSettings) -> OverloadManager:
         ],
         actions=[
             _action("shrink_heap", Trigger(name=_HEAP, threshold=_from(SHRINK_AT))),
-            _action(
-                "reset_high_memory_stream",
-                Trigger(
-                    name=_HEAP,
-                    scaled=ScaledTrigger(
-                        scaling_threshold=RESET_FROM, saturation_threshold=RESET_TO
-                    ),
-                ),
-            ),
+            _hurry(),
+            _action("reset_high_memory_stream", _between(RESET_FROM, RESET_TO)),
             _action("stop_accepting_requests", Trigger(name=_HEAP, threshold=_from(REFUSE_AT))),
         ],
         buffer_factory_config=BufferFactoryConfig(
@@ -117,6 +119,27 @@ def runtime_limits(edge: EdgeSettings) -> LayeredRuntime:
 
 def _action(name: str, trigger: Trigger) -> OverloadAction:
     return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
+
+
+def _hurry() -> OverloadAction:
+    action = _action("reduce_timeouts", _between(HURRY_FROM, HURRY_TO))
+    timers = ScaleTimersOverloadActionConfig(
+        timer_scale_factors=[
+            ScaleTimersOverloadActionConfigScaleTimer(timer=timer, min_timeout=HURRIED_TIMEOUT)
+            for timer in (
+                _Timer.HTTP_DOWNSTREAM_CONNECTION_IDLE,
+                _Timer.HTTP_DOWNSTREAM_STREAM_IDLE,
+                _Timer.HTTP_DOWNSTREAM_STREAM_FLUSH,
+            )
+        ]
+    )
+    action.typed_config = protobuf.Any.pack(timers)
+    return action
+
+
+def _between(begin: float, end: float) -> Trigger:
+    scaled = ScaledTrigger(scaling_threshold=begin, saturation_threshold=end)
+    return Trigger(name=_HEAP, scaled=scaled)
 
 
 def _from(share: float) -> ThresholdTrigger:

@@ -10,7 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from tests.support.raw_streams import Headers, RawStreams, post, raw_streams
@@ -43,7 +43,18 @@ UNFINISHED_SECONDS = 12
 PIECE_BYTES = 520
 IN_PIECES = 2_000
 IN_PIECES_PER_SECOND = 300
-STREAMS_MAX = 100
+STREAMS_MAX = 16
+# Connections whose answers are not taken, and how long; each stands for 12 KiB of headers, of which
+# all but the first are an index into what was sent before.
+UNTAKEN_CONNECTIONS = 250
+UNTAKEN_SECONDS = 12
+GET_HEALTH = (
+    (":method", "GET"),
+    (":scheme", "http"),
+    (":path", "/health"),
+    (":authority", "guerdon"),
+)
+LONG_HEADERS = (("x-long", "b" * 3_900),) * 3
 ANSWER_SECONDS_MAX = 30
 # Below the usual soft limit of files.
 IDLE_CONNECTIONS = 750
@@ -181,6 +192,27 @@ async def pieces(target: str) -> Counter[str]:
     return answers
 
 
+async def untaken(target: str) -> Counter[str]:
+    """Requests whose answers are never taken, as many as a connection may have, again and again."""
+    answers: Counter[str] = Counter()
+    sent = [*GET_HEALTH, *LONG_HEADERS]
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(number / UNTAKEN_CONNECTIONS * UNTAKEN_SECONDS / 4)
+        async with raw_streams(target, takes_answers=False) as connection:
+            while True:
+                streams = [connection.open(sent, ends=True) for _ in range(STREAMS_MAX)]
+                answers["sent"] += len(streams)
+                await asyncio.gather(*map(connection.until_ended, streams))
+
+    async def connections() -> None:
+        await asyncio.gather(*map(one, range(UNTAKEN_CONNECTIONS)), return_exceptions=True)
+
+    with suppress(TimeoutError):
+        await asyncio.wait_for(connections(), UNTAKEN_SECONDS)
+    return answers
+
+
 async def idle(target: str) -> Counter[str]:
     """Connections on which nothing is said, until this process is ended."""
     host, _, port = target.rpartition(":")
@@ -230,7 +262,7 @@ async def _ask(target: str, verb: str, path: str, body: bytes) -> str:
 
 
 ATTACKS: dict[str, Callable[[str], Awaitable[Counter[str]]]] = {
-    each.__name__: each for each in (headers, bodies, empty, unfinished, pieces, idle)
+    each.__name__: each for each in (headers, bodies, empty, unfinished, pieces, untaken, idle)
 }
 
 

@@ -14,7 +14,7 @@ from tests.attacks.callers import Call, Calls, Memory, attacked, is_back, p99_ma
 PEAK_BYTES_MAX = HEAP_BYTES_MAX // 3
 
 
-@pytest.mark.parametrize("name", ["headers", "bodies", "empty", "unfinished", "pieces"])
+@pytest.mark.parametrize("name", ["headers", "bodies", "empty", "unfinished", "pieces", "untaken"])
 async def test_an_attack_harms_nobody_else(
     stack: Stack,
     calls: list[Call],

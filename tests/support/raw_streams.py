@@ -10,6 +10,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
+import h2.settings
 
 READ_BYTES = 1 << 16
 Headers = Sequence[tuple[str, str]]
@@ -18,7 +19,13 @@ Headers = Sequence[tuple[str, str]]
 class RawStreams:
     """What was sent stays as it is; what comes back is kept by stream."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        takes_answers: bool = True,
+    ) -> None:
         config = h2.config.H2Configuration(
             client_side=True,
             header_encoding="utf-8",
@@ -31,6 +38,8 @@ class RawStreams:
         self._connection = h2.connection.H2Connection(config)
         self._reader, self._writer = reader, writer
         self._connection.initiate_connection()
+        if not takes_answers:
+            self._connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
         self._flush()
 
     def open(self, headers: Headers, *, ends: bool = False) -> int:
@@ -117,11 +126,11 @@ class RawStreams:
 
 
 @asynccontextmanager
-async def raw_streams(target: str) -> AsyncIterator[RawStreams]:
-    """A connection to `host:port`, without TLS."""
+async def raw_streams(target: str, *, takes_answers: bool = True) -> AsyncIterator[RawStreams]:
+    """A connection to `host:port`, without TLS. Else it takes headers of answers, and no bodies."""
     host, _, port = target.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    streams = RawStreams(reader, writer)
+    streams = RawStreams(reader, writer, takes_answers=takes_answers)
     reading = asyncio.create_task(streams.read())
     try:
         yield streams
