@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from cryptography.fernet import Fernet
 
+from server.header_names import read_header_names
+
 PREFIX = "GUERDON_"
 
 Value = TypeVar("Value")
@@ -66,7 +68,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         listen_host=reader.read("LISTEN_HOST", str, default="127.0.0.1"),
         listen_port=reader.read("LISTEN_PORT", _between(0, 65535), default="50051"),
         drain_seconds=reader.read("DRAIN_SECONDS", _seconds, default="2.5"),
-        client_id_headers=reader.read("CLIENT_ID_HEADERS", _headers, default=""),
+        client_id_headers=reader.read("CLIENT_ID_HEADERS", read_header_names, default=""),
         accepts_referrer_client_ids=reader.read(
             "ACCEPT_REFERRER_CLIENT_IDS", _one_of("no", "yes"), default="no"
         )
@@ -174,10 +176,6 @@ def _fernet_keys(text: str) -> tuple[str, ...]:
         message = "must be one or more Fernet keys, separated by commas"
         raise ValueError(message)
     return keys
-
-
-def _headers(text: str) -> tuple[str, ...]:
-    return tuple(name.strip().lower() for name in text.split(",") if name.strip())
 
 
 def _seconds(text: str) -> float:

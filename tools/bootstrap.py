@@ -14,11 +14,11 @@ from server.edge.bootstrap import bootstrap_json, build_bootstrap
 from server.edge.contract_copy import contract_copy
 from server.edge.settings import EdgeSettings
 from server.edge.written_settings import (
-    read_names,
     read_origins,
     read_rate_limits,
     read_trusted_hops,
 )
+from server.header_names import read_header_names
 
 ENVOY = Path(__file__).resolve().parent.parent / "envoy"
 DEFAULTS = EdgeSettings()
@@ -74,7 +74,7 @@ def main(
             address_rate_limits=read_rate_limits(address_rate_limits),
             trusted_hop_count=read_trusted_hops(trusted_hops),
             dashboard_origins=read_origins(dashboard_origins),
-            client_id_headers=read_names(client_id_headers),
+            client_id_headers=read_header_names(client_id_headers),
             public_connections_max=public_connections,
             mesh_connections_max=mesh_connections,
         )

@@ -62,12 +62,14 @@ class TokenInUseError(BusinessError):
     reason = "TOKEN_IN_USE"
     kind = Kind.NOT_NOW
 
-    def __init__(self, token_address: str, peg_currency: str) -> None:
+    def __init__(self, address: str, *, chain_id: int, decimals: int, peg_currency: str) -> None:
         super().__init__(
-            f"A campaign that was published pays in {token_address}, pegged to {peg_currency}, so "
-            "the merchant pays in it for good.",
+            f"A campaign that was published pays in {address} of chain {chain_id}, with {decimals} "
+            f"decimals and pegged to {peg_currency}, so the merchant pays in it for good.",
             field="merchant.reward_token",
-            token_address=token_address,
+            token_address=address,
+            chain_id=chain_id,
+            decimals=decimals,
             peg_currency=peg_currency,
         )
 

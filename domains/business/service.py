@@ -103,7 +103,13 @@ class BusinessService:
             raise DomainFixedError(before.domain)
         # Campaigns are published by whoever holds the merchant's row shared, so this is the truth.
         if token != before.reward_token and await token_use.has_published(tx, merchant_id):
-            raise TokenInUseError(before.reward_token.address, before.reward_token.peg_currency)
+            token = before.reward_token
+            raise TokenInUseError(
+                token.address,
+                chain_id=token.chain_id,
+                decimals=token.decimals,
+                peg_currency=token.peg_currency,
+            )
         changed = replace(after, domain=domain, reward_token=token)
         await self._merchants.set(tx, changed)
         return changed

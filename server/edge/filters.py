@@ -91,6 +91,9 @@ def _transcoder(edge: EdgeSettings, services: Sequence[str]) -> GrpcJsonTranscod
         services=list(services),
         convert_grpc_status=True,
         case_insensitive_enum_parsing=True,
+        # A page that adds something, as analytics do, must not lose an arrival. What is strict is
+        # strict in the server, which reads such queries itself.
+        ignore_unknown_query_parameters=True,
         max_request_body_size=max(REQUEST_BYTES_MAX.values()),
         max_response_body_size=ANSWER_BYTES_MAX,
         print_options=GrpcJsonTranscoderPrintOptions(
@@ -98,7 +101,6 @@ def _transcoder(edge: EdgeSettings, services: Sequence[str]) -> GrpcJsonTranscod
         ),
         request_validation_options=GrpcJsonTranscoderRequestValidationOptions(
             reject_unknown_method=True,
-            reject_unknown_query_parameters=True,
             reject_binding_body_field_collisions=True,
         ),
     )

@@ -62,11 +62,6 @@ def read_origins(text: str) -> tuple[str, ...]:
     return origins
 
 
-def read_names(text: str) -> tuple[str, ...]:
-    """Names of headers."""
-    return read_list(text.lower())
-
-
 def read_list(text: str) -> tuple[str, ...]:
     """What stands between commas."""
     return tuple(each.strip() for each in text.split(",") if each.strip())

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from server.edge.settings import EdgeSettings, default_rate_limits
 from server.edge.written_settings import (
-    read_names,
     read_origins,
     read_rate_limits,
     read_trusted_hops,
@@ -19,6 +18,7 @@ from server.edge.written_settings import (
 from server.embedded.errors import StackError
 from server.embedded.file_limit import connection_shares, raise_file_limit
 from server.embedded.ports import LOOPBACK, StackPorts
+from server.header_names import read_header_names
 
 _Value = TypeVar("_Value")
 
@@ -87,7 +87,7 @@ def write_envoy_bootstrap(
         address_rate_limits=written.read("GUERDON_ADDRESS_RATE_LIMITS", read_rate_limits),
         trusted_hop_count=written.read("GUERDON_TRUSTED_HOPS", read_trusted_hops),
         dashboard_origins=written.read("GUERDON_DASHBOARD_ORIGINS", read_origins),
-        client_id_headers=written.read("GUERDON_CLIENT_ID_HEADERS", read_names),
+        client_id_headers=written.read("GUERDON_CLIENT_ID_HEADERS", read_header_names),
     )
     write_bootstrap(edge, target)
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -38,6 +38,7 @@ METADATA_BYTES_MAX = 300
 PATH_BYTES_MAX = 300
 VIOLATIONS_MAX = 10
 
+_ANY_BODY = "google.api.HttpBody"
 _PACKING_BYTES = 80
 """What a detail costs beside its own bytes: the name of its type, and lengths."""
 
@@ -115,6 +116,21 @@ class Refusals:
         return step
 
 
+def _is_of(method: Method, path: str) -> bool:
+    """Whether a path may name something that the caller sent.
+
+    A rule may blame a field of what is stored, which only some of the calls that meet it send. A
+    body that the contract does not describe has keys of its own, and headers have names.
+    """
+    fields = method.request_type.fields_by_name
+    first = path.partition(".")[0].partition("[")[0]
+    return first in fields or "-" in first or any(map(_is_body, fields.values()))
+
+
+def _is_body(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.full_name == _ANY_BODY
+
+
 def refusal_of(raised: Exception, method: Method) -> Refusal:
     """What the caller is told about `raised`. Logs what the caller is not told."""
     match raised:
@@ -124,7 +140,9 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
             if raised.kind is Kind.UNAVAILABLE and raised.__cause__ is not None:
                 _log_fault("call postponed", raised.__cause__, method=method.path)
             violations = [
-                Violation(path=path, description=problem) for path, problem in raised.violations
+                Violation(path=path, description=problem)
+                for path, problem in raised.violations
+                if _is_of(method, path)
             ]
             return Refusal(
                 code=CODES[raised.kind],

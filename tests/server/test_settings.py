@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from server.header_names import read_header_names
 from server.settings import Settings, SettingsError, Stage, read_settings
 
 # Of no use to anybody, and the same in every process that runs the tests.
@@ -133,3 +134,15 @@ def test_every_setting_is_frozen() -> None:
     for field in fields(Settings):
         with pytest.raises(AttributeError):
             setattr(settings, field.name, None)
+
+
+@pytest.mark.parametrize("names", ["x y", "x-foo:", "ä", "host", "Grpc-Timeout", "x-service-auth"])
+def test_a_header_that_cannot_carry_a_client_id_is_refused(names: str) -> None:
+    """Every browser would be one visitor, or the proof of a service be taken for a visitor's."""
+    with pytest.raises(ValueError, match=r"which (is no name|means something else)"):
+        read_header_names(f"x-fine, {names}")
+
+
+def test_names_of_headers_are_read_in_small_letters() -> None:
+    """Headers have no large ones over HTTP/2."""
+    assert read_header_names(" X-Visitor,, x-other ") == ("x-visitor", "x-other")

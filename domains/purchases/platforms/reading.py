@@ -133,7 +133,10 @@ class Reader:
             problem = f"is {_shown(value)}, which programs write when they have no id"
             raise BodyUnusableError(self.path_of(name), problem)
         if not _is_storable(text):
-            problem = "contains a character that is no text: NUL, or half a surrogate pair"
+            problem = (
+                "contains a character that cannot be stored: NUL, half a surrogate pair, or a byte "
+                "that is not UTF-8"
+            )
             raise BodyUnusableError(self.path_of(name), problem)
         return text
 

@@ -64,7 +64,7 @@ class _BusinessErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     BUSINESS_ERROR_REASON_DOMAIN_FIXED: _BusinessErrorReason.ValueType  # 6
     """FAILED_PRECONDITION. Metadata: `domain_name`."""
     BUSINESS_ERROR_REASON_TOKEN_IN_USE: _BusinessErrorReason.ValueType  # 7
-    """FAILED_PRECONDITION. Metadata: `token_address`, `peg_currency`."""
+    """FAILED_PRECONDITION. Metadata: `token_address`, `chain_id`, `decimals`, `peg_currency`."""
 
 class BusinessErrorReason(_BusinessErrorReason, metaclass=_BusinessErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that BusinessService sends, under the error domain
@@ -86,7 +86,7 @@ BUSINESS_ERROR_REASON_SIGNING_KEY_INVALID: BusinessErrorReason.ValueType  # 5
 BUSINESS_ERROR_REASON_DOMAIN_FIXED: BusinessErrorReason.ValueType  # 6
 """FAILED_PRECONDITION. Metadata: `domain_name`."""
 BUSINESS_ERROR_REASON_TOKEN_IN_USE: BusinessErrorReason.ValueType  # 7
-"""FAILED_PRECONDITION. Metadata: `token_address`, `peg_currency`."""
+"""FAILED_PRECONDITION. Metadata: `token_address`, `chain_id`, `decimals`, `peg_currency`."""
 Global___BusinessErrorReason: _TypeAlias = BusinessErrorReason  # noqa: Y015
 
 @_typing.final

@@ -49,7 +49,9 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     `parameter`.
     """
     MESH_ERROR_REASON_REQUEST_ID_REUSED: _MeshErrorReason.ValueType  # 5
-    """ALREADY_EXISTS. The request id was used for another request. Metadata: `request_id`."""
+    """ALREADY_EXISTS. The caller used the request id for another request of the same method.
+    Metadata: `request_id`.
+    """
     MESH_ERROR_REASON_INTERNAL: _MeshErrorReason.ValueType  # 6
     """INTERNAL. A fault of ours; the log has it under the id. Metadata: `incident`."""
     MESH_ERROR_REASON_DEPENDENCY_AWAY: _MeshErrorReason.ValueType  # 7
@@ -96,7 +98,7 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
     MESH_ERROR_REASON_REQUEST_UNFINISHED: _MeshErrorReason.ValueType  # 22
     """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
-    15 seconds, or nothing of it moved for a minute. Metadata: none.
+    5 seconds on the public listener, or nothing of it moved for a minute. Metadata: none.
     """
     MESH_ERROR_REASON_MESSAGE_LATE: _MeshErrorReason.ValueType  # 23
     """DEADLINE_EXCEEDED. The message of a call of gRPC did not arrive whole within 5 seconds, or
@@ -137,7 +139,9 @@ MESH_ERROR_REASON_QUERY_OVERRIDES_PATH: MeshErrorReason.ValueType  # 4
 `parameter`.
 """
 MESH_ERROR_REASON_REQUEST_ID_REUSED: MeshErrorReason.ValueType  # 5
-"""ALREADY_EXISTS. The request id was used for another request. Metadata: `request_id`."""
+"""ALREADY_EXISTS. The caller used the request id for another request of the same method.
+Metadata: `request_id`.
+"""
 MESH_ERROR_REASON_INTERNAL: MeshErrorReason.ValueType  # 6
 """INTERNAL. A fault of ours; the log has it under the id. Metadata: `incident`."""
 MESH_ERROR_REASON_DEPENDENCY_AWAY: MeshErrorReason.ValueType  # 7
@@ -184,7 +188,7 @@ MESH_ERROR_REASON_EVENT_TIME_INVALID: MeshErrorReason.ValueType  # 21
 """INVALID_ARGUMENT. The time lies in the future. Metadata: `event_time`."""
 MESH_ERROR_REASON_REQUEST_UNFINISHED: MeshErrorReason.ValueType  # 22
 """From Envoy. DEADLINE_EXCEEDED, 408 over HTTP. The request did not arrive as a whole within
-15 seconds, or nothing of it moved for a minute. Metadata: none.
+5 seconds on the public listener, or nothing of it moved for a minute. Metadata: none.
 """
 MESH_ERROR_REASON_MESSAGE_LATE: MeshErrorReason.ValueType  # 23
 """DEADLINE_EXCEEDED. The message of a call of gRPC did not arrive whole within 5 seconds, or
