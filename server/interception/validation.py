@@ -93,6 +93,10 @@ def _violations(broken: Any, message: Descriptor) -> Iterator[Violation]:
     for each in broken:
         said = each.proto
         path, oneof = _path(said.field, message)
+        # A rule about several fields is named after the one to blame.
+        blamed = said.rule_id.partition(".")[0]
+        if not path and blamed in message.fields_by_name:
+            path = blamed
         description = _IN_OUR_WORDS.get(said.rule_id, said.message.rstrip("."))
         if oneof:
             description = f"needs exactly one of {oneof}"
