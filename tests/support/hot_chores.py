@@ -142,59 +142,59 @@ async def _list_purchases(
 
 
 _UNITS = {"ledger_unit": "pk_ledger_unit"}
+
+
+def _interactions(state: InteractionState) -> HotStatement:
+    return HotStatement(
+        call=lambda tx: _list_interactions(tx, SHOP, state),
+        indexes={"interaction": "ix_interaction_state"},
+        rows_max=5,
+    )
+
+
+def _deliveries(state: DeliveryState | None) -> HotStatement:
+    return HotStatement(
+        call=lambda tx: _DELIVERIES.list_of_merchant(tx, SHOP, state=state, within=OLD, limit=5),
+        indexes={"delivery": "ix_delivery_state"},
+        rows_max=5 * len(DeliveryState) if state is None else 5,
+    )
+
+
+def _purchases(state: OrderState | None) -> HotStatement:
+    return HotStatement(
+        call=lambda tx: _list_purchases(tx, state),
+        indexes={"shop_order": "ix_shop_order_state"},
+        rows_max=5 * len(OrderState) if state is None else 5,
+    )
+
+
+def _rewards(state: RewardState | None, person: UUID | None = None) -> HotStatement:
+    index = "ix_reward_state" if person is None else "ix_reward_person_state"
+    return HotStatement(
+        call=lambda tx: _list_rewards(tx, state, person=person),
+        indexes={"reward": index, **_UNITS},
+        rows_max=5 * len(RewardState) if state is None else 5,
+    )
+
+
 _LISTS: dict[str, HotStatement] = {
+    **{f"interactions, {each}": _interactions(each) for each in InteractionState},
+    **{f"deliveries, {each}": _deliveries(each) for each in (None, *DeliveryState)},
+    **{f"purchases, {each}": _purchases(each) for each in (None, *OrderState)},
+    **{f"rewards, {each}": _rewards(each) for each in (None, *RewardState)},
     **{
-        f"interactions, {state}": HotStatement(
-            call=lambda tx, state=state: _list_interactions(tx, SHOP, state),
-            indexes={"interaction": "ix_interaction_state"},
-            rows_max=5,
-        )
-        for state in InteractionState
-    },
-    **{
-        f"deliveries, {state}": HotStatement(
-            call=lambda tx, state=state: _DELIVERIES.list_of_merchant(
-                tx, SHOP, state=state, within=OLD, limit=5
-            ),
-            indexes={"delivery": "ix_delivery_state"},
-            rows_max=20 if state is None else 5,
-        )
-        for state in (None, *DeliveryState)
-    },
-    **{
-        f"purchases, {state}": HotStatement(
-            call=lambda tx, state=state: _list_purchases(tx, state),
-            indexes={"shop_order": "ix_shop_order_state"},
-            rows_max=20 if state is None else 5,
-        )
-        for state in (None, *OrderState)
+        f"rewards of a person, {each}": _rewards(each, BUSY_PERSON) for each in (None, *RewardState)
     },
     "purchases of an order": HotStatement(
         call=lambda tx: _list_purchases(tx, OrderState.CONFIRMED, order="order-77"),
         indexes={"shop_order": "pk_shop_order"},
         rows_max=1,
     ),
-    **{
-        f"rewards, {state}": HotStatement(
-            call=lambda tx, state=state: _list_rewards(tx, state),
-            indexes={"reward": "ix_reward_state", **_UNITS},
-            rows_max=10 if state is None else 5,
-        )
-        for state in (None, *RewardState)
-    },
     "rewards of a quiet shop": HotStatement(
         call=lambda tx: _list_rewards(tx, None, merchant_id=QUIET_SHOP),
         indexes={"reward": "ix_reward_state", **_UNITS},
         rows_max=1,
     ),
-    **{
-        f"rewards of a person, {state}": HotStatement(
-            call=lambda tx, state=state: _list_rewards(tx, state, person=BUSY_PERSON),
-            indexes={"reward": "ix_reward_person_state", **_UNITS},
-            rows_max=10 if state is None else 5,
-        )
-        for state in (None, *RewardState)
-    },
     "rewards of a purchase": HotStatement(
         call=lambda tx: _list_rewards(
             tx, RewardState.PENDING, person=BUSY_PERSON, purchase=id_of("purchase", 78)

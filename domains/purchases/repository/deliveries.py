@@ -19,6 +19,7 @@ from vocabulary.recording import IdRange
 
 DELIVERY = f"SELECT {columns_of(delivery)} FROM delivery"
 # One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST_DELIVERIES = (
     text(
         f"""
@@ -29,7 +30,8 @@ _LIST_DELIVERIES = (
               < (asked_state, :merchant_id, :end_id)
           AND (state COLLATE "C", merchant_id, delivery_id)
               >= (asked_state, :merchant_id, :first_id)
-        ORDER BY state COLLATE "C" DESC, merchant_id DESC, delivery_id DESC LIMIT :limit
+        ORDER BY state COLLATE "C" DESC, merchant_id DESC, delivery_id DESC
+        LIMIT (SELECT CAST(:limit AS bigint))
     ) AS delivery
     ORDER BY delivery_id DESC LIMIT :limit
     """

@@ -32,6 +32,7 @@ _LIST_SOME = (
     .columns(items=JSONB)
 )
 # One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST = (
     text(
         f"""
@@ -43,7 +44,8 @@ _LIST = (
                   < (asked_state, :merchant_id, :end_id)
               AND (state COLLATE "C", merchant_id, purchase_id)
                   >= (asked_state, :merchant_id, :first_id)
-            ORDER BY state COLLATE "C" DESC, merchant_id DESC, purchase_id DESC LIMIT :limit
+            ORDER BY state COLLATE "C" DESC, merchant_id DESC, purchase_id DESC
+            LIMIT (SELECT CAST(:limit AS bigint))
         ) AS shop_order
         ORDER BY purchase_id DESC LIMIT :limit
         """

@@ -84,6 +84,7 @@ _REVIVE = text(
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
 # One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST = text(
     f"""
     SELECT {INTERACTION_COLUMNS}
@@ -93,7 +94,8 @@ _LIST = text(
               < (asked_state, :merchant_id, :end_id)
           AND (state COLLATE "C", merchant_id, interaction_id)
               >= (asked_state, :merchant_id, :first_id)
-        ORDER BY state COLLATE "C" DESC, merchant_id DESC, interaction_id DESC LIMIT :limit
+        ORDER BY state COLLATE "C" DESC, merchant_id DESC, interaction_id DESC
+        LIMIT (SELECT CAST(:limit AS bigint))
     ) AS known
     ORDER BY interaction_id DESC LIMIT :limit
     """

@@ -82,6 +82,7 @@ _PAGE = f"""
 """
 _STATES = bindparam("states", type_=ARRAY(Text))
 # One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST = text(
     _PAGE.format(
         listed="""
@@ -91,7 +92,8 @@ _LIST = text(
                   < (asked_state, :merchant_id, :end_id)
               AND (state COLLATE "C", merchant_id, reward_id)
                   >= (asked_state, :merchant_id, :first_id)
-            ORDER BY state COLLATE "C" DESC, merchant_id DESC, reward_id DESC LIMIT :limit
+            ORDER BY state COLLATE "C" DESC, merchant_id DESC, reward_id DESC
+            LIMIT (SELECT CAST(:limit AS bigint))
         ) AS known
         """
     )
@@ -107,7 +109,7 @@ _LIST_OF_PERSON = text(
                   >= (:identity_group_id, :merchant_id, asked_state, :first_id)
             ORDER BY identity_group_id DESC, merchant_id DESC, state COLLATE "C" DESC,
                      reward_id DESC
-            LIMIT :limit
+            LIMIT (SELECT CAST(:limit AS bigint))
         ) AS known
         """
     )
