@@ -157,15 +157,15 @@ class Filled:
     """A merchant's list with rows of every state, several in every millisecond."""
 
     mesh: Mesh
-    list: List
+    what: List
     merchant_id: str
     rows: Sequence[Any]
 
     async def page(self, **asked: Any) -> Any:
         """A page of what is asked for."""
         given = {name: value for name, value in asked.items() if value is not None}
-        request = self.list.request(merchant_id=self.merchant_id, **given)
-        return await self.mesh.call(self.list.path, request)
+        request = self.what.request(merchant_id=self.merchant_id, **given)
+        return await self.mesh.call(self.what.path, request)
 
     async def walk(self, **asked: Any) -> list[Any]:
         """All pages of what is asked for."""
@@ -173,7 +173,7 @@ class Filled:
         token = ""
         while True:
             page = await self.page(page_token=token, **asked)
-            found += getattr(page, self.list.key)
+            found += getattr(page, self.what.key)
             token = page.next_page_token
             if not token:
                 return found
@@ -192,7 +192,7 @@ class Filled:
 
     def shown(self, row: Any) -> Timestamp:
         """When a row was recorded, as its message says."""
-        shown: Timestamp = getattr(row, self.list.time_field)
+        shown: Timestamp = getattr(row, self.what.time_field)
         return shown
 
 
@@ -216,10 +216,10 @@ async def filled(mesh: Mesh, engine: AsyncEngine, name: str) -> Filled:
                 statement = text(write)
                 named = statement.compile().params.keys()
                 await connection.execute(statement, {key: values[key] for key in named})
-    empty = Filled(mesh=mesh, list=each, merchant_id=shop.merchant_id, rows=())
+    empty = Filled(mesh=mesh, what=each, merchant_id=shop.merchant_id, rows=())
     rows = await empty.walk(page_size=500)
     assert len(rows) == ROWS
-    return Filled(mesh=mesh, list=each, merchant_id=shop.merchant_id, rows=rows)
+    return Filled(mesh=mesh, what=each, merchant_id=shop.merchant_id, rows=rows)
 
 
 @pytest.fixture(scope="session")
@@ -252,8 +252,8 @@ async def test_a_list_is_in_the_order_of_the_times_that_it_shows(listed: Filled)
 @every_list
 async def test_filters_show_what_filtering_all_rows_would(listed: Filled) -> None:
     """A report of a month would lack rewards, or count some of the next month."""
-    chance = random.Random(listed.list.key)
-    states = [0, *(listed.list.number_of(state) for state in listed.list.states)]
+    chance = random.Random(listed.what.key)
+    states = [0, *(listed.what.number_of(state) for state in listed.what.states)]
     asked = [(state, *stretch) for state in states for stretch in stretches()]
     whole = chance.sample(asked, 60)
     assert any(listed.wanted(state=each[0], start_time=each[1], end_time=each[2]) for each in whole)
@@ -305,7 +305,7 @@ async def test_a_token_is_of_its_state_and_times(listed: Filled) -> None:
     start.FromDatetime(NOON - MILLISECOND)
     later.FromDatetime(NOON + MILLISECOND)
     token = (await listed.page(start_time=start, page_size=1)).next_page_token
-    state = listed.list.number_of(listed.list.states[0])
+    state = listed.what.number_of(listed.what.states[0])
     for asked in (
         {"start_time": later},
         {"start_time": start, "end_time": later},
@@ -319,32 +319,32 @@ async def test_a_token_is_of_its_state_and_times(listed: Filled) -> None:
 @every_list
 async def test_a_query_filters_as_a_request_does(json_mesh: JsonMesh, listed: Filled) -> None:
     """Dashboards would be shown everything, whatever they ask for."""
-    path = f"/business/merchant/{listed.merchant_id}/{listed.list.json_path}"
-    state = listed.list.states[1]
+    path = f"/business/merchant/{listed.merchant_id}/{listed.what.json_path}"
+    state = listed.what.states[1]
     start, end = Timestamp(), Timestamp()
     start.FromDatetime(NOON + MILLISECOND)
     end.FromDatetime(NOON + 5 * MILLISECOND)
     asked = {
-        listed.list.state_key: f"STATE_{state.upper()}",
+        listed.what.state_key: f"STATE_{state.upper()}",
         "startTime": "2025-03-01T13:00:00.001+01:00",
         "endTime": "2025-03-01T12:00:00.005Z",
         "pageSize": "2",
     }
-    id_key = listed.list.id_field.replace("_id", "Id")
+    id_key = listed.what.id_field.replace("_id", "Id")
     found: list[str] = []
     token = ""
     while True:
         answer = await json_mesh.mesh.get(path, params={**asked, "pageToken": token})
         assert answer.status_code == 200, answer.text
         page = answer.json()
-        found += [row[id_key] for row in page[listed.list.key]]
+        found += [row[id_key] for row in page[listed.what.key]]
         token = page["nextPageToken"]
         if not token:
             break
 
-    wanted = listed.wanted(state=listed.list.number_of(state), start_time=start, end_time=end)
+    wanted = listed.wanted(state=listed.what.number_of(state), start_time=start, end_time=end)
     assert wanted
-    assert found == [getattr(row, listed.list.id_field) for row in wanted]
+    assert found == [getattr(row, listed.what.id_field) for row in wanted]
 
 
 @every_list
@@ -352,10 +352,10 @@ async def test_a_query_that_is_wrong_is_refused_by_name(
     json_mesh: JsonMesh, listed: Filled
 ) -> None:
     """A slip would be taken for no filter at all."""
-    path = f"/business/merchant/{listed.merchant_id}/{listed.list.json_path}"
+    path = f"/business/merchant/{listed.merchant_id}/{listed.what.json_path}"
     wrong: Sequence[tuple[dict[str, str], str]] = (
-        ({listed.list.state_key: "STATE_UNHEARD_OF"}, listed.list.state_key),
-        ({listed.list.state_key: "99"}, listed.list.state_key),
+        ({listed.what.state_key: "STATE_UNHEARD_OF"}, listed.what.state_key),
+        ({listed.what.state_key: "99"}, listed.what.state_key),
         ({"startTime": "yesterday"}, "startTime"),
         ({"endTime": "2025-03-01"}, "endTime"),
         ({"endTime": "10000-01-01T00:00:00Z"}, "endTime"),
@@ -382,7 +382,7 @@ async def test_rewards_of_a_person_and_a_purchase_are_filtered_too(listed: Fille
     start.FromDatetime(NOON + MILLISECOND)
     end.FromDatetime(NOON + 4 * MILLISECOND)
     times = {"start_time": start, "end_time": end}
-    for state in (0, *(listed.list.number_of(each) for each in listed.list.states)):
+    for state in (0, *(listed.what.number_of(each) for each in listed.what.states)):
         for person in (None, *map(str, PEOPLE)):
             for purchase in (None, *map(str, PURCHASES)):
                 found = await listed.walk(
@@ -407,9 +407,35 @@ async def test_an_orders_purchase_is_filtered_too(listed: Filled) -> None:
     asked = {"order_reference": row.order_reference}
     shown = listed.shown(row)
     end = Timestamp(seconds=shown.seconds, nanos=shown.nanos + 1)
-    others = {listed.list.number_of(each) for each in listed.list.states} - {row.state}
+    others = {listed.what.number_of(each) for each in listed.what.states} - {row.state}
 
     assert await listed.walk(state=row.state, start_time=shown, end_time=end, **asked) == [row]
     assert await listed.walk(end_time=shown, **asked) == []
     assert await listed.walk(start_time=end, **asked) == []
     assert await listed.walk(state=min(others), **asked) == []
+
+
+@pytest.mark.parametrize("minutes", [0, 90])
+async def test_what_is_recorded_is_dated_by_the_clock_of_all_processes(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """What a host with a slow clock recorded would be in nobody's report of that hour."""
+    shop = await open_shop(mesh)
+    client = str(uuid4())
+    await shop.create_campaign()
+    clock = mesh.application.clock
+    monkeypatch.setattr(clock, "_offset", timedelta(minutes=minutes))
+    before = clock().replace(microsecond=0)
+    await shop.order("A-1", client_id=client)
+    await shop.work()
+    after = clock()
+
+    for each in LISTS.values():
+        request = each.request(merchant_id=shop.merchant_id)
+        request.start_time.FromDatetime(before)
+        request.end_time.FromDatetime(after)
+        rows = getattr(await mesh.call(each.path, request), each.key)
+        assert rows, each.key
+        for row in rows:
+            shown = getattr(row, each.time_field).ToDatetime(tzinfo=UTC)
+            assert before <= shown < after
