@@ -44,7 +44,14 @@ from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
 from orchestration.reward.flow.prepared import PreparedBatch
 from orchestration.reward.flow.turns import LaneTurns
-from server.wiring import REWARD_BATCH_SIZE, Flows, build_domains, build_flows, build_lane_steps
+from server.wiring import (
+    REWARD_BATCH_SIZE,
+    Flows,
+    TimedIds,
+    build_domains,
+    build_flows,
+    build_lane_steps,
+)
 from vocabulary.ids import CampaignId, MerchantId
 
 BUYER = "buyer"
@@ -167,12 +174,13 @@ async def open_shop(engine: AsyncEngine) -> Shop:
     """A shop that credits the last link and pays along the chain."""
     database = database_of(engine)
     secrets = SecretBox([Fernet.generate_key().decode()])
-    domains = build_domains(secrets, rate_age_max=_RATE_AGE_MAX)
+    domains, new_id = build_domains(secrets, rate_age_max=_RATE_AGE_MAX), TimedIds(now)
     flows = build_flows(
         database,
         domains,
         secrets=secrets,
         clock=now,
+        new_id=new_id,
         accepts_tests=True,
         accepts_referrer_client_ids=False,
         reward_batch_size=REWARD_BATCH_SIZE,
@@ -207,7 +215,7 @@ async def open_shop(engine: AsyncEngine) -> Shop:
         engine=engine,
         database=database,
         flows=flows,
-        turns=build_lane_steps(database, domains, clock=now).turns,
+        turns=build_lane_steps(database, domains, clock=now, new_id=new_id).turns,
         merchant_id=merchant.merchant_id,
     )
 

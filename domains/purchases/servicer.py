@@ -24,9 +24,11 @@ from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.recorded import ids_asked
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_timestamp
 from vocabulary.ids import DeliveryId, MerchantId, PurchaseId
+from vocabulary.recording import recorded_at
 
 _STATES = {
     OrderState.PENDING: purchases_pb2.Purchase.STATE_PENDING,
@@ -67,6 +69,10 @@ _NOTE_WORDS = {
     NoteWord.TAKEN_AS_ONE: purchases_pb2.DeliveryNote.WORD_TAKEN_AS_ONE,
     NoteWord.MORE: purchases_pb2.DeliveryNote.WORD_MORE,
 }
+_STATES_ASKED = {
+    purchases_pb2.Purchase.STATE_UNSPECIFIED: None,
+    **{number: state for state, number in _STATES.items()},
+}
 _DELIVERY_STATES_ASKED = {
     purchases_pb2.Delivery.STATE_UNSPECIFIED: None,
     **{number: state for state, number in _DELIVERY_STATES.items()},
@@ -105,7 +111,8 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 order_reference=request.order_reference,
-                after=UUID(start.after[0]) if start.after else None,
+                state=_STATES_ASKED[request.state],
+                within=ids_asked(request, start),
                 limit=start.limit + 1,
             )
         page = page_of(purchases, start, key=lambda each: (each.purchase_id,), to_message=_to_proto)
@@ -123,7 +130,7 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 state=_DELIVERY_STATES_ASKED[request.state],
-                after=UUID(start.after[0]) if start.after else None,
+                within=ids_asked(request, start),
                 limit=start.limit + 1,
             )
         page = page_of(
@@ -182,6 +189,7 @@ def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:
         generation_count=purchase.generation,
         order_time=to_timestamp(purchase.order_time),
         event_time=to_timestamp(purchase.event_time),
+        record_time=to_timestamp(recorded_at(purchase.purchase_id)),
     )
 
 
@@ -213,4 +221,5 @@ def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
         notes=[_note_to_proto(note) for note in delivery.notes],
         try_count=delivery.try_count,
         receive_time=to_timestamp(delivery.receive_time),
+        record_time=to_timestamp(recorded_at(delivery.delivery_id)),
     )

@@ -29,8 +29,9 @@ from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_timestamp, to_token_amount
 from vocabulary.amounts import TokenAmount
 from vocabulary.ids import IdentityGroupId, RewardId
+from vocabulary.recording import recorded_at
 
-_STATES = {
+REWARD_STATES = {
     RewardState.PENDING: rewards_pb2.Reward.STATE_PENDING,
     RewardState.CANCELLED: rewards_pb2.Reward.STATE_CANCELLED,
 }
@@ -130,11 +131,12 @@ def reward_to_proto(reward: Reward) -> rewards_pb2.Reward:
         depth=reward.depth,
         granted=to_token_amount(TokenAmount(unit=reward.unit, base_units=reward.granted)),
         amount=to_token_amount(TokenAmount(unit=reward.unit, base_units=reward.target)),
-        state=_STATES[reward.state],
+        state=REWARD_STATES[reward.state],
         cancellation_reason=_CANCELLATION_REASONS[reward.cancellation_reason],
         description=reward.description,
         event_time=to_timestamp(reward.event_time),
-        create_time=to_timestamp(reward.create_time),
+        # What lists are filtered by. An id of another kind tells nothing.
+        create_time=to_timestamp(recorded_at(reward.reward_id) or reward.create_time),
     )
 
 
@@ -160,6 +162,7 @@ def interaction_to_proto(view: InteractionView) -> rewards_pb2.Interaction:
         else needed_rate_to_proto(
             interaction.needed_rate, start_time=view.rate_start_time, end_time=view.event_time
         ),
+        record_time=to_timestamp(recorded_at(interaction.interaction_id)),
     )
 
 

@@ -19,10 +19,12 @@ from domains.rewards.model import (
     InteractionState,
     InteractionView,
     Reward,
+    RewardState,
 )
 from domains.rewards.service import RewardsService
 from infrastructure.database.transaction import Database, Transaction
 from vocabulary.ids import InteractionId, MerchantId
+from vocabulary.recording import IdRange
 from vocabulary.refusals import MerchantNotFoundError
 
 
@@ -95,10 +97,13 @@ class RewardReadingOrchestrator:
         *,
         identity_group_id: UUID | None,
         purchase_id: UUID | None,
-        after: UUID | None,
+        state: RewardState | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; a person's or purchase's if named.
+        """A merchant's rewards with these ids, most recently recorded first.
+
+        Those of a person or of a purchase, if they are named.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
@@ -109,7 +114,8 @@ class RewardReadingOrchestrator:
                 merchant_id,
                 identity_group_id=identity_group_id,
                 purchase_id=purchase_id,
-                after=after,
+                state=state,
+                within=within,
                 limit=limit,
             )
             if not found:
@@ -121,17 +127,19 @@ class RewardReadingOrchestrator:
         merchant_id: MerchantId,
         *,
         state: InteractionState | None,
-        after: UUID | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[InteractionView]:
-        """A merchant's interactions, most recently recorded first, with their buyers and times.
+        """A merchant's interactions with these ids, most recently recorded first.
+
+        With their buyers and times.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
         async with self._database.single() as tx:
             found = await self._rewards.list_interactions(
-                tx, merchant_id, state=state, after=after, limit=limit
+                tx, merchant_id, state=state, within=within, limit=limit
             )
             if not found:
                 await self._require_merchant(tx, merchant_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 from domains.rewards.service import RewardsService
 from domains.rewards.servicer import (
     INTERACTION_STATES,
+    REWARD_STATES,
     RewardsServicer,
     decision_to_proto,
     interaction_to_proto,
@@ -16,10 +17,15 @@ from domains.rewards.servicer import (
 from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
+from infrastructure.rpc.recorded import ids_asked
 from infrastructure.rpc.translating import to_duration, to_timestamp
 from orchestration.reward_reading.flow import ExplainedCredit, RewardReadingOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
 
+_REWARD_STATES_ASKED = {
+    rewards_pb2.Reward.STATE_UNSPECIFIED: None,
+    **{number: state for state, number in REWARD_STATES.items()},
+}
 _STATES_ASKED = {
     rewards_pb2.Interaction.STATE_UNSPECIFIED: None,
     **{number: state for state, number in INTERACTION_STATES.items()},
@@ -45,7 +51,8 @@ class RewardReadingServicer(RewardsServicer):
             if request.identity_group_id
             else None,
             purchase_id=UUID(request.purchase_id) if request.purchase_id else None,
-            after=UUID(start.after[0]) if start.after else None,
+            state=_REWARD_STATES_ASKED[request.state],
+            within=ids_asked(request, start),
             limit=start.limit + 1,
         )
         page = page_of(
@@ -63,7 +70,7 @@ class RewardReadingServicer(RewardsServicer):
         interactions = await self._reading.list_interactions(
             MerchantId(UUID(request.merchant_id)),
             state=_STATES_ASKED[request.state],
-            after=UUID(start.after[0]) if start.after else None,
+            within=ids_asked(request, start),
             limit=start.limit + 1,
         )
         page = page_of(

@@ -82,17 +82,24 @@ class Validation:
             return
         blamed = {each.path for each in found.violations}
         try:
-            for violation in _violations(broken, method.request_type):
+            for violation in _violations(broken, method.request_type, blamed):
                 if violation.path not in blamed:
                     found.add(violation.path, violation.description)
         except EnoughError:
             return
 
 
-def _violations(broken: Any, message: Descriptor) -> Iterator[Violation]:
+def _violations(broken: Any, message: Descriptor, malformed: set[str]) -> Iterator[Violation]:
     for each in broken:
         said = each.proto
         path, oneof = _path(said.field, message)
+        # A rule about several fields is named after the one to blame.
+        # It names the others too, and says nothing if one of them is malformed.
+        blamed = said.rule_id.partition(".")[0]
+        if not path and blamed in message.fields_by_name:
+            path = blamed
+            if any(name in said.rule_id for name in malformed):
+                continue
         description = _IN_OUR_WORDS.get(said.rule_id, said.message.rstrip("."))
         if oneof:
             description = f"needs exactly one of {oneof}"

@@ -11,7 +11,8 @@ from server.wiring.application import (
     build,
     build_flows,
 )
-from server.wiring.domains import EVERY_TABLE, Domains, build_domains, new_id
+from server.wiring.domains import EVERY_TABLE, Domains, build_domains
+from server.wiring.ids import TimedIds
 from server.wiring.lanes import LaneSteps, build_lane_steps
 
 __all__ = [
@@ -22,10 +23,10 @@ __all__ = [
     "Flows",
     "LaneSteps",
     "Servicers",
+    "TimedIds",
     "application",
     "build",
     "build_domains",
     "build_flows",
     "build_lane_steps",
-    "new_id",
 ]

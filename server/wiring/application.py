@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from domains.attribution.servicer import AttributionServicer
 from domains.business.servicer import BusinessServicer
@@ -34,7 +35,8 @@ from orchestration.reward_reading.flow import RewardReadingOrchestrator
 from orchestration.reward_reading.servicer import RewardReadingServicer
 from server.probes.servicer import EdgeServicer
 from server.settings import Settings, Stage
-from server.wiring.domains import Domains, build_domains, new_id
+from server.wiring.domains import Domains, build_domains
+from server.wiring.ids import TimedIds
 from server.wiring.lanes import build_lane_steps, build_reward
 
 REWARD_BATCH_SIZE = 200
@@ -123,12 +125,14 @@ def build(database: Database, settings: Settings) -> Application:
     """Builds the application on a database."""
     secrets = SecretBox(settings.secrets_keys)
     clock = DatabaseClock()
+    new_id = TimedIds(clock)
     domains = build_domains(secrets, rate_age_max=settings.rate_age_max)
     flows = build_flows(
         database,
         domains,
         secrets=secrets,
         clock=clock,
+        new_id=new_id,
         accepts_tests=settings.stage is not Stage.PRODUCTION,
         accepts_referrer_client_ids=settings.accepts_referrer_client_ids,
         reward_batch_size=REWARD_BATCH_SIZE,
@@ -139,7 +143,7 @@ def build(database: Database, settings: Settings) -> Application:
         clock=clock,
         domains=domains,
         flows=flows,
-        servicers=build_servicers(database, domains, flows, clock=clock),
+        servicers=build_servicers(database, domains, flows, clock=clock, new_id=new_id),
     )
 
 
@@ -149,12 +153,13 @@ def build_flows(
     *,
     secrets: SecretBox,
     clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
     accepts_tests: bool,
     accepts_referrer_client_ids: bool,
     reward_batch_size: int,
 ) -> Flows:
     """Builds the flows on a database and a clock."""
-    steps = build_lane_steps(database, domains, clock=clock)
+    steps = build_lane_steps(database, domains, clock=clock, new_id=new_id)
     return Flows(
         arrival=ArrivalOrchestrator(
             database=database,
@@ -173,7 +178,12 @@ def build_flows(
             accepts_tests=accepts_tests,
         ),
         reward=build_reward(
-            database, domains, steps=steps, clock=clock, batch_size=reward_batch_size
+            database,
+            domains,
+            steps=steps,
+            clock=clock,
+            new_id=new_id,
+            batch_size=reward_batch_size,
         ),
         reward_reading=RewardReadingOrchestrator(
             database=database,
@@ -198,7 +208,12 @@ def build_flows(
 
 
 def build_servicers(
-    database: Database, domains: Domains, flows: Flows, *, clock: Callable[[], datetime]
+    database: Database,
+    domains: Domains,
+    flows: Flows,
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
 ) -> Servicers:
     """Builds what the contract's services are answered by."""
     return Servicers(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import Table
-from uuid_utils.compat import uuid7
 
 from domains.attribution.repository import TouchpointRepository
 from domains.attribution.service import AttributionService
@@ -110,11 +108,6 @@ class Domains:
     rates: RatesService
     lanes: LanesService
     rewards: RewardsService
-
-
-def new_id() -> UUID:
-    """A fresh id. Ids grow with time, so that new rows lie together in an index."""
-    return uuid7()
 
 
 def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from infrastructure.database.transaction import Database
 from orchestration.cancellation.flow import CancellationOrchestrator
@@ -19,7 +20,7 @@ from orchestration.reward.flow.rehearsing import LaneRehearsals
 from orchestration.reward.flow.reversing import LaneReversals
 from orchestration.reward.flow.setbacks import LaneSetbacks
 from orchestration.reward.flow.turns import LaneTurns
-from server.wiring.domains import Domains, new_id
+from server.wiring.domains import Domains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,11 @@ class LaneSteps:
 
 
 def build_lane_steps(
-    database: Database, domains: Domains, *, clock: Callable[[], datetime]
+    database: Database,
+    domains: Domains,
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
 ) -> LaneSteps:
     """Builds the steps of reward work."""
     orders = LaneOrders(purchases=domains.purchases, lanes=domains.lanes, clock=clock)
@@ -72,6 +77,7 @@ def build_reward(
     *,
     steps: LaneSteps,
     clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
     batch_size: int,
 ) -> RewardOrchestrator:
     """Builds reward work of its steps."""

@@ -70,6 +70,7 @@ KEYS_OF_ORDERS = {
     "guerdon.purchases.v1.PurchaseItem.product_reference": "productId",
     "guerdon.purchases.v1.PurchaseItem.image_url": "image",
     "guerdon.purchases.v1.ListPurchasesRequest.order_reference": "orderId",
+    "guerdon.purchases.v1.ListPurchasesRequest.state": "status",
 }
 KEYS_OF_OLDER_CLIENTS = {
     "guerdon.orchestration.v1.TrackArrivalRequest.referrer_wallet_address": "referrerWallet",

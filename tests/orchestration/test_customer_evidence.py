@@ -148,7 +148,7 @@ def with_host_clock(flows: Flows, slow_by: timedelta) -> Flows:
     def new_id() -> UUID:
         instant = flows.clock.now - slow_by
         milliseconds = int(instant.timestamp() * 1000)
-        # The layout of uuid7(), as server.wiring.domains.new_id makes it of the host's clock.
+        # The layout of `TimedIds`, of the host's clock.
         return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | secrets.randbits(62))
 
     flows.purchase_webhook._new_id = new_id  # noqa: SLF001

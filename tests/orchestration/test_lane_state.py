@@ -14,6 +14,7 @@ from orchestration.queries.lanes import get_lane
 from tests.support.flows import NOON, RATE_AGE_MAX
 from tests.support.orders import add_order
 from tests.support.shop import Shop, a_shop
+from vocabulary.recording import IdRange
 
 HOUR = timedelta(hours=1)
 _REFERRAL = """
@@ -155,7 +156,9 @@ async def test_interactions_are_listed_by_state_and_all_together(database: Datab
 
     async def pages(state: InteractionState | None) -> list[int]:
         found: list[int] = []
-        while page := await _page(shop, state, UUID(int=found[-1]) if found else None):
+        while page := await _page(
+            shop, state, IdRange(end=UUID(int=found[-1])) if found else IdRange()
+        ):
             assert len(page) <= 2
             found += [each.interaction.interaction_id.int for each in page]
         return found
@@ -167,8 +170,8 @@ async def test_interactions_are_listed_by_state_and_all_together(database: Datab
 
 
 async def _page(
-    shop: Shop, state: InteractionState | None, after: UUID | None
+    shop: Shop, state: InteractionState | None, within: IdRange
 ) -> Sequence[InteractionView]:
     return await shop.flows.reward_reading.list_interactions(
-        shop.merchant_id, state=state, after=after, limit=2
+        shop.merchant_id, state=state, within=within, limit=2
     )

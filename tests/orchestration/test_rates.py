@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid_utils.compat import uuid7
 
 from domains.campaign.model import ExchangeRate, Operator, Pair
 from infrastructure.database.transaction import Database
 from server.jobs.rate_announcements import RateAnnouncements
-from server.wiring import new_id
 from tests.support.books import (
     amounts_of,
     assert_books_balance,
@@ -37,7 +37,7 @@ async def observe(
 ) -> ExchangeRate:
     """A rate becomes known now."""
     added = ExchangeRate(
-        exchange_rate_id=ExchangeRateId(new_id()),
+        exchange_rate_id=ExchangeRateId(uuid7()),
         pair=pair,
         rate=Decimal(rate),
         observe_time=observed,

@@ -32,6 +32,7 @@ from infrastructure.database.transaction import Database
 from tests.support.flows import NOON
 from tests.support.shop import a_shop
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId, ReferralLinkId
+from vocabulary.recording import IdRange
 
 WALLET = "0x52908400098527886e0f7030069857d2e4169ee7"
 DELAY = timedelta(minutes=2)
@@ -103,7 +104,7 @@ async def test_an_arrival_is_read_as_it_was_written(database: Database) -> None:
             tx, shop.merchant_id, referrer.identity_group_id, before=None, limit=9
         )
         (event,) = await EventRepository().list_of_merchant(
-            tx, shop.merchant_id, state=None, after=None, limit=9
+            tx, shop.merchant_id, state=None, within=IdRange(), limit=9
         )
 
     assert visitor.identity_group_id == record.identity_group_id
@@ -172,10 +173,10 @@ async def test_an_order_and_its_claim_are_read_as_they_were_written(database: Da
         assert claimed.purchase_id is not None
         purchase = await shop.flows.purchases.get(tx, shop.merchant_id, claimed.purchase_id)
         (delivery,) = await shop.flows.deliveries.list_deliveries(
-            tx, shop.merchant_id, state=None, after=None, limit=9
+            tx, shop.merchant_id, state=None, within=IdRange(), limit=9
         )
         (event,) = await EventRepository().list_of_merchant(
-            tx, shop.merchant_id, state=None, after=None, limit=9
+            tx, shop.merchant_id, state=None, within=IdRange(), limit=9
         )
         customer = await shop.flows.purchases.find_customer(tx, shop.merchant_id, "c-1")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from uuid_utils.compat import uuid7
+
 from domains.business.service import BusinessService
 from domains.campaign.service import CampaignService, RatesService
 from domains.purchases.service import DeliveriesService, PurchasesService
@@ -86,7 +88,8 @@ def flows_on(
     """The flows on a database. Several of them on one database are several processes.
 
     On the database whose every commit is undone there is one connection, so one lane at a time.
-    Every look is thorough unless told otherwise: clocks of tests jump.
+    Every look is thorough unless told otherwise: clocks of tests jump. So ids are of the host's
+    clock, in the order in which they are made.
     """
     clock = clock or Clock()
     domains = build_domains(_SECRETS, rate_age_max=rate_age_max)
@@ -95,11 +98,12 @@ def flows_on(
         domains,
         secrets=_SECRETS,
         clock=clock,
+        new_id=uuid7,
         accepts_tests=accepts_tests,
         accepts_referrer_client_ids=accepts_referrer_client_ids,
         reward_batch_size=batch_size,
     )
-    steps = build_lane_steps(database, domains, clock=clock)
+    steps = build_lane_steps(database, domains, clock=clock, new_id=uuid7)
     return Flows(
         database=database,
         clock=clock,

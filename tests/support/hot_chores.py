@@ -10,26 +10,29 @@ from datetime import timedelta
 from hashlib import md5, sha256
 from uuid import UUID
 
-from domains.purchases.model import Delivery, DeliveryState
+from domains.purchases.model import Delivery, DeliveryState, OrderState, Purchase
 from domains.purchases.repository import (
     DeliveryRepository,
     DeliveryRetryRepository,
     PurchaseRepository,
 )
-from domains.rewards.model import Interaction, InteractionState, Lane
-from domains.rewards.repository import EventRepository
+from domains.rewards.model import Interaction, InteractionState, Lane, Reward, RewardState
+from domains.rewards.repository import EventRepository, RewardRepository
 from infrastructure.database.transaction import Transaction
 from orchestration.queries.lanes import get_lane
 from tests.support.deliveries import FAULT
 from tests.support.hot_statements import NOW, SHOP, HotStatement
-from tests.support.large_tables import BEGIN, id_of
+from tests.support.large_tables import BEGIN, BUSY_PERSON, id_of
 from vocabulary.ids import DeliveryId, MerchantId
+from vocabulary.recording import IdRange
 
 QUIET_SHOP = MerchantId(id_of("merchant", 2))
 CLAIMS_FORGOTTEN = 20
+OLD = IdRange(first=UUID(int=1 << 127), end=UUID(int=3 << 126))
+"""A stretch of time in the midst of what is recorded: as many rows lie before it as after."""
 
 _DELIVERIES, _RETRIES = DeliveryRepository(), DeliveryRetryRepository()
-_EVENTS = EventRepository()
+_EVENTS, _REWARDS = EventRepository(), RewardRepository()
 
 _STATE_OF_A_LANE = {
     "reward_lane": "pk_reward_lane",
@@ -38,7 +41,7 @@ _STATE_OF_A_LANE = {
     "reversal": "ix_reversal_open",
 }
 
-CHORES: dict[str, HotStatement] = {
+_CHORES: dict[str, HotStatement] = {
     "state of a lane": HotStatement(
         call=lambda tx: _read_lane(tx, SHOP), indexes=_STATE_OF_A_LANE, rows_max=6
     ),
@@ -108,8 +111,99 @@ async def _read_lane(tx: Transaction, merchant_id: MerchantId) -> Lane:
 async def _list_interactions(
     tx: Transaction, merchant_id: MerchantId, state: InteractionState | None
 ) -> Sequence[Interaction]:
-    after = id_of("purchase interaction", 77)
-    return await _EVENTS.list_of_merchant(tx, merchant_id, state=state, after=after, limit=5)
+    return await _EVENTS.list_of_merchant(tx, merchant_id, state=state, within=OLD, limit=5)
+
+
+async def _list_rewards(
+    tx: Transaction,
+    state: RewardState | None,
+    *,
+    merchant_id: MerchantId = SHOP,
+    person: UUID | None = None,
+    purchase: UUID | None = None,
+) -> Sequence[Reward]:
+    return await _REWARDS.list_of_merchant(
+        tx,
+        merchant_id,
+        identity_group_id=person,
+        purchase_id=purchase,
+        state=state,
+        within=OLD,
+        limit=5,
+    )
+
+
+async def _list_purchases(
+    tx: Transaction, state: OrderState | None, *, order: str = ""
+) -> Sequence[Purchase]:
+    return await PurchaseRepository().list_of_merchant(
+        tx, SHOP, order_reference=order, state=state, within=OLD, limit=5
+    )
+
+
+_UNITS = {"ledger_unit": "pk_ledger_unit"}
+
+
+def _interactions(state: InteractionState) -> HotStatement:
+    return HotStatement(
+        call=lambda tx: _list_interactions(tx, SHOP, state),
+        indexes={"interaction": "ix_interaction_state"},
+        rows_max=5,
+    )
+
+
+def _deliveries(state: DeliveryState | None) -> HotStatement:
+    return HotStatement(
+        call=lambda tx: _DELIVERIES.list_of_merchant(tx, SHOP, state=state, within=OLD, limit=5),
+        indexes={"delivery": "ix_delivery_state"},
+        rows_max=5 * len(DeliveryState) if state is None else 5,
+    )
+
+
+def _purchases(state: OrderState | None) -> HotStatement:
+    return HotStatement(
+        call=lambda tx: _list_purchases(tx, state),
+        indexes={"shop_order": "ix_shop_order_state"},
+        rows_max=5 * len(OrderState) if state is None else 5,
+    )
+
+
+def _rewards(state: RewardState | None, person: UUID | None = None) -> HotStatement:
+    index = "ix_reward_state" if person is None else "ix_reward_person_state"
+    return HotStatement(
+        call=lambda tx: _list_rewards(tx, state, person=person),
+        indexes={"reward": index, **_UNITS},
+        rows_max=5 * len(RewardState) if state is None else 5,
+    )
+
+
+_LISTS: dict[str, HotStatement] = {
+    **{f"interactions, {each}": _interactions(each) for each in InteractionState},
+    **{f"deliveries, {each}": _deliveries(each) for each in (None, *DeliveryState)},
+    **{f"purchases, {each}": _purchases(each) for each in (None, *OrderState)},
+    **{f"rewards, {each}": _rewards(each) for each in (None, *RewardState)},
+    **{
+        f"rewards of a person, {each}": _rewards(each, BUSY_PERSON) for each in (None, *RewardState)
+    },
+    "purchases of an order": HotStatement(
+        call=lambda tx: _list_purchases(tx, OrderState.CONFIRMED, order="order-77"),
+        indexes={"shop_order": "pk_shop_order"},
+        rows_max=1,
+    ),
+    "rewards of a quiet shop": HotStatement(
+        call=lambda tx: _list_rewards(tx, None, merchant_id=QUIET_SHOP),
+        indexes={"reward": "ix_reward_state", **_UNITS},
+        rows_max=1,
+    ),
+    "rewards of a purchase": HotStatement(
+        call=lambda tx: _list_rewards(
+            tx, RewardState.PENDING, person=BUSY_PERSON, purchase=id_of("purchase", 78)
+        ),
+        indexes={"reward": "ix_reward_purchase", **_UNITS},
+        rows_max=2,
+    ),
+}
+CHORES = _CHORES | _LISTS
 
 
 def _a_failed_delivery() -> Delivery:

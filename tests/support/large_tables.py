@@ -27,6 +27,10 @@ def id_of(kind: str, number: int | str) -> UUID:
     return UUID(md5(f"{kind} {number}".encode(), usedforsecurity=False).hexdigest())
 
 
+BUSY_PERSON = id_of("person", 1)
+"""Who earned half of the rewards."""
+
+
 def _id(kind: str, number: str = "n") -> str:
     return f"md5('{kind} ' || ({number}))::uuid"
 
@@ -41,7 +45,7 @@ _UNITS = RewardUnits(token=Unit(key="token", decimals=6), peg_currency="EUR")
 _RULE = orjson.dumps(to_document(a_campaign().rule, _UNITS), option=orjson.OPT_INDENT_2).decode()
 
 # One shop has all the rows but a few; every person was brought by the one before; person 1 comes
-# again and again; order 1 is claimed again and again.
+# again and again, and earns half; order 1 is claimed again and again.
 _SCRIPT = (
     f"""
     INSERT INTO merchant (merchant_id, product_id, name, domain, token_chain_id, token_address,
@@ -165,7 +169,8 @@ _SCRIPT = (
         identity_group_id, role, purchase_id, unit, granted_base_units, target_base_units, state,
         description, event_time, create_time)
     SELECT {_id("reward")}, {_SHOP}, {_id("purchase interaction")}, {_id("campaign", "1")}, 0,
-           {_id("person")}, 'user', {_id("purchase")}, 'unit 1', 10, 10, 'pending', '', {_AT}, {_AT}
+           CASE WHEN n % 2 = 0 THEN {_id("person", "1")} ELSE {_id("person")} END, 'user',
+           {_id("purchase")}, 'unit 1', 10, 10, 'pending', '', {_AT}, {_AT}
     FROM {_N}""",
     f"""
     INSERT INTO delivery (merchant_id, delivery_id, platform, signed_digest, event_reference,

@@ -204,6 +204,8 @@ def _filled(
             value = _scalar(field)
         elif inside.full_name in _WELL_KNOWN:
             value = GetMessageClass(inside)(**_WELL_KNOWN[inside.full_name])
+            if for_caller and field.name == "end_time":
+                value.seconds += 1  # After the start.
         elif (*above, descriptor.full_name).count(inside.full_name) >= NESTING_MAX:
             continue
         else:

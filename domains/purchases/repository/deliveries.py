@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import Text
 
 from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, Note, PassedOver
 from domains.purchases.tables import delivery
 from infrastructure.database.metadata import columns_of
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
+from vocabulary.recording import IdRange
 
 DELIVERY = f"SELECT {columns_of(delivery)} FROM delivery"
-_LIST_DELIVERIES = text(
-    f"""{DELIVERY}
-    WHERE merchant_id = :merchant_id
-      AND (CAST(:state AS text) IS NULL OR state = :state)
-      AND (CAST(:after AS uuid) IS NULL OR delivery_id < :after)
-    ORDER BY delivery_id DESC
-    LIMIT :limit
+# One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
+_LIST_DELIVERIES = (
+    text(
+        f"""
+    SELECT {columns_of(delivery)}
+    FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
+        SELECT * FROM delivery
+        WHERE (state COLLATE "C", merchant_id, delivery_id)
+              < (asked_state, :merchant_id, :end_id)
+          AND (state COLLATE "C", merchant_id, delivery_id)
+              >= (asked_state, :merchant_id, :first_id)
+        ORDER BY state COLLATE "C" DESC, merchant_id DESC, delivery_id DESC
+        LIMIT (SELECT CAST(:limit AS bigint))
+    ) AS delivery
+    ORDER BY delivery_id DESC LIMIT :limit
     """
-).columns(headers=JSONB, notes=JSONB)
+    )
+    .bindparams(bindparam("states", type_=ARRAY(Text)))
+    .columns(headers=JSONB, notes=JSONB)
+)
 # A delivery that was not applied is kept. If it was applied before it stays as it is; if it failed
 # or is dead it stays of when it first came.
 _KEEP = text(
@@ -112,13 +125,19 @@ class DeliveryRepository:
         merchant_id: MerchantId,
         *,
         state: DeliveryState | None,
-        after: UUID | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Delivery]:
-        """The deliveries of a merchant's shop, most recently recorded first."""
+        """The deliveries of a merchant's shop with these ids, most recently recorded first."""
         rows = await tx.execute(
             _LIST_DELIVERIES,
-            {"merchant_id": merchant_id, "state": state, "after": after, "limit": limit},
+            {
+                "merchant_id": merchant_id,
+                "states": list(DeliveryState) if state is None else [state],
+                "first_id": within.first,
+                "end_id": within.end,
+                "limit": limit,
+            },
         )
         return [to_delivery(row) for row in rows]
 

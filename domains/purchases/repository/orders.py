@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -14,6 +13,7 @@ from sqlalchemy.types import LargeBinary, Text, Uuid
 from domains.purchases.model import Link, OrderItem, OrderState, Purchase
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
+from vocabulary.recording import IdRange
 
 SUBTOTAL = """CASE WHEN COALESCE(items_currency, currency) IS NOT DISTINCT FROM currency
         THEN subtotal END AS subtotal"""
@@ -31,22 +31,42 @@ _LIST_SOME = (
     .bindparams(bindparam("purchase_ids", type_=ARRAY(Uuid)))
     .columns(items=JSONB)
 )
-_LIST = text(
-    f"""{_PURCHASE}
-    WHERE merchant_id = :merchant_id AND purchase_id IS NOT NULL
-      AND (CAST(:after AS uuid) IS NULL OR purchase_id < :after)
-    ORDER BY purchase_id DESC
-    LIMIT :limit
-    """
-).columns(items=JSONB)
-_LIST_OF_ORDER = text(
-    f"""{_PURCHASE}
-    WHERE merchant_id = :merchant_id AND order_reference = :order_reference
-      AND purchase_id IS NOT NULL
-      AND (CAST(:after AS uuid) IS NULL OR purchase_id < :after)
-    LIMIT :limit
-    """
-).columns(items=JSONB)
+# One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
+_LIST = (
+    text(
+        f"""
+        SELECT {PURCHASE_COLUMNS}
+        FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
+            SELECT * FROM shop_order
+            WHERE purchase_id IS NOT NULL
+              AND (state COLLATE "C", merchant_id, purchase_id)
+                  < (asked_state, :merchant_id, :end_id)
+              AND (state COLLATE "C", merchant_id, purchase_id)
+                  >= (asked_state, :merchant_id, :first_id)
+            ORDER BY state COLLATE "C" DESC, merchant_id DESC, purchase_id DESC
+            LIMIT (SELECT CAST(:limit AS bigint))
+        ) AS shop_order
+        ORDER BY purchase_id DESC LIMIT :limit
+        """
+    )
+    .bindparams(bindparam("states", type_=ARRAY(Text)))
+    .columns(items=JSONB)
+)
+_LIST_OF_ORDER = (
+    text(
+        f"""
+        SELECT {PURCHASE_COLUMNS} FROM (
+            SELECT * FROM shop_order
+            WHERE merchant_id = :merchant_id AND order_reference = :order_reference OFFSET 0
+        ) AS shop_order
+        WHERE purchase_id >= :first_id AND purchase_id < :end_id AND state = ANY(:states)
+        LIMIT :limit
+        """
+    )
+    .bindparams(bindparam("states", type_=ARRAY(Text)))
+    .columns(items=JSONB)
+)
 _LIST_BY_REFERENCE = (
     text(
         f"""{_PURCHASE}
@@ -147,15 +167,21 @@ class PurchaseRepository:
         merchant_id: MerchantId,
         *,
         order_reference: str,
-        after: UUID | None,
+        state: OrderState | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Purchase]:
-        """A merchant's purchases, most recently recorded first; only one order's if it is named."""
+        """A merchant's purchases with these ids, most recently recorded first.
+
+        Only one order's if it is named.
+        """
         rows = await tx.execute(
             _LIST_OF_ORDER if order_reference else _LIST,
             {
                 "merchant_id": merchant_id,
-                "after": after,
+                "states": list(OrderState) if state is None else [state],
+                "first_id": within.first,
+                "end_id": within.end,
                 "limit": limit,
                 **({"order_reference": order_reference} if order_reference else {}),
             },

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from domains.purchases.errors import DeliveryNotDeadError, DeliveryNotFoundError
 from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, PassedOver
@@ -14,6 +13,7 @@ from domains.purchases.ports import Merchants
 from domains.purchases.repository import DeliveryRepository, DeliveryRetryRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
+from vocabulary.recording import IdRange
 from vocabulary.refusals import MerchantNotFoundError
 
 EVIDENCE_MAX = 100
@@ -41,16 +41,16 @@ class DeliveriesService:
         merchant_id: MerchantId,
         *,
         state: DeliveryState | None,
-        after: UUID | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Delivery]:
-        """The deliveries of a merchant's shop, most recently recorded first.
+        """The deliveries of a merchant's shop with these ids, most recently recorded first.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
         found = await self._deliveries.list_of_merchant(
-            tx, merchant_id, state=state, after=after, limit=limit
+            tx, merchant_id, state=state, within=within, limit=limit
         )
         if not found and not await self._merchants.exists(tx, merchant_id):
             raise MerchantNotFoundError(merchant_id)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from domains.purchases.errors import PurchaseNotFoundError
-from domains.purchases.model import Purchase
+from domains.purchases.model import OrderState, Purchase
 from domains.purchases.model.lane_queue import FixedLife, FixedOrder, LetGo, ReleasedOrders
 from domains.purchases.ports import Merchants
 from domains.purchases.repository import (
@@ -18,6 +17,7 @@ from domains.purchases.repository import (
 )
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
+from vocabulary.recording import IdRange
 from vocabulary.refusals import MerchantNotFoundError
 
 CLAIMS_KEPT = timedelta(days=30)
@@ -70,16 +70,24 @@ class PurchasesService:
         merchant_id: MerchantId,
         *,
         order_reference: str,
-        after: UUID | None,
+        state: OrderState | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Purchase]:
-        """A merchant's purchases, most recently recorded first; only one order's if it is named.
+        """A merchant's purchases with these ids, most recently recorded first.
+
+        Only one order's if it is named.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
         found = await self._purchases.list_of_merchant(
-            tx, merchant_id, order_reference=order_reference, after=after, limit=limit
+            tx,
+            merchant_id,
+            order_reference=order_reference,
+            state=state,
+            within=within,
+            limit=limit,
         )
         if not found and not await self._merchants.exists(tx, merchant_id):
             raise MerchantNotFoundError(merchant_id)

@@ -13,7 +13,17 @@ _RATED = text("needed_rate IS NOT NULL AND order_time IS NOT NULL")
 _DUE = text("due_time IS NOT NULL AND ready_round IS NULL")
 
 ORDER_INDEXES = (
-    # Serves list_purchases(): the ids grow with time.
+    # Serves list_of_merchant(): the ids grow with time. Only what names this collation can be
+    # planned by it.
+    Index(
+        "ix_shop_order_state",
+        "state",
+        "merchant_id",
+        "purchase_id",
+        postgresql_ops={"state": 'COLLATE "C"'},
+        postgresql_where=_REPORTED,
+    ),
+    # Serves set_tried(), which asks for the newest orders.
     Index("ix_shop_order_purchase", "merchant_id", "purchase_id", postgresql_where=_REPORTED),
     # Serves whoever asks who a customer is. Those whose buyer is a guess themselves tell nothing.
     # No other index has its order: were it that of the purchases' ids, a plan for few customers

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -22,6 +21,7 @@ from domains.rewards.repository.lives import asked, to_life, to_lives
 from infrastructure.database.bounds import FIRST_ID, LAST_ID
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralLinkId
+from vocabulary.recording import IdRange
 
 INTERACTION_COLUMNS = """interaction_id, merchant_id, kind, event_reference, order_reference,
     generation, identity_group_id, referral_link_id, event_time, state, due_time, try_count,
@@ -84,16 +84,18 @@ _REVIVE = text(
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
 # One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST = text(
     f"""
     SELECT {INTERACTION_COLUMNS}
     FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
         SELECT * FROM interaction
         WHERE (state COLLATE "C", merchant_id, interaction_id)
-              < (asked_state, :merchant_id, :after)
+              < (asked_state, :merchant_id, :end_id)
           AND (state COLLATE "C", merchant_id, interaction_id)
               >= (asked_state, :merchant_id, :first_id)
-        ORDER BY state COLLATE "C" DESC, merchant_id DESC, interaction_id DESC LIMIT :limit
+        ORDER BY state COLLATE "C" DESC, merchant_id DESC, interaction_id DESC
+        LIMIT (SELECT CAST(:limit AS bigint))
     ) AS known
     ORDER BY interaction_id DESC LIMIT :limit
     """
@@ -175,17 +177,17 @@ class EventRepository:
         merchant_id: MerchantId,
         *,
         state: InteractionState | None,
-        after: UUID | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Interaction]:
-        """A merchant's events, most recently recorded first."""
+        """A merchant's events with these ids, most recently recorded first."""
         rows = await tx.execute(
             _LIST,
             {
                 "merchant_id": merchant_id,
                 "states": list(InteractionState) if state is None else [state],
-                "after": after or LAST_ID,
-                "first_id": FIRST_ID,
+                "first_id": within.first,
+                "end_id": within.end,
                 "limit": limit,
             },
         )

@@ -26,6 +26,7 @@ from vocabulary.ids import (
     ReversalId,
     RewardId,
 )
+from vocabulary.recording import IdRange
 
 # One statement: the rewards of the orders that were taken back, with what each one loses.
 # Whoever changes a reward holds its lane, so this locks nothing before.
@@ -70,20 +71,62 @@ _OF_INTERACTION = text(
     f"{_SELECT} WHERE interaction_id = :interaction_id"
     " ORDER BY campaign_id, definition_index, depth NULLS FIRST"
 )
-_PAGE = """
-    AND (CAST(:after AS uuid) IS NULL OR reward_id < :after)
-    ORDER BY reward_id DESC LIMIT :limit
+_PAGE = f"""
+    SELECT {columns_of(reward)}, ledger_unit.decimals
+    FROM ({{listed}} ORDER BY reward_id DESC LIMIT :limit) AS reward
+    CROSS JOIN LATERAL (
+        SELECT decimals FROM ledger_unit
+        WHERE merchant_id = reward.merchant_id AND unit = reward.unit OFFSET 0
+    ) AS ledger_unit
+    ORDER BY reward_id DESC
 """
+_STATES = bindparam("states", type_=ARRAY(Text))
+# One look-up for each state, from where the page begins, by an index that is all that can serve it.
+# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST = text(
-    f"{_SELECT} WHERE reward.merchant_id = :merchant_id"
-    " AND (CAST(:purchase_id AS uuid) IS NULL OR purchase_id = :purchase_id)"
-    f" AND CAST(:identity_group_id AS uuid) IS NULL {_PAGE}"
-)
+    _PAGE.format(
+        listed="""
+        SELECT known.* FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
+            SELECT * FROM reward
+            WHERE (state COLLATE "C", merchant_id, reward_id)
+                  < (asked_state, :merchant_id, :end_id)
+              AND (state COLLATE "C", merchant_id, reward_id)
+                  >= (asked_state, :merchant_id, :first_id)
+            ORDER BY state COLLATE "C" DESC, merchant_id DESC, reward_id DESC
+            LIMIT (SELECT CAST(:limit AS bigint))
+        ) AS known
+        """
+    )
+).bindparams(_STATES)
 _LIST_OF_PERSON = text(
-    f"{_SELECT} WHERE reward.merchant_id = :merchant_id"
-    " AND identity_group_id = :identity_group_id"
-    f" AND (CAST(:purchase_id AS uuid) IS NULL OR purchase_id = :purchase_id) {_PAGE}"
-)
+    _PAGE.format(
+        listed="""
+        SELECT known.* FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
+            SELECT * FROM reward
+            WHERE (identity_group_id, merchant_id, state COLLATE "C", reward_id)
+                  < (:identity_group_id, :merchant_id, asked_state, :end_id)
+              AND (identity_group_id, merchant_id, state COLLATE "C", reward_id)
+                  >= (:identity_group_id, :merchant_id, asked_state, :first_id)
+            ORDER BY identity_group_id DESC, merchant_id DESC, state COLLATE "C" DESC,
+                     reward_id DESC
+            LIMIT (SELECT CAST(:limit AS bigint))
+        ) AS known
+        """
+    )
+).bindparams(_STATES)
+# A purchase has few: they are read whole, whatever else is asked.
+_LIST_OF_PURCHASE = text(
+    _PAGE.format(
+        listed="""
+        SELECT known.* FROM (
+            SELECT * FROM reward WHERE purchase_id = :purchase_id OFFSET 0
+        ) AS known
+        WHERE merchant_id = :merchant_id AND state = ANY(:states)
+          AND (CAST(:identity_group_id AS uuid) IS NULL OR identity_group_id = :identity_group_id)
+          AND reward_id >= :first_id AND reward_id < :end_id
+        """
+    )
+).bindparams(_STATES)
 
 _COLUMNS = (
     "reward_id",
@@ -190,20 +233,29 @@ class RewardRepository:
         *,
         identity_group_id: UUID | None,
         purchase_id: UUID | None,
-        after: UUID | None,
+        state: RewardState | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; a person's or purchase's if named."""
-        rows = await tx.execute(
-            _LIST if identity_group_id is None else _LIST_OF_PERSON,
-            {
-                "merchant_id": merchant_id,
-                "identity_group_id": identity_group_id,
-                "purchase_id": purchase_id,
-                "after": after,
-                "limit": limit,
-            },
-        )
+        """A merchant's rewards with these ids, most recently recorded first.
+
+        Those of a person or of a purchase, if they are named.
+        """
+        asked: dict[str, object] = {
+            "merchant_id": merchant_id,
+            "states": list(RewardState) if state is None else [state],
+            "first_id": within.first,
+            "end_id": within.end,
+            "limit": limit,
+        }
+        if purchase_id is not None:
+            asked |= {"purchase_id": purchase_id, "identity_group_id": identity_group_id}
+            rows = await tx.execute(_LIST_OF_PURCHASE, asked)
+        elif identity_group_id is not None:
+            asked |= {"identity_group_id": identity_group_id}
+            rows = await tx.execute(_LIST_OF_PERSON, asked)
+        else:
+            rows = await tx.execute(_LIST, asked)
         return [_reward(row) for row in rows]
 
 

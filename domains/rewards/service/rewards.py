@@ -15,6 +15,7 @@ from domains.rewards.model import (
     Posting,
     Reversal,
     Reward,
+    RewardState,
 )
 from domains.rewards.repository import (
     DecisionRepository,
@@ -29,6 +30,7 @@ from domains.rewards.repository.rewards import CancelledReward
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import Unit
 from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, RewardId
+from vocabulary.recording import IdRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +121,21 @@ class RewardsService:
         *,
         identity_group_id: UUID | None,
         purchase_id: UUID | None,
-        after: UUID | None,
+        state: RewardState | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Reward]:
-        """A merchant's rewards, most recently recorded first; a person's or purchase's if named."""
+        """A merchant's rewards with these ids, most recently recorded first.
+
+        Those of a person or of a purchase, if they are named.
+        """
         return await self._rewards.list_of_merchant(
             tx,
             merchant_id,
             identity_group_id=identity_group_id,
             purchase_id=purchase_id,
-            after=after,
+            state=state,
+            within=within,
             limit=limit,
         )
 
@@ -138,12 +145,12 @@ class RewardsService:
         merchant_id: MerchantId,
         *,
         state: InteractionState | None,
-        after: UUID | None,
+        within: IdRange,
         limit: int,
     ) -> Sequence[Interaction]:
-        """A merchant's events, most recently recorded first."""
+        """A merchant's events with these ids, most recently recorded first."""
         return await self._events.list_of_merchant(
-            tx, merchant_id, state=state, after=after, limit=limit
+            tx, merchant_id, state=state, within=within, limit=limit
         )
 
     async def explain(

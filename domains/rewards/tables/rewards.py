@@ -69,8 +69,22 @@ reward = Table(
         "(state = 'cancelled') = (cancellation_reason IS NOT NULL)", name="cancelled_for_a_reason"
     ),
     CheckConstraint("state <> 'cancelled' OR target_base_units = 0", name="cancelled_is_nothing"),
-    # Serves list_rewards(): the ids grow with time.
-    Index("ix_reward_merchant", "merchant_id", "reward_id"),
-    Index("ix_reward_person", "identity_group_id", "merchant_id", "reward_id"),
+    # These two serve list_of_merchant(): the ids grow with time. Only what names this collation can
+    # be planned by them.
+    Index(
+        "ix_reward_state",
+        "state",
+        "merchant_id",
+        "reward_id",
+        postgresql_ops={"state": 'COLLATE "C"'},
+    ),
+    Index(
+        "ix_reward_person_state",
+        "identity_group_id",
+        "merchant_id",
+        "state",
+        "reward_id",
+        postgresql_ops={"state": 'COLLATE "C"'},
+    ),
     Index("ix_reward_purchase", "purchase_id", postgresql_where=text("purchase_id IS NOT NULL")),
 )

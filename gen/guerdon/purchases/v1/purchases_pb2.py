@@ -30,7 +30,7 @@ from guerdon.options.v1 import method_pb2 as guerdon_dot_options_dot_v1_dot_meth
 from guerdon.type.v1 import money_pb2 as guerdon_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$guerdon/purchases/v1/purchases.proto\x12\x14guerdon.purchases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\x92\x06\n\x08Purchase\x12\x19\n\x0bpurchase_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12&\n\x0forder_reference\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x07orderId\x12/\n\x12\x63ustomer_reference\x18\x04 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03R\ncustomerId\x12\x41\n\x05state\x18\x05 \x01(\x0e\x32$.guerdon.purchases.v1.Purchase.StateB\x04\xe2\x41\x01\x03R\x06status\x12<\n\x05total\x18\x06 \x01(\x0b\x32\x1b.guerdon.type.v1.FiatAmountB\x04\xe2\x41\x01\x03R\ntotalPrice\x12\x37\n\x05items\x18\x07 \x03(\x0b\x32\".guerdon.purchases.v1.PurchaseItemB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x04link\x18\t \x01(\x0e\x32#.guerdon.purchases.v1.Purchase.LinkB\x04\xe2\x41\x01\x03\x12\x1e\n\x10generation_count\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12?\n\norder_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nevent_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\"o\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CONFIRMED\x10\x02\x12\x13\n\x0fSTATE_CANCELLED\x10\x03\x12\x12\n\x0eSTATE_REFUNDED\x10\x04\"P\n\x04Link\x12\x14\n\x10LINK_UNSPECIFIED\x10\x00\x12\x0e\n\nLINK_CLAIM\x10\x01\x12\x0f\n\x0bLINK_CLIENT\x10\x02\x12\x11\n\rLINK_CUSTOMER\x10\x03\"\xb0\x01\n\x0cPurchaseItem\x12*\n\x11product_reference\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\tproductId\x12\x16\n\x08quantity\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05price\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05title\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\timage_url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03R\x05image\"\x9e\x06\n\x08\x44\x65livery\x12\x19\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x65vent_reference\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x05state\x18\x04 \x01(\x0e\x32$.guerdon.purchases.v1.Delivery.StateB\x04\xe2\x41\x01\x03\x12=\n\x07\x66\x61ilure\x18\x05 \x01(\x0e\x32&.guerdon.purchases.v1.Delivery.FailureB\x04\xe2\x41\x01\x03\x12\x17\n\ttry_count\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x36\n\x0creceive_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x44\n\x0bpassed_over\x18\x08 \x01(\x0e\x32).guerdon.purchases.v1.Delivery.PassedOverB\x04\xe2\x41\x01\x03\x12\x37\n\x05notes\x18\t \x03(\x0b\x32\".guerdon.purchases.v1.DeliveryNoteB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x66\x61ilure_sentence\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rsigned_digest\x18\n \x01(\tB\x04\xe2\x41\x01\x03\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_APPLIED\x10\x01\x12\x11\n\rSTATE_IGNORED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x0e\n\nSTATE_DEAD\x10\x04\"o\n\x07\x46\x61ilure\x12\x17\n\x13\x46\x41ILURE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46\x41ILURE_BODY_UNUSABLE\x10\x01\x12\x19\n\x15\x46\x41ILURE_SERVER_FAILED\x10\x02\x12\x15\n\x11\x46\x41ILURE_TIMED_OUT\x10\x03\"]\n\nPassedOver\x12\x1b\n\x17PASSED_OVER_UNSPECIFIED\x10\x00\x12\x15\n\x11PASSED_OVER_TRIAL\x10\x01\x12\x1b\n\x17PASSED_OVER_NOTHING_NEW\x10\x02\"\xa5\x02\n\x0c\x44\x65liveryNote\x12;\n\x04word\x18\x01 \x01(\x0e\x32\'.guerdon.purchases.v1.DeliveryNote.WordB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x66ield\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xc2\x01\n\x04Word\x12\x14\n\x10WORD_UNSPECIFIED\x10\x00\x12\x11\n\rWORD_LEFT_OUT\x10\x01\x12\x0c\n\x08WORD_CUT\x10\x02\x12\x10\n\x0cWORD_ROUNDED\x10\x03\x12\x19\n\x15WORD_TAKEN_AS_RECEIPT\x10\x04\x12\x15\n\x11WORD_NAMES_NOBODY\x10\x05\x12\x19\n\x15WORD_SUBTOTAL_UNKNOWN\x10\x06\x12\r\n\tWORD_MORE\x10\x07\x12\x15\n\x11WORD_TAKEN_AS_ONE\x10\x08\"Z\n\x12GetPurchaseRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0bpurchase_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"M\n\x13GetPurchaseResponse\x12\x36\n\x08purchase\x18\x01 \x01(\x0b\x32\x1e.guerdon.purchases.v1.PurchaseB\x04\xe2\x41\x01\x03\"\xa3\x01\n\x14ListPurchasesRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x0forder_reference\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x07orderId\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"o\n\x15ListPurchasesResponse\x12\x37\n\tpurchases\x18\x01 \x03(\x0b\x32\x1e.guerdon.purchases.v1.PurchaseB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xb7\x01\n\x15ListDeliveriesRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x41\n\x05state\x18\x02 \x01(\x0e\x32$.guerdon.purchases.v1.Delivery.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"q\n\x16ListDeliveriesResponse\x12\x38\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.guerdon.purchases.v1.DeliveryB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x81\x01\n\x14RetryDeliveryRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x17\n\x15RetryDeliveryResponse\"`\n\x16RetryDeliveriesRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"7\n\x17RetryDeliveriesResponse\x12\x1c\n\x0e\x64\x65livery_count\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03*\xca\x01\n\x14PurchasesErrorReason\x12&\n\"PURCHASES_ERROR_REASON_UNSPECIFIED\x10\x00\x12-\n)PURCHASES_ERROR_REASON_PURCHASE_NOT_FOUND\x10\x01\x12-\n)PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND\x10\x02\x12,\n(PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD\x10\x03\x32\xa0\x06\n\x10PurchasesService\x12\xb5\x01\n\x0bGetPurchase\x12(.guerdon.purchases.v1.GetPurchaseRequest\x1a).guerdon.purchases.v1.GetPurchaseResponse\"Q\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/business/merchant/{merchant_id}/purchases/{purchase_id}\x12\xad\x01\n\rListPurchases\x12*.guerdon.purchases.v1.ListPurchasesRequest\x1a+.guerdon.purchases.v1.ListPurchasesResponse\"C\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/business/merchant/{merchant_id}/purchases\x12\xb1\x01\n\x0eListDeliveries\x12+.guerdon.purchases.v1.ListDeliveriesRequest\x1a,.guerdon.purchases.v1.ListDeliveriesResponse\"D\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/business/merchant/{merchant_id}/deliveries\x12t\n\rRetryDelivery\x12*.guerdon.purchases.v1.RetryDeliveryRequest\x1a+.guerdon.purchases.v1.RetryDeliveryResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12z\n\x0fRetryDeliveries\x12,.guerdon.purchases.v1.RetryDeliveriesRequest\x1a-.guerdon.purchases.v1.RetryDeliveriesResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$guerdon/purchases/v1/purchases.proto\x12\x14guerdon.purchases.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fguerdon/options/v1/method.proto\x1a\x1bguerdon/type/v1/money.proto\"\xc9\x06\n\x08Purchase\x12\x19\n\x0bpurchase_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12&\n\x0forder_reference\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x07orderId\x12/\n\x12\x63ustomer_reference\x18\x04 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03R\ncustomerId\x12\x41\n\x05state\x18\x05 \x01(\x0e\x32$.guerdon.purchases.v1.Purchase.StateB\x04\xe2\x41\x01\x03R\x06status\x12<\n\x05total\x18\x06 \x01(\x0b\x32\x1b.guerdon.type.v1.FiatAmountB\x04\xe2\x41\x01\x03R\ntotalPrice\x12\x37\n\x05items\x18\x07 \x03(\x0b\x32\".guerdon.purchases.v1.PurchaseItemB\x04\xe2\x41\x01\x03\x12\x1f\n\x11identity_group_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x04link\x18\t \x01(\x0e\x32#.guerdon.purchases.v1.Purchase.LinkB\x04\xe2\x41\x01\x03\x12\x1e\n\x10generation_count\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12?\n\norder_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nevent_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\x12\x35\n\x0brecord_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"o\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x13\n\x0fSTATE_CONFIRMED\x10\x02\x12\x13\n\x0fSTATE_CANCELLED\x10\x03\x12\x12\n\x0eSTATE_REFUNDED\x10\x04\"P\n\x04Link\x12\x14\n\x10LINK_UNSPECIFIED\x10\x00\x12\x0e\n\nLINK_CLAIM\x10\x01\x12\x0f\n\x0bLINK_CLIENT\x10\x02\x12\x11\n\rLINK_CUSTOMER\x10\x03\"\xb0\x01\n\x0cPurchaseItem\x12*\n\x11product_reference\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\tproductId\x12\x16\n\x08quantity\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05price\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x13\n\x05title\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1e\n\timage_url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03R\x05image\"\xd5\x06\n\x08\x44\x65livery\x12\x19\n\x0b\x64\x65livery_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bmerchant_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x65vent_reference\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x05state\x18\x04 \x01(\x0e\x32$.guerdon.purchases.v1.Delivery.StateB\x04\xe2\x41\x01\x03\x12=\n\x07\x66\x61ilure\x18\x05 \x01(\x0e\x32&.guerdon.purchases.v1.Delivery.FailureB\x04\xe2\x41\x01\x03\x12\x17\n\ttry_count\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x36\n\x0creceive_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x44\n\x0bpassed_over\x18\x08 \x01(\x0e\x32).guerdon.purchases.v1.Delivery.PassedOverB\x04\xe2\x41\x01\x03\x12\x37\n\x05notes\x18\t \x03(\x0b\x32\".guerdon.purchases.v1.DeliveryNoteB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x66\x61ilure_sentence\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0brecord_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\rsigned_digest\x18\n \x01(\tB\x04\xe2\x41\x01\x03\"f\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_APPLIED\x10\x01\x12\x11\n\rSTATE_IGNORED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x0e\n\nSTATE_DEAD\x10\x04\"o\n\x07\x46\x61ilure\x12\x17\n\x13\x46\x41ILURE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46\x41ILURE_BODY_UNUSABLE\x10\x01\x12\x19\n\x15\x46\x41ILURE_SERVER_FAILED\x10\x02\x12\x15\n\x11\x46\x41ILURE_TIMED_OUT\x10\x03\"]\n\nPassedOver\x12\x1b\n\x17PASSED_OVER_UNSPECIFIED\x10\x00\x12\x15\n\x11PASSED_OVER_TRIAL\x10\x01\x12\x1b\n\x17PASSED_OVER_NOTHING_NEW\x10\x02\"\xa5\x02\n\x0c\x44\x65liveryNote\x12;\n\x04word\x18\x01 \x01(\x0e\x32\'.guerdon.purchases.v1.DeliveryNote.WordB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x66ield\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xc2\x01\n\x04Word\x12\x14\n\x10WORD_UNSPECIFIED\x10\x00\x12\x11\n\rWORD_LEFT_OUT\x10\x01\x12\x0c\n\x08WORD_CUT\x10\x02\x12\x10\n\x0cWORD_ROUNDED\x10\x03\x12\x19\n\x15WORD_TAKEN_AS_RECEIPT\x10\x04\x12\x15\n\x11WORD_NAMES_NOBODY\x10\x05\x12\x19\n\x15WORD_SUBTOTAL_UNKNOWN\x10\x06\x12\r\n\tWORD_MORE\x10\x07\x12\x15\n\x11WORD_TAKEN_AS_ONE\x10\x08\"Z\n\x12GetPurchaseRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0bpurchase_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"M\n\x13GetPurchaseResponse\x12\x36\n\x08purchase\x18\x01 \x01(\x0b\x32\x1e.guerdon.purchases.v1.PurchaseB\x04\xe2\x41\x01\x03\"\xe8\x03\n\x14ListPurchasesRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12.\n\x0forder_reference\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xff\x01R\x07orderId\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12I\n\x05state\x18\x05 \x01(\x0e\x32$.guerdon.purchases.v1.Purchase.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x34\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01:\x8d\x01\xbaH\x89\x01\x1a\x86\x01\n\x19\x65nd_time.after_start_time\x12\x18must be after start_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"o\n\x15ListPurchasesResponse\x12\x37\n\tpurchases\x18\x01 \x03(\x0b\x32\x1e.guerdon.purchases.v1.PurchaseB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xb1\x03\n\x15ListDeliveriesRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x41\n\x05state\x18\x02 \x01(\x0e\x32$.guerdon.purchases.v1.Delivery.StateB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\tpage_size\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01:\x8d\x01\xbaH\x89\x01\x1a\x86\x01\n\x19\x65nd_time.after_start_time\x12\x18must be after start_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"q\n\x16ListDeliveriesResponse\x12\x38\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1e.guerdon.purchases.v1.DeliveryB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x81\x01\n\x14RetryDeliveryRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x0b\x64\x65livery_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x03 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x17\n\x15RetryDeliveryResponse\"`\n\x16RetryDeliveriesRequest\x12!\n\x0bmerchant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12#\n\nrequest_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"7\n\x17RetryDeliveriesResponse\x12\x1c\n\x0e\x64\x65livery_count\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03*\xca\x01\n\x14PurchasesErrorReason\x12&\n\"PURCHASES_ERROR_REASON_UNSPECIFIED\x10\x00\x12-\n)PURCHASES_ERROR_REASON_PURCHASE_NOT_FOUND\x10\x01\x12-\n)PURCHASES_ERROR_REASON_DELIVERY_NOT_FOUND\x10\x02\x12,\n(PURCHASES_ERROR_REASON_DELIVERY_NOT_DEAD\x10\x03\x32\xa0\x06\n\x10PurchasesService\x12\xb5\x01\n\x0bGetPurchase\x12(.guerdon.purchases.v1.GetPurchaseRequest\x1a).guerdon.purchases.v1.GetPurchaseResponse\"Q\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/business/merchant/{merchant_id}/purchases/{purchase_id}\x12\xad\x01\n\rListPurchases\x12*.guerdon.purchases.v1.ListPurchasesRequest\x1a+.guerdon.purchases.v1.ListPurchasesResponse\"C\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02,\x12*/business/merchant/{merchant_id}/purchases\x12\xb1\x01\n\x0eListDeliveries\x12+.guerdon.purchases.v1.ListDeliveriesRequest\x1a,.guerdon.purchases.v1.ListDeliveriesResponse\"D\x90\x02\x01\x8a\xb5\x18\x06\n\x02\x05\x08\x10\x01\x90\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/business/merchant/{merchant_id}/deliveries\x12t\n\rRetryDelivery\x12*.guerdon.purchases.v1.RetryDeliveryRequest\x1a+.guerdon.purchases.v1.RetryDeliveryResponse\"\n\x90\x02\x00\x8a\xb5\x18\x03\n\x01\x08\x12z\n\x0fRetryDeliveries\x12,.guerdon.purchases.v1.RetryDeliveriesRequest\x1a-.guerdon.purchases.v1.RetryDeliveriesResponse\"\n\x90\x02\x02\x8a\xb5\x18\x03\n\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,6 +61,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASE'].fields_by_name['order_time']._serialized_options = b'\342A\001\003'
   _globals['_PURCHASE'].fields_by_name['event_time']._loaded_options = None
   _globals['_PURCHASE'].fields_by_name['event_time']._serialized_options = b'\342A\001\003'
+  _globals['_PURCHASE'].fields_by_name['record_time']._loaded_options = None
+  _globals['_PURCHASE'].fields_by_name['record_time']._serialized_options = b'\342A\001\003'
   _globals['_PURCHASEITEM'].fields_by_name['product_reference']._loaded_options = None
   _globals['_PURCHASEITEM'].fields_by_name['product_reference']._serialized_options = b'\342A\001\003'
   _globals['_PURCHASEITEM'].fields_by_name['quantity']._loaded_options = None
@@ -93,6 +95,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERY'].fields_by_name['notes']._serialized_options = b'\342A\001\003'
   _globals['_DELIVERY'].fields_by_name['failure_sentence']._loaded_options = None
   _globals['_DELIVERY'].fields_by_name['failure_sentence']._serialized_options = b'\342A\001\003'
+  _globals['_DELIVERY'].fields_by_name['record_time']._loaded_options = None
+  _globals['_DELIVERY'].fields_by_name['record_time']._serialized_options = b'\342A\001\003'
   _globals['_DELIVERY'].fields_by_name['signed_digest']._loaded_options = None
   _globals['_DELIVERY'].fields_by_name['signed_digest']._serialized_options = b'\342A\001\003'
   _globals['_DELIVERYNOTE'].fields_by_name['word']._loaded_options = None
@@ -113,6 +117,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPURCHASESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTPURCHASESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPURCHASESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPURCHASESREQUEST'].fields_by_name['state']._loaded_options = None
+  _globals['_LISTPURCHASESREQUEST'].fields_by_name['state']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTPURCHASESREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_LISTPURCHASESREQUEST'].fields_by_name['start_time']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPURCHASESREQUEST'].fields_by_name['end_time']._loaded_options = None
+  _globals['_LISTPURCHASESREQUEST'].fields_by_name['end_time']._serialized_options = b'\342A\001\001'
+  _globals['_LISTPURCHASESREQUEST']._loaded_options = None
+  _globals['_LISTPURCHASESREQUEST']._serialized_options = b'\272H\211\001\032\206\001\n\031end_time.after_start_time\022\030must be after start_time\032O!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time'
   _globals['_LISTPURCHASESRESPONSE'].fields_by_name['purchases']._loaded_options = None
   _globals['_LISTPURCHASESRESPONSE'].fields_by_name['purchases']._serialized_options = b'\342A\001\003'
   _globals['_LISTPURCHASESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -125,6 +137,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTDELIVERIESREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_LISTDELIVERIESREQUEST'].fields_by_name['start_time']._serialized_options = b'\342A\001\001'
+  _globals['_LISTDELIVERIESREQUEST'].fields_by_name['end_time']._loaded_options = None
+  _globals['_LISTDELIVERIESREQUEST'].fields_by_name['end_time']._serialized_options = b'\342A\001\001'
+  _globals['_LISTDELIVERIESREQUEST']._loaded_options = None
+  _globals['_LISTDELIVERIESREQUEST']._serialized_options = b'\272H\211\001\032\206\001\n\031end_time.after_start_time\022\030must be after start_time\032O!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time'
   _globals['_LISTDELIVERIESRESPONSE'].fields_by_name['deliveries']._loaded_options = None
   _globals['_LISTDELIVERIESRESPONSE'].fields_by_name['deliveries']._serialized_options = b'\342A\001\003'
   _globals['_LISTDELIVERIESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -151,48 +169,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PURCHASESSERVICE'].methods_by_name['RetryDelivery']._serialized_options = b'\220\002\000\212\265\030\003\n\001\010'
   _globals['_PURCHASESSERVICE'].methods_by_name['RetryDeliveries']._loaded_options = None
   _globals['_PURCHASESSERVICE'].methods_by_name['RetryDeliveries']._serialized_options = b'\220\002\002\212\265\030\003\n\001\010'
-  _globals['_PURCHASESERRORREASON']._serialized_start=3378
-  _globals['_PURCHASESERRORREASON']._serialized_end=3580
+  _globals['_PURCHASESERRORREASON']._serialized_start=4063
+  _globals['_PURCHASESERRORREASON']._serialized_end=4265
   _globals['_PURCHASE']._serialized_start=250
-  _globals['_PURCHASE']._serialized_end=1036
-  _globals['_PURCHASE_STATE']._serialized_start=843
-  _globals['_PURCHASE_STATE']._serialized_end=954
-  _globals['_PURCHASE_LINK']._serialized_start=956
-  _globals['_PURCHASE_LINK']._serialized_end=1036
-  _globals['_PURCHASEITEM']._serialized_start=1039
-  _globals['_PURCHASEITEM']._serialized_end=1215
-  _globals['_DELIVERY']._serialized_start=1218
-  _globals['_DELIVERY']._serialized_end=2016
-  _globals['_DELIVERY_STATE']._serialized_start=1706
-  _globals['_DELIVERY_STATE']._serialized_end=1808
-  _globals['_DELIVERY_FAILURE']._serialized_start=1810
-  _globals['_DELIVERY_FAILURE']._serialized_end=1921
-  _globals['_DELIVERY_PASSEDOVER']._serialized_start=1923
-  _globals['_DELIVERY_PASSEDOVER']._serialized_end=2016
-  _globals['_DELIVERYNOTE']._serialized_start=2019
-  _globals['_DELIVERYNOTE']._serialized_end=2312
-  _globals['_DELIVERYNOTE_WORD']._serialized_start=2118
-  _globals['_DELIVERYNOTE_WORD']._serialized_end=2312
-  _globals['_GETPURCHASEREQUEST']._serialized_start=2314
-  _globals['_GETPURCHASEREQUEST']._serialized_end=2404
-  _globals['_GETPURCHASERESPONSE']._serialized_start=2406
-  _globals['_GETPURCHASERESPONSE']._serialized_end=2483
-  _globals['_LISTPURCHASESREQUEST']._serialized_start=2486
-  _globals['_LISTPURCHASESREQUEST']._serialized_end=2649
-  _globals['_LISTPURCHASESRESPONSE']._serialized_start=2651
-  _globals['_LISTPURCHASESRESPONSE']._serialized_end=2762
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=2765
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=2948
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=2950
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=3063
-  _globals['_RETRYDELIVERYREQUEST']._serialized_start=3066
-  _globals['_RETRYDELIVERYREQUEST']._serialized_end=3195
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=3197
-  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=3220
-  _globals['_RETRYDELIVERIESREQUEST']._serialized_start=3222
-  _globals['_RETRYDELIVERIESREQUEST']._serialized_end=3318
-  _globals['_RETRYDELIVERIESRESPONSE']._serialized_start=3320
-  _globals['_RETRYDELIVERIESRESPONSE']._serialized_end=3375
-  _globals['_PURCHASESSERVICE']._serialized_start=3583
-  _globals['_PURCHASESSERVICE']._serialized_end=4383
+  _globals['_PURCHASE']._serialized_end=1091
+  _globals['_PURCHASE_STATE']._serialized_start=898
+  _globals['_PURCHASE_STATE']._serialized_end=1009
+  _globals['_PURCHASE_LINK']._serialized_start=1011
+  _globals['_PURCHASE_LINK']._serialized_end=1091
+  _globals['_PURCHASEITEM']._serialized_start=1094
+  _globals['_PURCHASEITEM']._serialized_end=1270
+  _globals['_DELIVERY']._serialized_start=1273
+  _globals['_DELIVERY']._serialized_end=2126
+  _globals['_DELIVERY_STATE']._serialized_start=1816
+  _globals['_DELIVERY_STATE']._serialized_end=1918
+  _globals['_DELIVERY_FAILURE']._serialized_start=1920
+  _globals['_DELIVERY_FAILURE']._serialized_end=2031
+  _globals['_DELIVERY_PASSEDOVER']._serialized_start=2033
+  _globals['_DELIVERY_PASSEDOVER']._serialized_end=2126
+  _globals['_DELIVERYNOTE']._serialized_start=2129
+  _globals['_DELIVERYNOTE']._serialized_end=2422
+  _globals['_DELIVERYNOTE_WORD']._serialized_start=2228
+  _globals['_DELIVERYNOTE_WORD']._serialized_end=2422
+  _globals['_GETPURCHASEREQUEST']._serialized_start=2424
+  _globals['_GETPURCHASEREQUEST']._serialized_end=2514
+  _globals['_GETPURCHASERESPONSE']._serialized_start=2516
+  _globals['_GETPURCHASERESPONSE']._serialized_end=2593
+  _globals['_LISTPURCHASESREQUEST']._serialized_start=2596
+  _globals['_LISTPURCHASESREQUEST']._serialized_end=3084
+  _globals['_LISTPURCHASESRESPONSE']._serialized_start=3086
+  _globals['_LISTPURCHASESRESPONSE']._serialized_end=3197
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=3200
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=3633
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=3635
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=3748
+  _globals['_RETRYDELIVERYREQUEST']._serialized_start=3751
+  _globals['_RETRYDELIVERYREQUEST']._serialized_end=3880
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_start=3882
+  _globals['_RETRYDELIVERYRESPONSE']._serialized_end=3905
+  _globals['_RETRYDELIVERIESREQUEST']._serialized_start=3907
+  _globals['_RETRYDELIVERIESREQUEST']._serialized_end=4003
+  _globals['_RETRYDELIVERIESRESPONSE']._serialized_start=4005
+  _globals['_RETRYDELIVERIESRESPONSE']._serialized_end=4060
+  _globals['_PURCHASESSERVICE']._serialized_start=4268
+  _globals['_PURCHASESSERVICE']._serialized_end=5068
 # @@protoc_insertion_point(module_scope)

@@ -129,6 +129,7 @@ class Purchase(_message.Message):
     GENERATION_COUNT_FIELD_NUMBER: _builtins.int
     ORDER_TIME_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
     purchase_id: _builtins.str
     """Identifies the purchase. A UUID in its 36-character form."""
     merchant_id: _builtins.str
@@ -163,6 +164,10 @@ class Purchase(_message.Message):
         receipt, if its clock is fast.
         """
 
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When its first report was applied here, to the millisecond. Lists go by it."""
+
     def __init__(
         self,
         *,
@@ -178,10 +183,11 @@ class Purchase(_message.Message):
         generation_count: _builtins.int = ...,
         order_time: _timestamp_pb2.Timestamp | None = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "order_time", b"order_time", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "order_time", b"order_time", "record_time", b"record_time", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_reference", b"customer_reference", "event_time", b"event_time", "generation_count", b"generation_count", "identity_group_id", b"identity_group_id", "items", b"items", "link", b"link", "merchant_id", b"merchant_id", "order_reference", b"order_reference", "order_time", b"order_time", "purchase_id", b"purchase_id", "state", b"state", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_reference", b"customer_reference", "event_time", b"event_time", "generation_count", b"generation_count", "identity_group_id", b"identity_group_id", "items", b"items", "link", b"link", "merchant_id", b"merchant_id", "order_reference", b"order_reference", "order_time", b"order_time", "purchase_id", b"purchase_id", "record_time", b"record_time", "state", b"state", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,6 +338,7 @@ class Delivery(_message.Message):
     PASSED_OVER_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     FAILURE_SENTENCE_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
     SIGNED_DIGEST_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """Identifies the delivery. A UUID in its 36-character form."""
@@ -370,6 +377,12 @@ class Delivery(_message.Message):
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryNote]:
         """What was left out of it, 20 at the most: of the order first, then of its lines."""
 
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded here, to the millisecond: right after it was received for the first time.
+        Lists go by it.
+        """
+
     def __init__(
         self,
         *,
@@ -383,11 +396,12 @@ class Delivery(_message.Message):
         passed_over: Global___Delivery.PassedOver.ValueType = ...,
         notes: _abc.Iterable[Global___DeliveryNote] | None = ...,
         failure_sentence: _builtins.str = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
         signed_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "failure_sentence", b"failure_sentence", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "signed_digest", b"signed_digest", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id", "event_reference", b"event_reference", "failure", b"failure", "failure_sentence", b"failure_sentence", "merchant_id", b"merchant_id", "notes", b"notes", "passed_over", b"passed_over", "receive_time", b"receive_time", "record_time", b"record_time", "signed_digest", b"signed_digest", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -528,6 +542,9 @@ class ListPurchasesRequest(_message.Message):
     ORDER_REFERENCE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Whose shop. A UUID."""
     order_reference: _builtins.str
@@ -536,6 +553,18 @@ class ListPurchasesRequest(_message.Message):
     """How many to return at the most. Default 50; more than 500 is taken as 500."""
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the page before."""
+    state: Global___Purchase.State.ValueType
+    """Only purchases in this state. Unspecified: all."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only purchases with `record_time` at this time or later. Absent: from the first on."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only purchases with `record_time` before this time. It must be after `start_time`. Absent: to the
+        last.
+        """
+
     def __init__(
         self,
         *,
@@ -543,10 +572,13 @@ class ListPurchasesRequest(_message.Message):
         order_reference: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        state: Global___Purchase.State.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "order_reference", b"order_reference", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "merchant_id", b"merchant_id", "order_reference", b"order_reference", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,6 +622,8 @@ class ListDeliveriesRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Whose shop. A UUID."""
     state: Global___Delivery.State.ValueType
@@ -598,6 +632,16 @@ class ListDeliveriesRequest(_message.Message):
     """How many to return at the most. Default 50; more than 500 is taken as 500."""
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the page before."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only deliveries with `record_time` at this time or later. Absent: from the first on."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only deliveries with `record_time` before this time. It must be after `start_time`. Absent: to the
+        last.
+        """
+
     def __init__(
         self,
         *,
@@ -605,10 +649,12 @@ class ListDeliveriesRequest(_message.Message):
         state: Global___Delivery.State.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

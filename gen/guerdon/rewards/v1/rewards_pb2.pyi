@@ -221,7 +221,7 @@ class Reward(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the reward was granted."""
+        """When the reward was granted, to the millisecond. Lists go by it."""
 
     def __init__(
         self,
@@ -334,6 +334,7 @@ class Interaction(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     REFERRER_IDENTITY_GROUP_ID_FIELD_NUMBER: _builtins.int
     NEEDED_RATE_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
     interaction_id: _builtins.str
     """Identifies the interaction. A UUID in its 36-character form."""
     merchant_id: _builtins.str
@@ -376,6 +377,12 @@ class Interaction(_message.Message):
     def needed_rate(self) -> Global___NeededRate:
         """The exchange rate that it waits for. Absent: none."""
 
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded here, to the millisecond: when the order was known to be confirmed and
+        whose it is, or the person was brought. Lists go by it.
+        """
+
     def __init__(
         self,
         *,
@@ -393,10 +400,11 @@ class Interaction(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         referrer_identity_group_id: _builtins.str = ...,
         needed_rate: Global___NeededRate | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_time", b"event_time", "needed_rate", b"needed_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_time", b"event_time", "needed_rate", b"needed_rate", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_reference", b"event_reference", "event_time", b"event_time", "identity_group_id", b"identity_group_id", "interaction_id", b"interaction_id", "kind", b"kind", "merchant_id", b"merchant_id", "needed_rate", b"needed_rate", "obstacle", b"obstacle", "purchase_id", b"purchase_id", "referrer_identity_group_id", b"referrer_identity_group_id", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "due_time", b"due_time", "event_reference", b"event_reference", "event_time", b"event_time", "identity_group_id", b"identity_group_id", "interaction_id", b"interaction_id", "kind", b"kind", "merchant_id", b"merchant_id", "needed_rate", b"needed_rate", "obstacle", b"obstacle", "purchase_id", b"purchase_id", "record_time", b"record_time", "referrer_identity_group_id", b"referrer_identity_group_id", "state", b"state", "try_count", b"try_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -750,6 +758,9 @@ class ListRewardsRequest(_message.Message):
     PURCHASE_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Whose rewards. A UUID."""
     identity_group_id: _builtins.str
@@ -760,6 +771,18 @@ class ListRewardsRequest(_message.Message):
     """How many to return at the most. Default 50; more than 500 is taken as 500."""
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the page before."""
+    state: Global___Reward.State.ValueType
+    """Only rewards in this state. Unspecified: all."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only rewards with `create_time` at this time or later. Absent: from the first on."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only rewards with `create_time` before this time. It must be after `start_time`. Absent: to the
+        last.
+        """
+
     def __init__(
         self,
         *,
@@ -768,10 +791,13 @@ class ListRewardsRequest(_message.Message):
         purchase_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        state: Global___Reward.State.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity_group_id", b"identity_group_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "purchase_id", b"purchase_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "identity_group_id", b"identity_group_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "purchase_id", b"purchase_id", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -815,6 +841,8 @@ class ListInteractionsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """At which merchant. A UUID."""
     state: Global___Interaction.State.ValueType
@@ -823,6 +851,16 @@ class ListInteractionsRequest(_message.Message):
     """How many to return at the most. Default 50; more than 500 is taken as 500."""
     page_token: _builtins.str
     """Where to go on: `next_page_token` of the page before."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events with `record_time` at this time or later. Absent: from the first on."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only events with `record_time` before this time. It must be after `start_time`. Absent: to the
+        last.
+        """
+
     def __init__(
         self,
         *,
@@ -830,10 +868,12 @@ class ListInteractionsRequest(_message.Message):
         state: Global___Interaction.State.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
