@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from domains.rewards.model import CancellationReason, RewardState, Role
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 reward = Table(
     "reward",
@@ -73,4 +74,5 @@ reward = Table(
     Index("ix_reward_merchant", "merchant_id", "reward_id"),
     Index("ix_reward_person", "identity_group_id", "merchant_id", "reward_id"),
     Index("ix_reward_purchase", "purchase_id", postgresql_where=text("purchase_id IS NOT NULL")),
+    info=rows(changed=("target_base_units", "state", "cancellation_reason")),
 )
