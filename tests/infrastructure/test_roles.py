@@ -137,7 +137,7 @@ def test_what_is_only_appended_says_so() -> None:
 
 
 async def test_the_role_keeps_the_months_and_no_more(
-    postgres: Postgres, acting_engine: AsyncEngine, engine: AsyncEngine
+    acting_engine: AsyncEngine, engine: AsyncEngine
 ) -> None:
     """Decisions would pile up in one table, because only the owner can make another."""
     acting = database_of(acting_engine)
@@ -147,7 +147,6 @@ async def test_the_role_keeps_the_months_and_no_more(
     try:
         async with engine.begin() as connection:
             for name, month in ((kept, old), (gone, datetime(2000, 1, 1, tzinfo=UTC))):
-                begin = f"{month:%Y-%m-01}"
                 await connection.execute(text(_PARTITION.format(name=name, month=month)))
         for _ in range(2):
             async with acting.transaction() as tx:
