@@ -79,19 +79,17 @@ async def require_role(tx: Transaction, role: str, tables: Sequence[Table]) -> N
     is_superuser = (await tx.execute(_ROLE, {"role": role})).scalar_one_or_none()
     if is_superuser is None:
         raise UnusableRoleError(
-            f"There is no role {role}, which GUERDON_DATABASE_ROLE names: make it with "
-            "`CREATE ROLE … LOGIN`, or name another one."
+            f"There is no role {role}: make it with `CREATE ROLE … LOGIN`, or name another one."
         )
     if is_superuser:
         raise UnusableRoleError(
-            f"The role {role}, which GUERDON_DATABASE_ROLE names, is a superuser, who may do "
-            "anything: name one that is not."
+            f"The role {role} is a superuser, who may do anything: name one that is not."
         )
     asked = {"role": role, "names": [*_names(tables)]}
     if (await tx.execute(_OWNS, asked)).scalar_one():
         raise UnusableRoleError(
-            f"The role {role}, which GUERDON_DATABASE_ROLE names, owns the tables or is a member "
-            "of who does, and may do anything to them: name one that does not."
+            f"The role {role} owns the tables or is a member of who does, and may do anything to "
+            "them: name one that does not."
         )
 
 
@@ -113,8 +111,8 @@ async def grant_rights(engine: AsyncEngine, role: str, tables: Sequence[Table]) 
         found = await find_rights(Transaction(connection), tables, role=role)
     if found.missing:
         raise UnusableRoleError(
-            f"The role {role} could not be given {listed(found.missing)}: run `guerdon migrate` "
-            "as the owner of the tables and of their schema."
+            f"The role {role} could not be given {listed(found.missing)}: connect as the owner of "
+            "the tables and of their schema."
         )
     if found.beyond:
         raise UnusableRoleError(

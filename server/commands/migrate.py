@@ -46,8 +46,11 @@ def migrate() -> None:
     try:
         with explained_database_faults():
             asyncio.run(run())
-    except (UnusableDatabaseError, UnusableRoleError) as problem:
+    except UnusableDatabaseError as problem:
         raise WrongConfigurationError(str(problem)) from problem
+    except UnusableRoleError as problem:
+        message = f"GUERDON_DATABASE_ROLE: {problem}"
+        raise WrongConfigurationError(message) from problem
     click.echo(f"The schema is at revision {expected_revision()}.")
     if role is not None:
         click.echo(f"The role {role} has what serve and work need.")
