@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 # gRPC would say at every process that is started that it leaves forks alone.
@@ -44,9 +45,11 @@ async def measure(*, full: bool) -> None:
             folder=folder,
             environment={**os.environ, **as_all},
             reporter=LineReporter(console.print),
-        ):
-            stack = read_running(folder)
-            assert stack is not None, "a stack that started can be found"
+        ) as running:
+            found = read_running(folder)
+            assert found is not None, "a stack that started can be found"
+            # Floors have tables of their own, so they are measured as the owner.
+            stack = replace(found, database_url=running.owner_url)
             table = _table()
             environment = {
                 "GUERDON_DATABASE_URL": stack.database_url,

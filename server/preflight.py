@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -10,6 +11,8 @@ import structlog
 from sqlalchemy import text
 
 from infrastructure.database.failures import is_away, is_timeout, sqlstate
+from infrastructure.database.metadata import metadata
+from infrastructure.database.roles import find_rights, listed
 from infrastructure.database.schema import expected_revision, known_revisions
 from infrastructure.database.sealing_key import add_fingerprint, list_fingerprints
 from infrastructure.database.transaction import Database, Transaction
@@ -23,15 +26,8 @@ _log = structlog.get_logger()
 
 _VERSION = text("SELECT current_setting('server_version_num')::int / 10000")
 _REVISION = text("SELECT version_num FROM alembic_version")
-# What every table asks of whoever works on it; some are only ever appended to.
-_RIGHTS = text(
-    """
-    SELECT count(*) FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-      AND relname <> 'alembic_version' AND NOT relispartition
-      AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT'))
-    """
-)
+# Whether there is a schema that this user does not see, for want of USAGE or by its search_path.
+_UNSEEN = text("SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'shop_order')")
 
 
 class SealingKeys(Protocol):
@@ -65,19 +61,23 @@ async def until_usable(database: Database, secrets: SealingKeys, stopping: async
     """
     while not stopping.is_set():
         try:
-            await require_usable(database, secrets)
+            beyond = await require_usable(database, secrets)
         except Exception as raised:
             if not is_away(raised) and not is_timeout(raised):
                 raise
             _log.warning("dependency away", job="preflight", fault=type(raised).__name__)
         else:
+            if beyond:
+                _log.warning("database user may do more than it needs", beyond=listed(beyond))
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
 
 
-async def require_usable(database: Database, secrets: SealingKeys) -> None:
+async def require_usable(database: Database, secrets: SealingKeys) -> Sequence[str]:
     """Asks all that must be so, and notes the key that secrets are sealed with from now on.
+
+    Returns what the user may do to our tables although no process does it.
 
     Raises:
         UnusableDatabaseError: something is not so.
@@ -85,8 +85,9 @@ async def require_usable(database: Database, secrets: SealingKeys) -> None:
     async with database.single() as tx:
         await require_version(tx)
         await require_schema(tx)
-        await _require_rights(tx)
+        beyond = await _require_rights(tx)
         await _require_keys(tx, secrets)
+    return beyond
 
 
 async def require_version(tx: Transaction) -> None:
@@ -108,6 +109,8 @@ async def require_schema(tx: Transaction) -> None:
     if revision == expected:
         return
     if revision is None:
+        if (await tx.execute(_UNSEEN)).scalar_one():
+            raise _without("way to the schema (USAGE on it, or its name in search_path)")
         raise UnusableDatabaseError(
             "schema", "The database has no schema yet: run `guerdon migrate` first."
         )
@@ -139,20 +142,25 @@ async def find_revision(tx: Transaction) -> str | None:
             case code if code == _UNDEFINED_TABLE:
                 return None
             case code if code == _NO_RIGHT:
-                raise UnusableDatabaseError("rights", _NO_RIGHTS) from failure
+                raise _without("SELECT on alembic_version") from failure
         raise
     return found
 
 
-_NO_RIGHTS = (
-    "The database's user may not read and write the tables: grant it that, or name another user "
-    "in GUERDON_DATABASE_URL."
-)
+def _without(rights: str) -> UnusableDatabaseError:
+    return UnusableDatabaseError(
+        "rights",
+        f"The database's user has no {rights}: run `guerdon migrate` as the owner of the tables "
+        "with GUERDON_DATABASE_ROLE naming this user, or name another user in "
+        "GUERDON_DATABASE_URL.",
+    )
 
 
-async def _require_rights(tx: Transaction) -> None:
-    if (await tx.execute(_RIGHTS)).scalar_one():
-        raise UnusableDatabaseError("rights", _NO_RIGHTS)
+async def _require_rights(tx: Transaction) -> Sequence[str]:
+    found = await find_rights(tx, metadata.sorted_tables)
+    if found.missing:
+        raise _without(listed(found.missing))
+    return found.beyond
 
 
 async def _require_keys(tx: Transaction, secrets: SealingKeys) -> None:

@@ -95,16 +95,17 @@ def read_sealing(environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     return url, keys
 
 
-def read_database_url(environment: Mapping[str, str]) -> str:
-    """Where the database is: all that a command needs which only changes the schema.
+def read_migration(environment: Mapping[str, str]) -> tuple[str, str | None]:
+    """Where the database is, and the role that processes will work as: all that migrating needs.
 
     Raises:
-        SettingsError: it is missing or wrong.
+        SettingsError: some are missing or wrong; it names all of them.
     """
     reader = _Reader(environment)
     url = reader.read("DATABASE_URL", _database_url)
+    role = reader.read("DATABASE_ROLE", str, default="")
     reader.require_all()
-    return url
+    return url, role or None
 
 
 def read_rate_age_max(environment: Mapping[str, str]) -> timedelta:

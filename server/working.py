@@ -11,6 +11,7 @@ import structlog
 
 from domains.rewards.model.lane import WORKERS
 from infrastructure.database.engine import Limits
+from infrastructure.database.partitions import keep_months
 from infrastructure.database.waking import listen
 from server.jobs.delivery_retries import MERCHANTS_MAX, DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
@@ -53,6 +54,7 @@ async def work(settings: Settings) -> None:
             database=app.database,
             purchases=app.domains.purchases,
             deliveries=app.domains.deliveries,
+            keep_months=keep_months,
             clock=clock,
         )
 

@@ -19,10 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.metadata import metadata
-from infrastructure.database.schema import migrate
 from infrastructure.database.transaction import Database
 from server.embedded.postgres import Postgres
+from tests.support.mesh import migrate_with_role
 from tests.support.postgres import start_test_postgres
+from tests.support.roles import OwnedDatabase, acting_inside, role_engine
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("guerdon", deadline=None)
@@ -65,7 +66,15 @@ def postgres() -> Iterator[Postgres]:
 async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
     """A pool on a migrated database. For tests that need several real connections."""
     pool = create_engine(postgres.url, pool_size=24, application_name="tests")
-    await migrate(pool)
+    await migrate_with_role(pool)
+    yield pool
+    await pool.dispose()
+
+
+@pytest.fixture(scope="session")
+async def acting_engine(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """A pool on the same database, for flows: it may do what processes may."""
+    pool = role_engine(engine, pool_size=24)
     yield pool
     await pool.dispose()
 
@@ -80,17 +89,22 @@ async def database(engine: AsyncEngine) -> AsyncIterator[Database]:
             async with connection.begin_nested():
                 yield connection
 
-        yield Database(begin=savepoint, connect=savepoint)
+        yield OwnedDatabase(begin=savepoint, connect=savepoint, acting=acting_inside(savepoint))
         await outer.rollback()
 
 
 @pytest.fixture
-async def real_database(engine: AsyncEngine) -> AsyncIterator[Database]:
+async def real_database(engine: AsyncEngine, acting_engine: AsyncEngine) -> AsyncIterator[Database]:
     """A database that commits, for tests of what happens between connections.
 
     Everything in it is deleted when the test ends.
     """
-    yield database_of(engine)
+    owned = database_of(engine)
+    yield OwnedDatabase(
+        begin=owned._begin,  # noqa: SLF001 - the same, with more beside it
+        connect=owned._connect,  # noqa: SLF001
+        acting=database_of(acting_engine),
+    )
     async with engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):
             await connection.execute(text(f'DELETE FROM "{table.name}"'))

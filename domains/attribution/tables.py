@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.attribution.model import Source
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import only_appended
 
 touchpoint = Table(
     "touchpoint",
@@ -44,4 +45,5 @@ touchpoint = Table(
         "arrival_time",
         postgresql_where=text("referrer_group_id IS NOT NULL"),
     ),
+    info=only_appended(),
 )

@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from domains.business.model import AttributionModel, Platform
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 merchant = Table(
     "merchant",
@@ -46,6 +47,19 @@ merchant = Table(
         name="clock_tolerance_bounded",
     ),
     CheckConstraint("reward_delay >= interval '0'", name="reward_delay_not_negative"),
+    info=rows(
+        changed=(
+            "name",
+            "token_chain_id",
+            "token_address",
+            "token_decimals",
+            "peg_currency",
+            "look_back",
+            "reward_delay",
+            "clock_tolerance",
+            "attribution_model",
+        )
+    ),
 )
 
 merchant_webhook = Table(
@@ -70,5 +84,16 @@ merchant_webhook = Table(
     CheckConstraint(
         "platform IN ({})".format(", ".join(f"'{each}'" for each in Platform)),
         name="platform_known",
+    ),
+    info=rows(
+        changed=(
+            "platform",
+            "sealed_key",
+            "key_suffix",
+            "update_time",
+            "previous_sealed_key",
+            "previous_key_suffix",
+            "previous_key_end_time",
+        )
     ),
 )

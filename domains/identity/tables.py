@@ -18,12 +18,14 @@ from sqlalchemy import (
 
 from domains.identity.model import NodeKind
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import only_appended, rows
 
 identity_group = Table(
     "identity_group",
     metadata,
     Column("identity_group_id", Uuid, primary_key=True),
     Column("create_time", DateTime(timezone=True), nullable=False),
+    info=only_appended(),
 )
 
 identity_node = Table(
@@ -61,4 +63,6 @@ identity_node = Table(
         unique=True,
         postgresql_where=text("kind = 'wallet'"),
     ),
+    # Never to another one: an upsert writes it anew, to be told of a twin.
+    info=rows(changed=("value",)),
 )

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, Column, DateTime, Index, Table, Text, Uu
 
 from domains.referral.model import EndReason
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 referral_link = Table(
     "referral_link",
@@ -45,4 +46,5 @@ referral_link = Table(
     ),
     # Serves list_of_referrer().
     Index("ix_referral_link_referrer", "referrer_group_id", "merchant_id", "referral_link_id"),
+    info=rows(changed=("end_time", "end_reason")),
 )

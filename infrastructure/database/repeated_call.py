@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, DateTime, Index, LargeBinary, Table, Text, Uuid, func, text
 
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 from infrastructure.database.transaction import Transaction
 
 KEPT = timedelta(hours=24)
@@ -23,6 +24,7 @@ repeated_call = Table(
     Column("create_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # Serves forget_old().
     Index("ix_repeated_call_create_time", "create_time"),
+    info=rows(changed=("answer",), are_deleted=True),
 )
 
 _FORGET = text(

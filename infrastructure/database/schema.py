@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
 LOCK_TIMEOUT_SECONDS = 5
-_MIGRATING = 0x67756572646F6E
+MIGRATING = 0x67756572646F6E
 """The advisory lock of whoever migrates: the letters of the product."""
 
 
@@ -39,7 +39,7 @@ async def migrate(engine: AsyncEngine, *, revision: str = "head") -> None:
     comes after it in the queue for that lock would wait as well.
     """
     async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATING})
+        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATING})
         try:
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
             await connection.execute(text("SET statement_timeout = 0"))
@@ -47,7 +47,7 @@ async def migrate(engine: AsyncEngine, *, revision: str = "head") -> None:
             await connection.run_sync(_upgrade, revision)
             await connection.commit()
         finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATING})
+            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATING})
             await connection.commit()
             await connection.invalidate()
 

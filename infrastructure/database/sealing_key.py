@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, DateTime, LargeBinary, Table, func, text
 
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 from infrastructure.database.transaction import Transaction
 
 sealing_key = Table(
@@ -12,6 +13,7 @@ sealing_key = Table(
     metadata,
     Column("fingerprint", LargeBinary, primary_key=True),
     Column("create_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    info=rows(changed=("create_time",), are_deleted=True),
 )
 
 _LIST = text("SELECT fingerprint FROM sealing_key")

@@ -108,7 +108,7 @@ async def _keep_running(stack: Stack, reporter: Reporter, *, quiet: bool) -> Non
 
 def _summary(stack: Stack) -> str:
     """Where everything is, and what to do next. Without a secret in it."""
-    database = urlsplit(stack.database_url)
+    database = urlsplit(stack.owner_url)
     place = f"{database.hostname}:{database.port}{database.path}"
     password = stack.folder / "postgres" / "password"
     token = stack.folder / "service.token"

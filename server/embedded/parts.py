@@ -29,13 +29,17 @@ SERVER_PROGRAM = (sys.executable, "-m", "server")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerProcesses:
-    """Makes the children that run our own program. `environment` is theirs, bar the port."""
+    """Makes the children that run our own program. `environment` is theirs, bar the port.
+
+    `owner` is what the one that migrates has instead: it owns the tables, the others do not.
+    """
 
     program: Sequence[str]
     environment: Mapping[str, str]
+    owner: Mapping[str, str]
 
     def migrate(self) -> Child:
-        return self._child("migrate", "migrate", self.environment)
+        return self._child("migrate", "migrate", {**self.environment, **self.owner})
 
     def work(self) -> Child:
         return self._child("work", "work", self.environment)

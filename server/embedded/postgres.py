@@ -28,8 +28,9 @@ from server.embedded.postgres_lock import holder_of
 from server.embedded.private_files import keep_or_make
 from server.embedded.unprivileged import Account, AccountError, account_for
 
-# The superuser, and the database made for the product.
+# The superuser, who owns the tables; the role that processes work as; the product's database.
 USER = "guerdon"
+ROLE = "guerdon_app"
 DATABASE = "guerdon"
 
 # Fast shutdown: sessions are ended, a checkpoint is written, no recovery at the next start.
@@ -64,7 +65,7 @@ class PostgresError(StackError):
 class Postgres:
     """One PostgreSQL server: its data, its password and how to run it.
 
-    `folder` holds the data, the password and nothing else; it is made when missing.
+    `folder` holds the data, two passwords and nothing else; it is made when missing.
     `durable` false is for tests: faster, but a killed server loses the last commits, and a
     crash of the machine may lose everything.
 
@@ -79,6 +80,7 @@ class Postgres:
         self.port = port
         self.data = self.folder / "data"
         self.password_file = self.folder / "password"
+        self.role_password_file = self.folder / "role.password"
         self.log = self.folder / "postgres.log"
         self._durable = durable
         self._binaries = binaries or find_binaries()
@@ -92,7 +94,11 @@ class Postgres:
 
     def url_of(self, database: str) -> str:
         """Where a database of this server is, for SQLAlchemy. Holds the password."""
-        return f"postgresql+asyncpg://{USER}:{self._password()}@{LOOPBACK}:{self.port}/{database}"
+        return self._url(USER, self._password(), database)
+
+    def role_url_of(self, database: str) -> str:
+        """The same for the role that processes work as."""
+        return self._url(ROLE, self._role_password(), database)
 
     @property
     def command(self) -> list[str]:
@@ -160,6 +166,7 @@ class Postgres:
             )
             if not exists:
                 await connection.execute(f"CREATE DATABASE {DATABASE}")
+            await self._make_role(connection)
         finally:
             await connection.close()
 
@@ -229,6 +236,21 @@ class Postgres:
             except subprocess.TimeoutExpired:
                 continue
             return
+
+    async def _make_role(self, connection: asyncpg.Connection) -> None:
+        """Makes the role if it is not there, with the password that is kept beside the other."""
+        exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", ROLE)
+        verb = "ALTER" if exists else "CREATE"
+        # Letters, digits, `-` and `_`: it needs no quoting. A lost one is made anew.
+        await connection.execute(f"{verb} ROLE {ROLE} LOGIN PASSWORD '{self._role_password()}'")
+        # Else it could make tables, though only of its own session.
+        await connection.execute(f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM PUBLIC")
+
+    def _url(self, user: str, password: str, database: str) -> str:
+        return f"postgresql+asyncpg://{user}:{password}@{LOOPBACK}:{self.port}/{database}"
+
+    def _role_password(self) -> str:
+        return keep_or_make(self.role_password_file, lambda: secrets.token_urlsafe(24))
 
     def _password(self) -> str:
         try:

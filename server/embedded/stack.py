@@ -29,7 +29,7 @@ from server.embedded.ports import (
     reserve_stack_ports,
     unusual_listeners,
 )
-from server.embedded.postgres import Postgres
+from server.embedded.postgres import DATABASE, ROLE, Postgres
 from server.embedded.probes import (
     complaint_of_envoy,
     complaint_of_nothing,
@@ -79,6 +79,7 @@ class Stack:
         self._program = program
         self._ports: StackPorts | None = None
         self._server_environment: Mapping[str, str] = {}
+        self._owner: Mapping[str, str] = {}
         self._held = ExitStack()
         self._is_started = False
         self._supervisor = Supervisor(
@@ -118,8 +119,13 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        """For SQLAlchemy. Holds the password."""
+        """What the processes work with, for SQLAlchemy. Holds the password."""
         return self._server_environment["GUERDON_DATABASE_URL"]
+
+    @property
+    def owner_url(self) -> str:
+        """The same of the owner of the tables; of a database of somebody's own it is the same."""
+        return self._owner.get("GUERDON_DATABASE_URL", self.database_url)
 
     @property
     def service_token(self) -> str:
@@ -237,10 +243,13 @@ class Stack:
         except StackError as problem:
             raise self._readiness.failure("postgres", f"did not start: {problem}") from problem
         self._reporter.part("postgres", PartState.READY, note)
-        return postgres.url
+        self._owner = {"GUERDON_DATABASE_URL": postgres.url, "GUERDON_DATABASE_ROLE": ROLE}
+        return postgres.role_url_of(DATABASE)
 
     async def _start_servers(self) -> None:
-        servers = ServerProcesses(program=self._program, environment=self._server_environment)
+        servers = ServerProcesses(
+            program=self._program, environment=self._server_environment, owner=self._owner
+        )
         self._reporter.part("migrate", PartState.STARTING, "")
         code = await self._supervisor.run(servers.migrate())
         if code != 0:

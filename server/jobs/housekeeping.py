@@ -9,9 +9,7 @@ from typing import Protocol
 import structlog
 
 from domains.purchases.service import DeliveriesService, PurchasesService
-from domains.rewards.model.event import DECISIONS_KEPT
 from infrastructure.database.failures import is_timeout
-from infrastructure.database.partitions import keep_months
 from infrastructure.database.repeated_call import forget_old
 from infrastructure.database.transaction import Database, Transaction
 from server.logs import fault_of
@@ -29,6 +27,12 @@ class Forget(Protocol):
     async def __call__(self, tx: Transaction, *, now: datetime, batch_size: int) -> int: ...
 
 
+class KeepMonths(Protocol):
+    """Makes room for the months to come, and drops those that are too old."""
+
+    async def __call__(self, tx: Transaction) -> None: ...
+
+
 class Housekeeping:
     """Idempotent, so it does not matter how many workers run it."""
 
@@ -38,11 +42,13 @@ class Housekeeping:
         database: Database,
         purchases: PurchasesService,
         deliveries: DeliveriesService,
+        keep_months: KeepMonths,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._purchases = purchases
         self._deliveries = deliveries
+        self._keep_months = keep_months
         self._clock = clock
         # Since when partitions rest, because one of them was in use.
         self._in_use_time: datetime | None = None
@@ -62,23 +68,21 @@ class Housekeeping:
             except Exception as failure:  # noqa: BLE001 - it is raised below
                 failures.append(failure)
         try:
-            await self._keep_months(now)
+            await self._keep_partitions(now)
         except Exception as failure:  # noqa: BLE001 - it is raised below
             failures.append(failure)
         if failures:
             raise failures[0]
         return is_more_left
 
-    async def _keep_months(self, now: datetime) -> None:
+    async def _keep_partitions(self, now: datetime) -> None:
         in_use = self._in_use_time
         if in_use is not None and in_use <= now < in_use + IN_USE_PAUSE:
             # However often the job runs: whoever waits for a partition has everybody else wait.
             return
         try:
             async with self._database.transaction() as tx:
-                await keep_months(
-                    tx, "decision", column="decide_time", now=now, kept=DECISIONS_KEPT
-                )
+                await self._keep_months(tx)
             self._in_use_time = None
         except Exception as failure:
             if not is_timeout(failure):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table
+from sqlalchemy import Column, Integer, MetaData, Table
 
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import only_appended, rows, rows_of
 from server.wiring import EVERY_TABLE
 from tests.support.files import ROOT, files_of, source_of, texts_of, tree_of
 
@@ -104,6 +105,30 @@ def test_every_table_has_one_owner() -> None:
     assert len(owned) == len(set(owned))
     assert {table.name for table in EVERY_TABLE} - set(owned) == SHARED_TABLES
     assert {table.name for table in EVERY_TABLE} == set(metadata.tables)
+
+
+def test_every_table_says_what_becomes_of_its_rows() -> None:
+    """Processes could not write a new table, or could rewrite what is only ever appended."""
+    silent = [table.name for table in metadata.tables.values() if not says_of_rows(table)]
+    assert silent == []
+
+
+def says_of_rows(table: Table) -> bool:
+    """Whether it does, of columns that it has and that are written by somebody."""
+    try:
+        changed = set(rows_of(table).changed)
+    except KeyError:
+        return False
+    return changed <= {column.name for column in table.columns if column.computed is None}
+
+
+def test_a_table_that_says_nothing_is_found() -> None:
+    """The test above would pass whatever a table says."""
+    assert not says_of_rows(Table("silent", MetaData(), Column("number", Integer)))
+    assert not says_of_rows(
+        Table("wrong", MetaData(), Column("number", Integer), info=rows(changed=("no",)))
+    )
+    assert says_of_rows(Table("right", MetaData(), Column("number", Integer), info=only_appended()))
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

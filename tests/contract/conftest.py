@@ -8,10 +8,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine
-from infrastructure.database.schema import migrate
 from server.embedded.postgres import Postgres
 from tests.support.json_mesh import JsonMesh, running_json_mesh
-from tests.support.mesh import Mesh, create_database, running_mesh, settings_for
+from tests.support.mesh import (
+    Mesh,
+    create_database,
+    migrate_with_role,
+    running_mesh,
+    settings_for,
+)
 from tests.support.rpc_shop import BusyShop, open_busy_shop
 
 
@@ -25,7 +30,7 @@ async def contract_url(postgres: Postgres) -> str:
 async def contract_engine(contract_url: str) -> AsyncIterator[AsyncEngine]:
     """A pool on the migrated database."""
     engine = create_engine(contract_url, pool_size=12, application_name="contract tests")
-    await migrate(engine)
+    await migrate_with_role(engine)
     yield engine
     await engine.dispose()
 

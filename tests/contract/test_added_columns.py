@@ -11,12 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine
-from infrastructure.database.schema import migrate
 from server.embedded.postgres import Postgres
 from server.wiring import EVERY_TABLE
 from tests.contract.valid_calls import a_valid_call
 from tests.support.contract import METHODS
-from tests.support.mesh import Mesh, create_database, running_mesh, settings_for
+from tests.support.mesh import Mesh, create_database, migrate_with_role, running_mesh, settings_for
 from tests.support.rpc_shop import BusyShop, open_busy_shop
 
 SECONDS_MAX = 60
@@ -29,7 +28,7 @@ async def altered(postgres: Postgres) -> AsyncIterator[tuple[AsyncEngine, Mesh]]
     """A mesh on a database of its own, with few connections, so that each prepares everything."""
     url = await create_database(postgres, "contract_altered")
     engine = create_engine(url, pool_size=3, application_name="contract, altered")
-    await migrate(engine)
+    await migrate_with_role(engine)
     async with running_mesh(engine, settings_for(url)) as mesh:
         yield engine, mesh
     await engine.dispose()

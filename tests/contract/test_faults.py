@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.engine import create_engine
 from infrastructure.rpc.contract import Method
-from server.embedded.postgres import Postgres
+from server.embedded.postgres import ROLE, Postgres
 from server.interception.refusals import STATUS_BYTES_MAX
 from server.wiring import Servicers
 from tests.support.contract import METHODS, method_ids
@@ -141,6 +141,8 @@ async def test_with_another_schema_a_process_is_not_ready(postgres: Postgres) ->
     connection = await postgres.connect("contract_older")
     try:
         await connection.execute("CREATE TABLE alembic_version (version_num text)")
+        assert (await readiness(engine, url)).metadata == {"dependency": "rights"}
+        await connection.execute(f"GRANT SELECT ON alembic_version TO {ROLE}")
         assert (await readiness(engine, url)).metadata == {"dependency": "schema"}
         await connection.execute("INSERT INTO alembic_version VALUES ('0000')")
         assert (await readiness(engine, url)).metadata == {"dependency": "schema"}

@@ -244,7 +244,7 @@ async def test_a_database_that_cannot_be_used_is_explained(stack: Stack, tmp_pat
             assert "Traceback" not in ended.complaint
 
     # Only a database is needed to change the schema.
-    migrated = await guerdon(tmp_path, "migrate", GUERDON_DATABASE_URL=stack.database_url)
+    migrated = await guerdon(tmp_path, "migrate", GUERDON_DATABASE_URL=stack.owner_url)
     assert (migrated.code, migrated.complaint) == (0, "")
 
 

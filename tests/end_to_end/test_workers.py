@@ -24,7 +24,7 @@ from tests.support.books import amounts_of, assert_books_balance, events_of
 from tests.support.connections import holding
 from tests.support.files import ROOT
 from tests.support.flows import Clock, flows_on
-from tests.support.mesh import own_database, process_environment, url_of
+from tests.support.mesh import own_database, process_environment
 from tests.support.rules import Limit, a_campaign, percent
 from tests.support.shop import Shop, a_shop
 from vocabulary.ids import ExchangeRateId
@@ -56,7 +56,7 @@ class Site:
 @pytest.fixture
 async def site(postgres: Postgres) -> AsyncIterator[Site]:
     async with own_database(postgres, pool_size=8) as engine:
-        yield Site(engine=engine, url=url_of(engine))
+        yield Site(engine=engine, url=postgres.role_url_of(engine.url.database or ""))
 
 
 @asynccontextmanager

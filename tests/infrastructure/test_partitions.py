@@ -11,12 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from infrastructure.database.partitions import keep_months
+from domains.rewards.model.event import DECISIONS_KEPT
 from infrastructure.database.transaction import Database, Transaction
 from tests.support.connections import holding
+from tests.support.partitions import keep_months_as_of
 
 LATER = datetime(2031, 5, 20, tzinfo=UTC)
-KEPT = timedelta(days=400)
+KEPT = DECISIONS_KEPT
 _ADD = text(
     """
     INSERT INTO decision (interaction_id, campaign_id, decide_time, merchant_id, sequence,
@@ -38,7 +39,7 @@ async def places(tx: Transaction) -> list[str]:
 
 
 async def keep(tx: Transaction, now: datetime) -> None:
-    await keep_months(tx, "decision", column="decide_time", now=now, kept=KEPT)
+    await keep_months_as_of(tx, now)
 
 
 async def test_what_came_before_its_partition_is_moved_into_it(database: Database) -> None:

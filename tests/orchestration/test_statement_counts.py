@@ -19,40 +19,42 @@ from tests.support.shop import a_shop
 
 
 @contextmanager
-def counting(engine: AsyncEngine) -> Iterator[list[str]]:
+def counting(acting_engine: AsyncEngine) -> Iterator[list[str]]:
     """The statements that are sent to the database until the block ends."""
     sent: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         sent.append(statement)
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(acting_engine.sync_engine, "before_cursor_execute", note)
     try:
         yield sent
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        event.remove(acting_engine.sync_engine, "before_cursor_execute", note)
 
 
 async def test_an_arrival_is_one_statement_and_two_with_a_referrer(
-    engine: AsyncEngine, real_database: Database
+    acting_engine: AsyncEngine, real_database: Database
 ) -> None:
     """Every page view of every shop would cost another round trip."""
     shop = await a_shop(real_database)
 
-    with counting(engine) as new_visitor:
+    with counting(acting_engine) as new_visitor:
         await shop.arrive("friend")
-    with counting(engine) as known_visitor:
+    with counting(acting_engine) as known_visitor:
         await shop.arrive("friend")
-    with counting(engine) as brought:
+    with counting(acting_engine) as brought:
         await shop.arrive("visitor", referrer="friend")
-    with counting(engine) as brought_again:
+    with counting(acting_engine) as brought_again:
         await shop.arrive("visitor", referrer="friend")
 
     assert (len(new_visitor), len(known_visitor)) == (1, 1)
     assert (len(brought), len(brought_again)) == (2, 2)
 
 
-async def test_a_delivery_is_two_statements(engine: AsyncEngine, real_database: Database) -> None:
+async def test_a_delivery_is_two_statements(
+    acting_engine: AsyncEngine, real_database: Database
+) -> None:
     """Shops would wait longer for an answer: for the first report of an order or a later one."""
     shop = await a_shop(real_database, a_campaign())
     await shop.claim("buyer", "claimed before")
@@ -65,7 +67,7 @@ async def test_a_delivery_is_two_statements(engine: AsyncEngine, real_database: 
         ("new", "confirmed"),
         ("new", "refunded"),
     ):
-        with counting(engine) as sent:
+        with counting(acting_engine) as sent:
             await shop.report(
                 order, status, customerId="c-1", clientId="browser", items=[line] * 30
             )
@@ -74,7 +76,9 @@ async def test_a_delivery_is_two_statements(engine: AsyncEngine, real_database: 
     assert counts == [2, 2, 2, 2]
 
 
-async def test_a_claim_is_one_statement(engine: AsyncEngine, real_database: Database) -> None:
+async def test_a_claim_is_one_statement(
+    acting_engine: AsyncEngine, real_database: Database
+) -> None:
     """The page that confirms an order would load more slowly."""
     shop = await a_shop(real_database, a_campaign())
     await shop.report("reported", customerId="c-1")
@@ -86,7 +90,7 @@ async def test_a_claim_is_one_statement(engine: AsyncEngine, real_database: Data
         ("another", "reported"),
         ("new", "unknown"),
     ):
-        with counting(engine) as sent:
+        with counting(acting_engine) as sent:
             await shop.claim(client, order)
         counts.append(len(sent))
 
@@ -94,7 +98,7 @@ async def test_a_claim_is_one_statement(engine: AsyncEngine, real_database: Data
 
 
 async def test_a_batch_costs_the_same_however_many_events_and_levels(
-    engine: AsyncEngine, real_database: Database
+    acting_engine: AsyncEngine, real_database: Database
 ) -> None:
     """Reward work would slow down with every event, every campaign and every level above."""
     plan = a_campaign(
@@ -115,7 +119,7 @@ async def test_a_batch_costs_the_same_however_many_events_and_levels(
             await shop.buy(people[-1], f"A-{number}", ordered=NOON)
         shop.flows.clock.advance(timedelta(days=1))
         (lane,) = await shop.flows.reward.list_waiting_lanes()
-        with counting(engine) as sent:
+        with counting(acting_engine) as sent:
             outcome = await shop.flows.reward.work(lane)
         assert outcome.decided_count == orders
         assert len(await amounts_of(shop)) == orders * min(levels + 1, 6)
@@ -127,7 +131,7 @@ async def test_a_batch_costs_the_same_however_many_events_and_levels(
 
 
 async def test_events_that_wait_cost_one_statement_together(
-    engine: AsyncEngine, real_database: Database
+    acting_engine: AsyncEngine, real_database: Database
 ) -> None:
     """A missing rate would cost a statement for each order that waits for it."""
     counts = []
@@ -140,7 +144,7 @@ async def test_events_that_wait_cost_one_statement_together(
             for each in await shop.flows.reward.list_waiting_lanes()
             if each.merchant_id == shop.merchant_id
         )
-        with counting(engine) as sent:
+        with counting(acting_engine) as sent:
             outcome = await shop.flows.reward.work(lane)
         assert (outcome.waiting_count, outcome.decided_count) == (orders, 0)
         counts.append(len(sent))
@@ -150,7 +154,7 @@ async def test_events_that_wait_cost_one_statement_together(
 
 
 async def test_no_transaction_of_a_turn_is_empty(
-    engine: AsyncEngine, real_database: Database
+    acting_engine: AsyncEngine, real_database: Database
 ) -> None:
     """A shop with an order a minute would pay for commits in which nothing happens."""
     shop = await a_shop(real_database, a_campaign())
@@ -161,13 +165,13 @@ async def test_no_transaction_of_a_turn_is_empty(
     # It is fixed, decided, and let go of.
     commits: list[object] = []
     note = commits.append
-    event.listen(engine.sync_engine, "commit", note)
+    event.listen(acting_engine.sync_engine, "commit", note)
     try:
         await shop.look()
         assert len(commits) == 3
         # A look that finds nothing asks once, outside of transactions.
-        with counting(engine) as sent:
+        with counting(acting_engine) as sent:
             await shop.look()
         assert (len(sent), len(commits)) == (1, 3)
     finally:
-        event.remove(engine.sync_engine, "commit", note)
+        event.remove(acting_engine.sync_engine, "commit", note)

@@ -14,13 +14,16 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.roles import grant_rights
 from infrastructure.database.schema import expected_revision, known_revisions, migrate
 from infrastructure.keys.secret_box import SecretBox
 from server import preflight
 from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable, until_usable
+from server.wiring import EVERY_TABLE
 from tests.support.files import ROOT
 from tests.support.mesh import create_database, own_database, process_environment, url_of
 
@@ -138,12 +141,35 @@ async def test_a_user_without_rights_is_refused(fresh: AsyncEngine) -> None:
     try:
         url = make_url(url_of(fresh)).set(username="looks_only", password="looks")
         shown = url.render_as_string(hide_password=False)
-        says_one_sentence(await ended("serve", shown), "may not read and write")
+        says_one_sentence(await ended("serve", shown), "has no SELECT on alembic_version")
         await run(fresh, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks_only")
-        says_one_sentence(await ended("work", shown), "may not read and write")
+        says_one_sentence(await ended("work", shown), "INSERT on account, UPDATE (balance) on")
+        # One right of many: the table is named.
+        await grant_rights(fresh, "looks_only", EVERY_TABLE)
+        await run(fresh, "REVOKE DELETE ON delivery FROM looks_only")
+        says_one_sentence(await ended("work", shown), "has no DELETE on delivery: run `guerdon")
+        await run(fresh, "REVOKE USAGE ON SCHEMA public FROM PUBLIC, looks_only")
+        says_one_sentence(await ended("serve", shown), "USAGE")
     finally:
-        await run(fresh, "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM looks_only")
+        await run(fresh, "GRANT USAGE ON SCHEMA public TO PUBLIC")
+        await run(fresh, "DROP OWNED BY looks_only")
         await run(fresh, "DROP ROLE looks_only")
+
+
+async def test_who_may_do_more_than_it_needs_is_told_once(
+    fresh: AsyncEngine, postgres: Postgres
+) -> None:
+    """A deployment that works as the owner would look like one that does not."""
+    role_url = make_url(postgres.role_url_of(make_url(url_of(fresh)).database or ""))
+    engine = create_engine(
+        role_url.render_as_string(hide_password=False), pool_size=1, application_name="preflight"
+    )
+    for each, warnings in ((fresh, 1), (engine, 0)):
+        with capture_logs() as lines:
+            await until_usable(database_of(each), SecretBox([OLD]), asyncio.Event())
+        told = [line["event"] for line in lines if line["log_level"] == "warning"]
+        assert told == ["database user may do more than it needs"] * warnings
+    await engine.dispose()
 
 
 async def test_a_database_that_is_away_is_waited_for(postgres: Postgres) -> None:

@@ -27,6 +27,7 @@ from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork
 from server.wiring import REWARD_BATCH_SIZE, build_domains, build_flows, build_lane_steps
 from tests.support.mesh import SECRETS_KEY
+from tests.support.roles import acting_on
 
 RATE_AGE_MAX = timedelta(days=7)
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -93,8 +94,9 @@ def flows_on(
     """
     clock = clock or Clock()
     domains = build_domains(_SECRETS, rate_age_max=rate_age_max)
+    acting = acting_on(database)
     flows = build_flows(
-        database,
+        acting,
         domains,
         secrets=_SECRETS,
         clock=clock,
@@ -103,7 +105,7 @@ def flows_on(
         accepts_referrer_client_ids=accepts_referrer_client_ids,
         reward_batch_size=batch_size,
     )
-    steps = build_lane_steps(database, domains, clock=clock, new_id=uuid7)
+    steps = build_lane_steps(acting, domains, clock=clock, new_id=uuid7)
     return Flows(
         database=database,
         clock=clock,

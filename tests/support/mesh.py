@@ -17,18 +17,21 @@ from grpc_health.v1.health import OVERALL_HEALTH
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.roles import grant_rights
 from infrastructure.database.schema import migrate
 from infrastructure.rpc.caller import CallerKind
 from infrastructure.rpc.contract import Method
-from server.embedded.postgres import Postgres
+from server.embedded.postgres import ROLE, Postgres
 from server.serving import build_server
 from server.settings import Settings, read_settings
-from server.wiring import Application, Servicers, build
+from server.wiring import EVERY_TABLE, Application, Servicers, build
 from tests.support.contract import METHODS
+from tests.support.roles import role_engine
 
 SERVICE_TOKEN = "service-token-of-the-tests-only!"
 CLIENT_ID = "4b1c2f0a-6a0e-4d0f-9d5b-0f5f6e7a8b9c"
 CALL_SECONDS_MAX = 20
+RUNNING_POOL_SIZE = 12
 SECRETS_KEY = Fernet.generate_key().decode()
 
 Proof = tuple[tuple[str, str], ...]
@@ -106,8 +109,12 @@ async def running_mesh(
     *,
     change: Callable[[Servicers], Servicers] = lambda servicers: servicers,
 ) -> AsyncIterator[Mesh]:
-    """A server on a free port of this host. `change` may replace services."""
-    application = build(database_of(engine), settings)
+    """A server on a free port of this host. `change` may replace services.
+
+    It works as the role that processes work as, on connections of its own.
+    """
+    pool = role_engine(engine, pool_size=RUNNING_POOL_SIZE)
+    application = build(database_of(pool), settings)
     server, health = build_server(change(application.servicers), settings)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -117,6 +124,7 @@ async def running_mesh(
             yield Mesh(application=application, port=port, channel=channel)
     finally:
         await server.stop(None)
+        await pool.dispose()
 
 
 def process_environment(database_url: str, **changed: str) -> dict[str, str]:
@@ -136,10 +144,16 @@ async def own_database(postgres: Postgres, *, pool_size: int) -> AsyncIterator[A
     url = await create_database(postgres, f"own_{uuid4().hex}")
     engine = create_engine(url, pool_size=pool_size, application_name="tests")
     try:
-        await migrate(engine)
+        await migrate_with_role(engine)
         yield engine
     finally:
         await engine.dispose()
+
+
+async def migrate_with_role(engine: AsyncEngine) -> None:
+    """As `guerdon migrate` does it, with the role that processes work as."""
+    await migrate(engine)
+    await grant_rights(engine, ROLE, EVERY_TABLE)
 
 
 async def create_database(postgres: Postgres, name: str) -> str:

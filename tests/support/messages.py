@@ -205,7 +205,7 @@ def _filled(
         elif inside.full_name in _WELL_KNOWN:
             value = GetMessageClass(inside)(**_WELL_KNOWN[inside.full_name])
             if for_caller and field.name == "end_time":
-                value.seconds += 1  # After the start.
+                value = timestamp_pb2.Timestamp(seconds=getattr(value, "seconds", 0) + 1)
         elif (*above, descriptor.full_name).count(inside.full_name) >= NESTING_MAX:
             continue
         else:

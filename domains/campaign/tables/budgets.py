@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from domains.campaign.model import EntryKind, WindowKind
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import only_appended, rows
 
 budget_item = Table(
     "budget_item",
@@ -62,6 +63,11 @@ budget_item = Table(
         "(window_kind = 'duration') = (window_duration IS NOT NULL)", name="durations_have_a_length"
     ),
     CheckConstraint("(window_kind = 'month') = (time_zone IS NOT NULL)", name="months_have_a_zone"),
+    # Those of drafts are deleted.
+    info=rows(
+        changed=("position", "limit_base_units", "limit_ever_base_units", "last_version"),
+        are_deleted=True,
+    ),
 )
 
 budget_window = Table(
@@ -79,6 +85,7 @@ budget_window = Table(
     Column("refused_base_units", Numeric(78, 0), nullable=False, server_default="0"),
     CheckConstraint("used_base_units >= 0", name="used_not_negative"),
     CheckConstraint("start_time < end_time", name="ends_after_its_start"),
+    info=rows(changed=("used_base_units", "refused_count", "refused_base_units")),
 )
 
 budget_entry = Table(
@@ -101,4 +108,5 @@ budget_entry = Table(
         "kind IN ({})".format(", ".join(f"'{kind}'" for kind in EntryKind)), name="kind_known"
     ),
     CheckConstraint("base_units > 0", name="base_units_positive"),
+    info=only_appended(),
 )

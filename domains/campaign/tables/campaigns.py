@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from domains.campaign.model import CampaignState
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 campaign = Table(
     "campaign",
@@ -43,6 +44,21 @@ campaign = Table(
     CheckConstraint("expire_time > start_time", name="expires_after_its_start"),
     # Serves list_campaigns() and the rules of a merchant's events.
     Index("ix_campaign_merchant", "merchant_id", "priority", "campaign_id"),
+    # Drafts are deleted.
+    info=rows(
+        changed=(
+            "name",
+            "state",
+            "priority",
+            "rule_version",
+            "unlimited_assets",
+            "start_time",
+            "expire_time",
+            "publish_time",
+            "update_time",
+        ),
+        are_deleted=True,
+    ),
 )
 
 campaign_rule_version = Table(
@@ -54,4 +70,6 @@ campaign_rule_version = Table(
     Column("version", Integer, primary_key=True),
     Column("rule", JSONB, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
+    # Of drafts.
+    info=rows(changed=("rule",), are_deleted=True),
 )

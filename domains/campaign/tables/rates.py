@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 # What one unit of a currency was worth in another, as somebody observed it. Only appended.
 exchange_rate = Table(
@@ -45,4 +46,5 @@ exchange_rate = Table(
     ),
     # Serves next_unannounced().
     Index("ix_exchange_rate_new", "exchange_rate_id", postgresql_where=text("NOT announced")),
+    info=rows(changed=("announced",)),
 )

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.purchases.model import DeliveryState
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 delivery = Table(
     "delivery",
@@ -86,4 +87,19 @@ delivery = Table(
     ),
     # Serves forget_old().
     Index("ix_delivery_receive_time", "receive_time"),
+    info=rows(
+        changed=(
+            "state",
+            "failure",
+            "passed_over",
+            "notes",
+            "try_count",
+            "failure_count",
+            "try_time",
+            "receive_time",
+            "body_time",
+            "retry_time",
+        ),
+        are_deleted=True,
+    ),
 )

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from domains.purchases.tables.order_indexes import ORDER_INDEXES
 from domains.purchases.tables.order_rules import ORDER_RULES
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 # One row is the only truth about an order: what the shop reported, what is known about its
 # buyer and its time, and whether its rewards are decided. Webhook, claim and worker each write it
@@ -118,4 +119,6 @@ shop_order = Table(
     *(CheckConstraint(rule, name=name) for name, rule in ORDER_RULES.items()),
     *ORDER_INDEXES,
     postgresql_with={"fillfactor": 80},
+    # Those that no report met are deleted.
+    info=rows(written_once=("merchant_id", "order_reference", "create_time"), are_deleted=True),
 )

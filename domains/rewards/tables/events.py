@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from domains.rewards.model import InteractionKind, InteractionState, Outcome
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import only_appended, rows
 
 # `domains.rewards.model.event_reference` says the same; a test compares the two.
 EVENT_REFERENCE = (
@@ -110,6 +111,19 @@ interaction = Table(
         "interaction_id",
         postgresql_ops={"state": 'COLLATE "C"'},
     ),
+    info=rows(
+        changed=(
+            "state",
+            "due_time",
+            "ready_round",
+            "try_count",
+            "wait_count",
+            "obstacle",
+            "needed_rate",
+            "decide_time",
+            "facts",
+        )
+    ),
 )
 
 # A partition a month; the maintenance job makes them ahead and drops them after 400 days.
@@ -129,4 +143,5 @@ decision = Table(
         name="outcome_known",
     ),
     postgresql_partition_by="RANGE (decide_time)",
+    info=only_appended(),
 )

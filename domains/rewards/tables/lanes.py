@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from domains.rewards.model import LanePhase
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 # One row a merchant: whoever moves its money holds this row.
 #
@@ -57,6 +58,7 @@ reward_lane = Table(
     ),
     CheckConstraint("(failure_count = 0) = (retry_time IS NULL)", name="set_back_until_a_time"),
     postgresql_with={"fillfactor": 50},
+    info=rows(written_once=("merchant_id",)),
 )
 
 # What webhooks leave for the holder of the lane: an order was taken back.
@@ -83,4 +85,5 @@ reversal = Table(
         "reversal_id",
         postgresql_where=text("drain_time IS NULL"),
     ),
+    info=rows(changed=("try_count", "retry_time", "drain_time", "sequence")),
 )

@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from domains.rewards.model import AccountKind, TransferKind
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import only_appended, rows
 
 # A token or a soft asset at one merchant; its decimals as they were when it was first used.
 ledger_unit = Table(
@@ -25,6 +26,7 @@ ledger_unit = Table(
     Column("merchant_id", Uuid, primary_key=True),
     Column("unit", Text, primary_key=True),
     Column("decimals", SmallInteger, nullable=False),
+    info=only_appended(),
 )
 
 account = Table(
@@ -52,6 +54,7 @@ account = Table(
         name="balance_on_its_side",
     ),
     postgresql_with={"fillfactor": 80},
+    info=rows(changed=("balance",)),
 )
 
 transfer = Table(
@@ -86,4 +89,5 @@ transfer = Table(
     CheckConstraint(
         "kind IN ({})".format(", ".join(f"'{kind}'" for kind in TransferKind)), name="kind_known"
     ),
+    info=only_appended(),
 )

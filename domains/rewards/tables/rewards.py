@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from domains.rewards.model import CancellationReason, RewardState, Role
 from infrastructure.database.metadata import metadata
+from infrastructure.database.rights import rows
 
 reward = Table(
     "reward",
@@ -87,4 +88,5 @@ reward = Table(
         postgresql_ops={"state": 'COLLATE "C"'},
     ),
     Index("ix_reward_purchase", "purchase_id", postgresql_where=text("purchase_id IS NOT NULL")),
+    info=rows(changed=("target_base_units", "state", "cancellation_reason")),
 )

@@ -86,6 +86,7 @@ PRESENT: dict[str, tuple[Look, object]] = {
     "overload manager: shrinks, then resets, then refuses": (
         lambda: sorted(overload("actions")),
         [
+            "envoy.overload_actions.reduce_timeouts",
             "envoy.overload_actions.reset_high_memory_stream",
             "envoy.overload_actions.shrink_heap",
             "envoy.overload_actions.stop_accepting_requests",
@@ -142,8 +143,9 @@ PRESENT: dict[str, tuple[Look, object]] = {
     "connect timeout": (lambda: clusters("connectTimeout"), ["1s", "1s"]),
     "streams of a connection": (
         lambda: both("http2ProtocolOptions", "maxConcurrentStreams"),
-        [100, 100],
+        [16, 100],
     ),
+    "answers that are not taken": (lambda: manager("public")["streamFlushTimeout"], "5s"),
     "stream window": (
         lambda: [
             *both("http2ProtocolOptions", "initialStreamWindowSize"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from server.embedded.postgres import Postgres, PostgresError, find_binaries
+from server.embedded.postgres import ROLE, Postgres, PostgresError, find_binaries
 from server.embedded.unprivileged import account_for
 from tests.support.postgres import free_port
 from tests.support.processes import is_alive, wait_until
@@ -120,6 +120,31 @@ def test_a_lost_password_is_said_clearly(tmp_path: Path) -> None:
 
     with pytest.raises(PostgresError, match=r"password is missing.*Restore the file"):
         postgres.prepare()
+
+
+async def test_a_folder_of_before_gets_the_role_that_processes_work_as(tmp_path: Path) -> None:
+    """After an upgrade no process could connect, or the role could do what its owner can."""
+    folder = tmp_path / "postgres"
+    with started(folder) as postgres:
+        await execute(postgres, f"DROP ROLE {ROLE}")
+        postgres.role_password_file.unlink()
+
+    # The second time the role is there, and its password is lost.
+    for _ in range(2):
+        with started(folder) as postgres:
+            assert postgres.role_password_file.stat().st_mode & 0o777 == 0o600
+            url = postgres.role_url_of("guerdon").replace("+asyncpg", "")
+            connection = await asyncpg.connect(url)
+            try:
+                told = await connection.fetchrow(
+                    "SELECT rolsuper OR rolcreatedb OR rolcreaterole AS may_all,"
+                    " has_database_privilege(current_database(), 'CREATE, TEMPORARY') AS may_make"
+                    " FROM pg_roles WHERE rolname = current_user"
+                )
+                assert tuple(told) == (False, False)
+            finally:
+                await connection.close()
+            postgres.role_password_file.unlink()
 
 
 def test_a_first_start_that_was_interrupted_is_begun_anew(tmp_path: Path) -> None:

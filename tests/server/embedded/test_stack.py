@@ -46,7 +46,7 @@ def mode_of(path: Path) -> int:
 
 
 async def fetch(stack: Stack, statement: str) -> object:
-    connection = await asyncpg.connect(stack.database_url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(stack.owner_url.replace("+asyncpg", ""))
     try:
         return await connection.fetchval(statement)
     finally:
@@ -84,7 +84,10 @@ async def test_a_second_start_keeps_data_and_secrets(tmp_path: Path) -> None:
     assert (tmp_path / "secrets.key").read_text() == key
     Fernet(key.strip())
     assert len(token) >= 43
-    assert {mode_of(tmp_path / name) for name in ("secrets.key", "service.token")} == {0o600}
+    secret = ("secrets.key", "service.token", "postgres/password", "postgres/role.password")
+    assert {mode_of(tmp_path / name) for name in secret} == {0o600}
+    assert "//guerdon_app:" in stack.database_url, "processes would own what they work on"
+    assert "//guerdon:" in stack.owner_url
 
 
 async def test_a_folder_has_one_stack(tmp_path: Path) -> None:

@@ -73,9 +73,11 @@ def test_the_mesh_starts_is_found_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     assert not (tmp_path / "stack.json").exists()
     assert running.public_url in text
     assert running.mesh_address in text
-    password = (tmp_path / "postgres" / "password").read_text().strip()
-    assert password in running.database_url
-    assert password not in text, "whoever looks over a shoulder reads the password"
+    for name in ("password", "role.password"):
+        password = (tmp_path / "postgres" / name).read_text().strip()
+        assert password not in text, "whoever looks over a shoulder reads the password"
+    # Of the role that owns nothing.
+    assert f"//guerdon_app:{password}@" in running.database_url
     assert running.service_token not in text, "whoever looks over a shoulder reads the token"
 
 

@@ -12,10 +12,11 @@ from domains.purchases.model.delivery import KEPT
 from domains.purchases.service import DeliveriesService, PurchasesService
 from domains.purchases.service.purchases import CLAIMS_KEPT
 from infrastructure.database import repeated_call
-from infrastructure.database.transaction import Database
+from infrastructure.database.transaction import Database, Transaction
 from server.jobs.housekeeping import BATCH_SIZE, BATCHES_MAX, Housekeeping
 from tests.support.books import count_of, order_of, read
 from tests.support.flows import NOON
+from tests.support.partitions import keep_months_as_of
 from tests.support.races import beside
 from tests.support.shop import Shop, a_shop
 
@@ -39,8 +40,13 @@ _CALLS = """
 def housekeeping_of(shop: Shop) -> Housekeeping:
     purchases: PurchasesService = shop.flows.purchases
     deliveries: DeliveriesService = shop.flows.deliveries
+
+    async def keep_months(tx: Transaction) -> None:
+        await keep_months_as_of(tx, shop.flows.clock())
+
     return Housekeeping(
         database=shop.database,
+        keep_months=keep_months,
         purchases=purchases,
         deliveries=deliveries,
         clock=shop.flows.clock,
