@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import grpc
 
+from domains.campaign.model.rule_document import RuleUnreadableError
 from infrastructure.database.causes import database_cause
 from vocabulary.errors import DomainError
 
@@ -61,6 +62,14 @@ def _facts_of(raised: BaseException) -> Mapping[str, str]:
     match raised:
         case DomainError():
             return {"cause": raised.reason}
+        case RuleUnreadableError():
+            problem = raised.__cause__
+            why = "" if problem is None else f": {type(problem).__name__}{_place_of(problem)}"
+            return {
+                "cause": f"the stored rule cannot be read{why}",
+                "campaign_id": str(raised.campaign_id),
+                "rule_version": str(raised.version),
+            }
         case socket.gaierror():
             return {"cause": "the host's name is not known"}
         case OSError() if cause := _system_cause(raised):

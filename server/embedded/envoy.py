@@ -56,9 +56,12 @@ def write_envoy_bootstrap(
     *,
     descriptors: Path,
     ports: StackPorts,
+    admin_socket: str,
     environment: Mapping[str, str],
 ) -> None:
     """Writes Envoy's configuration for server processes on this host. Takes a second.
+
+    `admin_socket` is where Envoy's own pages are, relative to the folder that it is started in.
 
     Raises:
         EnvoyError: the descriptor set is missing, or a setting is wrong.
@@ -75,7 +78,7 @@ def write_envoy_bootstrap(
         public_port=ports.public,
         mesh_host=LOOPBACK,
         mesh_port=ports.mesh,
-        admin_port=ports.admin,
+        admin_socket=admin_socket,
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
         public_connections_max=shares.public,
