@@ -42,7 +42,7 @@ def database_cause(failure: BaseException) -> Mapping[str, str]:
         }
         return {"sqlstate": state, "cause": _primary_message(said, state), **names}
     if isinstance(said, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        return {"cause": _words_of_the_driver(said)}
+        return {"cause": _words_of_the_driver(said, may_hold_values=isinstance(said, ValueError))}
     return {}
 
 
@@ -55,17 +55,20 @@ def _of_the_driver(failure: BaseException) -> BaseException | None:
 
 
 def _primary_message(said: asyncpg.PostgresError, state: str) -> str:
-    # What the driver says without PostgreSQL has no fields, and a fixed text.
-    message = getattr(said, "message", None) or (str(said.args[0]) if said.args else "")
-    if state[:2] not in _WITHOUT_VALUES:
+    message = getattr(said, "message", None)
+    is_without_values = state[:2] in _WITHOUT_VALUES
+    if message is None:
+        # The driver says so by itself.
+        return _words_of_the_driver(said, may_hold_values=not is_without_values)
+    if not is_without_values:
         message = _BYTES.sub("…", _QUOTED.sub("…", message))
     return _one_line(message)
 
 
-def _words_of_the_driver(said: Exception) -> str:
+def _words_of_the_driver(said: Exception, *, may_hold_values: bool) -> str:
     """Its fixed texts; of an argument that it cannot send it tells the value as well."""
     text = str(said)
-    if isinstance(said, ValueError):
+    if may_hold_values:
         found = _ARGUMENT.match(text)
         return found[0] if found else ""
     return _one_line(text)

@@ -22,6 +22,20 @@ from server.embedded.ports import LOOPBACK, StackPorts
 
 _Value = TypeVar("_Value")
 
+# What these say below the level `info` is headers as they came, tokens among them. They are kept
+# to it whatever level is set for all; `http` and `router` are the ones that are known to, the
+# others handle the same bytes.
+WITHOUT_HEADERS = (
+    "--component-log-level",
+    ",".join(
+        f"{component}:info"
+        for component in (
+            *("client", "connection", "filter", "grpc", "http", "http2", "lua", "misc", "pool"),
+            "router",
+        )
+    ),
+)
+
 
 class EnvoyError(StackError):
     """Envoy cannot be started. The message says why and what to do."""
@@ -43,7 +57,11 @@ def envoy_command(bootstrap: Path) -> tuple[str, ...]:
         )
     # One thread carries more than two Python servers answer. Hot restart would share state
     # with other Envoys of this host by a number, and they would refuse each other.
-    return (envoy, "--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart")
+    return (
+        envoy,
+        *("--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"),
+        *WITHOUT_HEADERS,
+    )
 
 
 def envoy_environment() -> Mapping[str, str]:

@@ -52,9 +52,7 @@ def _field_of(message: Descriptor | None, name: str) -> FieldDescriptor | None:
     """By its name in the proto or in JSON."""
     if message is None:
         return None
-    by_json: FieldDescriptor | None = message.fields_by_camelcase_name.get(name)
-    field: FieldDescriptor | None = message.fields_by_name.get(name)
-    return field or by_json
+    return next((field for field in message.fields if name in (field.name, field.json_name)), None)
 
 
 def with_json_names(text: str, message: Descriptor | None, paths: Collection[str]) -> str:

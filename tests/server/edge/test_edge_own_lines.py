@@ -9,10 +9,22 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.edge.backend import Backend
-from tests.server.edge.running import DESCRIPTORS, Edge, free_ports, running_edge, settings_for
+from server.embedded.envoy import WITHOUT_HEADERS
+from tests.server.edge.backend import Backend, running_process
+from tests.server.edge.running import (
+    DESCRIPTORS,
+    Edge,
+    free_ports,
+    running_edge,
+    settings_for,
+    status_of,
+)
 
 SECRET = "token-that-nobody-may-read"
+SECRET_HEADERS = (
+    *("x-service-auth", "x-client-id", "authorization", "cookie"),
+    *("x-hmac-sha256", "x-webhook-signature", "webhook-signature"),
+)
 # Envoy writes its lines out once a second.
 LINE_SECONDS_MAX = 10
 
@@ -100,3 +112,39 @@ async def test_a_call_that_finds_no_server_says_so(
 
     assert (line["status"], line["flags"], line["why"]) == (503, "UH", "no_healthy_upstream")
     assert (line["verb"], line["path"]) == ("GET", "/business/merchant/m-1")
+
+
+async def test_no_level_of_envoys_log_shows_what_callers_sent(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The proof of a service stood in a log, for everybody who reads logs."""
+    folder = tmp_path_factory.mktemp("envoy")
+    backend = Backend(DESCRIPTORS.read_bytes())
+    sent = dict.fromkeys(SECRET_HEADERS, SECRET)
+    async with (
+        running_process(backend) as process,
+        running_edge(
+            settings_for([process.port]),
+            backend,
+            folder,
+            arguments=("--log-level", "trace", *WITHOUT_HEADERS),
+        ) as edge,
+    ):
+        for client in (edge.public, edge.mesh):
+            await client.get("/business/merchant/m-1", headers=sent)
+            await client.get(f"/nowhere?token={SECRET}", headers=sent)
+            await client.patch(
+                "/business/merchant/m-1/webhook", headers=sent, json={"signingKey": SECRET}
+            )
+            await client.post(
+                f"/ext/merchant/m-1/webhook/custom?key={SECRET}", headers=sent, content=SECRET
+            )
+        for target in (edge.public_target, edge.mesh_target):
+            await status_of(target, "/guerdon.business.v1.BusinessService/GetMerchant", sent)
+        await edge.public.get("/nowhere", headers=named("last"))
+        await line_of(edge, "last")
+
+        text = edge.log.read_text(errors="replace")
+    assert "[trace]" in text
+    assert any(SECRET in seen.metadata.values() for seen in backend.seen)
+    assert SECRET not in text
