@@ -60,6 +60,8 @@ def envoy_command(bootstrap: Path) -> tuple[str, ...]:
     return (
         envoy,
         *("--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"),
+        # Ten seconds by default: too long for whoever looks for the line of a call.
+        *("--file-flush-interval-msec", "1000"),
         *WITHOUT_HEADERS,
     )
 

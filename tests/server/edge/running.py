@@ -157,7 +157,7 @@ async def running_envoy(
     """
     config = folder / "bootstrap.json"
     config.write_text(bootstrap)
-    options = ("--disable-hot-restart", "--concurrency", "1")
+    options = ("--disable-hot-restart", "--concurrency", "1", "--file-flush-interval-msec", "200")
     with (folder / "envoy.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *envoy_command("--config-path", str(config), *options, *arguments),

@@ -25,7 +25,7 @@ SECRET_HEADERS = (
     *("x-service-auth", "x-client-id", "authorization", "cookie"),
     *("x-hmac-sha256", "x-webhook-signature", "webhook-signature"),
 )
-# Envoy writes its lines out once a second.
+# Envoy keeps its lines for a moment before it writes them.
 LINE_SECONDS_MAX = 10
 
 
@@ -33,7 +33,7 @@ async def line_of(edge: Edge, request_id: str) -> dict[str, Any]:
     async with asyncio.timeout(LINE_SECONDS_MAX):
         while True:
             for line in edge.log.read_text().splitlines():
-                if request_id in line:
+                if line.startswith("{") and request_id in line:
                     found: dict[str, Any] = json.loads(line)
                     return found
             await asyncio.sleep(0.1)
