@@ -33,8 +33,8 @@ async def test_no_log_of_a_mesh_holds_a_secret(stack: Stack) -> None:
             headers={"x-service-auth": stack.service_token, "x-client-id": client_id},
         )
         assert refused.status_code == 404
-        refused = await public.post(
-            "/user/track/arrival", json={KEY: KEY}, headers={"x-client-id": client_id}
+        refused = await mesh.post(
+            f"/business/merchant/{shop.merchant_id}/campaigns", json={KEY: KEY}
         )
         assert refused.status_code == 400
     # Nobody can have Envoy tell more.

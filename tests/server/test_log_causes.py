@@ -189,7 +189,8 @@ async def file_missing(_: AsyncEngine) -> None:
 
 async def call_refused(_: AsyncEngine) -> None:
     async with grpc.aio.insecure_channel(f"{LOOPBACK}:{free_port()}") as channel:
-        await channel.unary_unary("/a/b")(b"", metadata=(("x-client-id", SECRET),), timeout=5)
+        call = channel.unary_unary("/a/b", request_serializer=bytes, response_deserializer=bytes)
+        await call(b"", metadata=(("x-client-id", SECRET),), timeout=5)
 
 
 FAILURES: dict[str, tuple[Failing, dict[str, str]]] = {
@@ -276,7 +277,7 @@ async def test_what_is_raised_from_another_is_told_with_its_place() -> None:
 
     async def failing() -> None:
         try:
-            {}[SECRET]
+            {"a": 1}[SECRET]
         except KeyError as missing:
             raise LookupError(SECRET) from missing
 
