@@ -43,7 +43,7 @@ async def test_no_log_of_a_mesh_holds_a_secret(stack: Stack) -> None:
     assert status == 403
 
     logs = {path.name: path.read_text() for path in (stack.folder / "logs").iterdir()}
-    assert '"fields":["…"]' in "".join(logs.values())
+    assert '"fields":["…","campaign"]' in "".join(logs.values())
     password = make_url(stack.database_url).password
     secrets = [client_id, KEY, stack.service_token, str(password)]
     found = {name for name, said in logs.items() for each in secrets if each in said}
