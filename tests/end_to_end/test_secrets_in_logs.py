@@ -28,7 +28,7 @@ async def test_no_log_of_a_mesh_holds_a_secret(stack: Stack) -> None:
         await shop.claim(client_id, "quiet")
         await shop.deliver("quiet")
         refused = await public.post(
-            f"/user/track/{client_id}?token={KEY}",
+            f"/user/track/nothing?token={KEY}",
             json={client_id: KEY},
             headers={"x-service-auth": stack.service_token, "x-client-id": client_id},
         )
