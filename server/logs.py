@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 
 import orjson
 import structlog
+
+from server.causes import fault_of
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -18,7 +19,8 @@ def configure_logs(*, level: str, form: str) -> None:
             serializer=lambda event, **_: orjson.dumps(event).decode()
         )
         if form == "json"
-        else structlog.dev.ConsoleRenderer()
+        # In a file, and through a pipe, colours are noise that no search finds its way through.
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     )
     structlog.configure(
         processors=[
@@ -83,14 +85,3 @@ class _Libraries(logging.Handler):
             ).partition("\n")[0],
             **({} if raised is None else fault_of(raised)),
         )
-
-
-def fault_of(raised: BaseException) -> dict[str, str]:
-    """What a log may hold of an exception: its type and its frames.
-
-    Never its text, which may hold what a caller sent.
-    """
-    return {
-        "fault": type(raised).__name__,
-        "stack": "".join(traceback.format_tb(raised.__traceback__)),
-    }

@@ -16,6 +16,7 @@ from infrastructure.database.roles import find_rights, listed
 from infrastructure.database.schema import expected_revision, known_revisions
 from infrastructure.database.sealing_key import add_fingerprint, list_fingerprints
 from infrastructure.database.transaction import Database, Transaction
+from server.causes import cause_of
 from server.repeating import RETRY_SECONDS
 
 POSTGRES_VERSION_MIN = 18
@@ -65,7 +66,7 @@ async def until_usable(database: Database, secrets: SealingKeys, stopping: async
         except Exception as raised:
             if not is_away(raised) and not is_timeout(raised):
                 raise
-            _log.warning("dependency away", job="preflight", fault=type(raised).__name__)
+            _log.warning("dependency away", job="preflight", **cause_of(raised))
         else:
             if beyond:
                 _log.warning("database user may do more than it needs", beyond=listed(beyond))

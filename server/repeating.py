@@ -11,7 +11,7 @@ import structlog
 from infrastructure.database.clock import SYNCHRONISED_EVERY, DatabaseClock
 from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database
-from server.logs import fault_of
+from server.causes import cause_of, fault_of
 
 RETRY_SECONDS = 1.0
 
@@ -48,7 +48,7 @@ async def once(name: str, run: Job) -> float:
         return await run()
     except Exception as raised:  # noqa: BLE001 - the job loop: a failed run ends no process
         if is_away(raised):
-            _log.warning("dependency away", job=name, fault=type(raised).__name__)
+            _log.warning("dependency away", job=name, **cause_of(raised))
         else:
             _log.error("job failed", job=name, **fault_of(raised))
         return RETRY_SECONDS

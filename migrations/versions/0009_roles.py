@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0009"
-down_revision: str | None = "0008"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

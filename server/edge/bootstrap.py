@@ -10,14 +10,23 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
     Bootstrap,
     BootstrapStaticResources,
 )
+from envoy_data_plane.envoy.config.core.v3 import Address, Pipe
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
-from server.edge.cluster import MESH, PUBLIC, servers_cluster, socket_address
+from server.edge.cluster import MESH, PUBLIC, servers_cluster
 from server.edge.contract import read_public_methods
 from server.edge.listeners import mesh_listener, public_listener
 from server.edge.overload import memory_allocator, overload_manager, runtime_limits
 from server.edge.settings import EdgeSettings
 
-ADMIN_HOST = "127.0.0.1"
+# Nobody but the user that Envoy runs as.
+ADMIN_MODE = 0o600
+# What only tells. Not among them: levels of logs, which would have headers printed, health,
+# draining, the end, profiles, counters and settings. The configuration holds no secrets.
+ADMIN_PATHS = (
+    r"/(?:certs|clusters|config_dump|listeners|memory|ready|server_info|stats|stats/prometheus)"
+    r"(?:\?.*)?"
+)
 
 
 def build_bootstrap(edge: EdgeSettings, descriptors: bytes) -> Bootstrap:
@@ -30,7 +39,7 @@ def build_bootstrap(edge: EdgeSettings, descriptors: bytes) -> Bootstrap:
     """
     methods = read_public_methods(descriptors)
     return Bootstrap(
-        admin=_admin(edge.admin_port),
+        admin=_admin(edge.admin_socket),
         static_resources=BootstrapStaticResources(
             listeners=[public_listener(edge, methods), mesh_listener(edge, methods)],
             clusters=[servers_cluster(edge, PUBLIC), servers_cluster(edge, MESH)],
@@ -52,8 +61,14 @@ def write_bootstrap(edge: EdgeSettings, target: Path) -> None:
     target.write_text(bootstrap_json(build_bootstrap(edge, descriptors)))
 
 
-def _admin(port: int) -> Admin | None:
-    if not port:
+def _admin(path: str) -> Admin | None:
+    """A socket in the file system: no page of a browser and no other user reaches it."""
+    if not path:
         return None
-    # However many connections the world has opened, an operator finds out why.
-    return Admin(address=socket_address(ADMIN_HOST, port), ignore_global_conn_limit=True)
+    return Admin(
+        address=Address(pipe=Pipe(path=path, mode=ADMIN_MODE)),
+        # However many connections the world has opened, an operator finds out why.
+        ignore_global_conn_limit=True,
+        # With the query, which chooses among what a page tells.
+        allow_paths=[StringMatcher(safe_regex=RegexMatcher(regex=ADMIN_PATHS))],
+    )

@@ -22,6 +22,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 from envoy_data_plane.google import protobuf
 
+from server.edge.access_log import access_log
 from server.edge.cluster import (
     BUFFER_BYTES,
     CONNECTION_WINDOW_BYTES,
@@ -138,6 +139,7 @@ def _connection_manager(
     slashes = HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST
     return HttpConnectionManager(
         stat_prefix=name,
+        access_log=[access_log(name)],
         route_config=with_open_queries(routes, filters),
         http_filters=filters,
         local_reply_config=local_reply_config(pages),

@@ -72,13 +72,13 @@ class EdgeSettings:
     """Where Envoy listens, whom it calls, and what it lets through.
 
     `endpoints` are the `serve` processes, one address each. `descriptor_path` is Envoy's copy of
-    the contract (`contract_copy`), relative to the folder that Envoy is started in. `admin_port` 0
-    means no admin listener. `dashboard_origins` are the exact origins, like
-    `https://dash.example`, whose pages may call `/business`. `client_id_headers` are further
-    names of the header `x-client-id`. `trusted_hop_count` is how many proxies in front of Envoy
-    append to `x-forwarded-for`. `rate_limits` are of all callers together, `address_rate_limits`
-    of one client address; a class that the latter leaves out has a tenth of the former, and a
-    burst of a second.
+    the contract (`contract_copy`), relative to the folder that Envoy is started in, as is
+    `admin_socket`, where Envoy's own pages are; empty means nowhere. `dashboard_origins` are the
+    exact origins, like `https://dash.example`, whose pages may call `/business`.
+    `client_id_headers` are further names of the header `x-client-id`. `trusted_hop_count` is how
+    many proxies in front of Envoy append to `x-forwarded-for`. `rate_limits` are of all callers
+    together, `address_rate_limits` of one client address; a class that the latter leaves out has a
+    tenth of the former, and a burst of a second.
     `public_connections_max` and `mesh_connections_max` together stay below the number of files
     that Envoy may open.
     """
@@ -87,7 +87,7 @@ class EdgeSettings:
     public_port: int = 8080
     mesh_host: str = "127.0.0.1"
     mesh_port: int = 8081
-    admin_port: int = 0
+    admin_socket: str = ""
     endpoints: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051), ("127.0.0.1", 50052))
     descriptor_path: str = "envoy/edge.binpb"
     dashboard_origins: tuple[str, ...] = ()

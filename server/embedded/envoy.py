@@ -22,6 +22,20 @@ from server.header_names import read_header_names
 
 _Value = TypeVar("_Value")
 
+# What these say below the level `info` is headers as they came, tokens among them. They are kept
+# to it whatever level is set for all; `http` and `router` are the ones that are known to, the
+# others handle the same bytes.
+WITHOUT_HEADERS = (
+    "--component-log-level",
+    ",".join(
+        f"{component}:info"
+        for component in (
+            *("client", "connection", "filter", "grpc", "http", "http2", "lua", "misc", "pool"),
+            "router",
+        )
+    ),
+)
+
 
 class EnvoyError(StackError):
     """Envoy cannot be started. The message says why and what to do."""
@@ -43,7 +57,13 @@ def envoy_command(bootstrap: Path) -> tuple[str, ...]:
         )
     # One thread carries more than two Python servers answer. Hot restart would share state
     # with other Envoys of this host by a number, and they would refuse each other.
-    return (envoy, "--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart")
+    return (
+        envoy,
+        *("--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"),
+        # Ten seconds by default: too long for whoever looks for the line of a call.
+        *("--file-flush-interval-msec", "1000"),
+        *WITHOUT_HEADERS,
+    )
 
 
 def envoy_environment() -> Mapping[str, str]:
@@ -56,9 +76,12 @@ def write_envoy_bootstrap(
     *,
     descriptors: Path,
     ports: StackPorts,
+    admin_socket: str,
     environment: Mapping[str, str],
 ) -> None:
     """Writes Envoy's configuration for server processes on this host. Takes a second.
+
+    `admin_socket` is where Envoy's own pages are, relative to the folder that it is started in.
 
     Raises:
         EnvoyError: the descriptor set is missing, or a setting is wrong.
@@ -75,7 +98,7 @@ def write_envoy_bootstrap(
         public_port=ports.public,
         mesh_host=LOOPBACK,
         mesh_port=ports.mesh,
-        admin_port=ports.admin,
+        admin_socket=admin_socket,
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
         public_connections_max=shares.public,

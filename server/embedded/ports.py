@@ -16,7 +16,6 @@ LOOPBACK = "127.0.0.1"
 
 _USUAL_PUBLIC = 8080
 _USUAL_MESH = 8081
-_USUAL_ADMIN = 9901
 _USUAL_DATABASE = 5432
 # The first server process; the others follow.
 _USUAL_SERVER = 50051
@@ -52,7 +51,6 @@ class StackPorts:
 
     public: int
     mesh: int
-    admin: int
     database: int
     servers: tuple[int, ...]
 
@@ -66,7 +64,7 @@ def reserve_stack_ports(
     Raises:
         PortTakenError: a named one is taken.
     """
-    usual = [_USUAL_ADMIN, _USUAL_DATABASE]
+    usual = [_USUAL_DATABASE]
     usual += [_USUAL_SERVER + number for number in range(server_count)]
     wishes = [
         PortWish(port=public or _USUAL_PUBLIC, firm=public is not None),
@@ -77,9 +75,8 @@ def reserve_stack_ports(
         yield StackPorts(
             public=chosen[0],
             mesh=chosen[1],
-            admin=chosen[2],
-            database=chosen[3],
-            servers=tuple(chosen[4:]),
+            database=chosen[2],
+            servers=tuple(chosen[3:]),
         )
 
 

@@ -22,6 +22,12 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def make_private_folder(path: Path) -> None:
+    """A folder with mode 0700, also if it is there with another one."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
 def keep_or_make(path: Path, make: Callable[[], str]) -> str:
     """The secret in the file; the first call makes it and keeps it there."""
     try:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
+import socket
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from server.embedded.ports import LOOPBACK
 
 _TIMEOUT_SECONDS = 2
 _BODY_CHARACTERS_MAX = 500
+# Linux has 108 with the byte that ends it, others a few less.
+SOCKET_PATH_BYTES_MAX = 103
 
 
 def complaint_of_url(url: str) -> str:
@@ -24,14 +29,14 @@ def complaint_of_url(url: str) -> str:
     return f"GET {url}: {status} {body[:_BODY_CHARACTERS_MAX].decode(errors='replace')}"
 
 
-def complaint_of_envoy(admin_url: str, port: int) -> str:
+def complaint_of_envoy(admin_socket: Path, port: int) -> str:
     """Whether Envoy passes calls on to the server at a port of this host. Blocks."""
-    url = f"{admin_url}/clusters?format=json"
+    path = "/clusters?format=json"
     try:
-        _, body = _get(url)
+        _, body = read_admin(admin_socket, path)
         clusters = json.loads(body)["cluster_statuses"]
     except (OSError, http.client.HTTPException, ValueError, KeyError) as problem:
-        return f"GET {url} was not answered: {problem!r}"
+        return f"GET {path} at {admin_socket} was not answered: {problem!r}"
     # Once in the cluster of each listener.
     found = [
         host["health_status"].get("failed_active_health_check", False)
@@ -49,8 +54,57 @@ def _get(url: str) -> tuple[int, bytes]:
     parts = urlsplit(url)
     assert parts.hostname is not None, url
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
+    return _ask(connection, "GET", urlunsplit(("", "", *parts[2:])))
+
+
+def read_admin(admin_socket: Path, path: str, *, verb: str = "GET") -> tuple[int, bytes]:
+    """The status and the body of one of Envoy's own pages. Blocks, two seconds at most.
+
+    Raises:
+        OSError: nobody answers there.
+        http.client.HTTPException: what answers does not speak HTTP.
+    """
+    return _ask(_SocketConnection(admin_socket), verb, path)
+
+
+def connect_to_socket(path: Path) -> socket.socket:
+    """A connection to a socket of the file system, however long its path is.
+
+    The kernel takes 107 bytes of a path; where it shows open folders as files, the way through
+    one of them is short.
+
+    Raises:
+        OSError: nobody listens there, or not for us.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", urlunsplit(("", "", *parts[2:])))
+        if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+            connection.connect(str(path))
+            return connection
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+        finally:
+            os.close(folder)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = connect_to_socket(self._path)
+
+
+def _ask(connection: http.client.HTTPConnection, verb: str, path: str) -> tuple[int, bytes]:
+    try:
+        connection.request(verb, path)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.embedded.leash import tied_to_this_process
-from server.embedded.log_files import open_log, tail
+from server.embedded.log_files import BYTES_MAX, open_log, shorten, tail
 
 # Between SIGTERM and SIGKILL.
 STOP_TIMEOUT_SECONDS = 15.0
@@ -21,6 +21,9 @@ STOP_TIMEOUT_SECONDS = 15.0
 _FIRST_DELAY_SECONDS = 1.0
 _DELAY_SECONDS_MAX = 30.0
 _STEADY_SECONDS = 60.0
+
+# How often logs are looked at, whether they are too large.
+_LOGS_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class Supervisor:
         on_change: Callable[[], None],
         first_delay_seconds: float = _FIRST_DELAY_SECONDS,
         stop_timeout_seconds: float = STOP_TIMEOUT_SECONDS,
+        log_bytes_max: int = BYTES_MAX,
     ) -> None:
         self.processes: dict[str, ChildProcess] = {}
         self._log_folder = log_folder
@@ -89,6 +93,8 @@ class Supervisor:
         self._steps: list[tuple[str, ...]] = []
         # How long each log was when its child was started, other than by ourselves.
         self._log_starts: dict[str, int] = {}
+        self._log_bytes_max = log_bytes_max
+        self._logs_watcher: asyncio.Task[None] | None = None
 
     async def start(self, *children: Child) -> None:
         """Starts children and watches them from now on. They are stopped together.
@@ -96,6 +102,8 @@ class Supervisor:
         Raises:
             OSError: a program cannot be run. What was started before it stays.
         """
+        if self._logs_watcher is None:
+            self._logs_watcher = asyncio.create_task(self._watch_logs())
         self._steps.append(tuple(child.name for child in children))
         for child in children:
             assert child.name not in self.processes, f"{child.name} is started already"
@@ -141,6 +149,10 @@ class Supervisor:
             await asyncio.gather(
                 *(self._end(each.process, each.child) for each in step if each is not None)
             )
+        watcher, self._logs_watcher = self._logs_watcher, None
+        if watcher is not None:
+            watcher.cancel()
+            await asyncio.wait([watcher])
 
     def tail(self, name: str) -> str:
         """The last lines that a child wrote since somebody started it."""
@@ -189,6 +201,23 @@ class Supervisor:
             running.start_time = time.monotonic()
             self._say(f"{name} runs again (process {running.pid}).")
             self._on_change()
+
+    async def _watch_logs(self) -> None:
+        """Keeps logs short: those of processes that run for months as well."""
+        complained_of: set[str] = set()
+        while True:
+            await asyncio.sleep(_LOGS_EVERY_SECONDS)
+            for name in list(self._log_starts):
+                path = self._log_of(name)
+                try:
+                    if await asyncio.to_thread(shorten, path, bytes_max=self._log_bytes_max):
+                        self._log_starts[name] = 0
+                        complained_of.discard(name)
+                except OSError as problem:
+                    # A full disk has no room for the copy. The log grows on; nothing is lost.
+                    if name not in complained_of:
+                        self._say(f"The log {path} cannot be shortened ({problem}).")
+                    complained_of.add(name)
 
     async def _unwatch(self, running: ChildProcess) -> None:
         watcher, running.watcher = running.watcher, None

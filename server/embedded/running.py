@@ -37,8 +37,8 @@ class RunningStack:
     """A stack as others see it. `pid` is its supervisor's; `pids` are the children's by name.
 
     `public_url` is the listener for the world, JSON and gRPC-Web; `mesh_url` and
-    `mesh_address` are one listener, as JSON clients and gRPC clients write it. `admin_url`
-    is Envoy's own. Without Envoy the urls are empty, and the address is that of one server
+    `mesh_address` are one listener, as JSON clients and gRPC clients write it. `admin_socket`
+    is Envoy's own. Without Envoy these are empty, and the address is that of one server
     process.
     """
 
@@ -46,7 +46,7 @@ class RunningStack:
     public_url: str
     mesh_url: str
     mesh_address: str
-    admin_url: str
+    admin_socket: str
     database_url: str
     service_token: str
     pids: Mapping[str, int]

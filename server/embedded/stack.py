@@ -30,6 +30,7 @@ from server.embedded.ports import (
     unusual_listeners,
 )
 from server.embedded.postgres import DATABASE, ROLE, Postgres
+from server.embedded.private_files import make_private_folder
 from server.embedded.probes import (
     complaint_of_envoy,
     complaint_of_nothing,
@@ -42,6 +43,9 @@ from server.embedded.readiness import Readiness
 from server.embedded.running import RunningStack, remove_state, sole_use_of, write_state
 
 SERVER_NAMES = ("serve-1", "serve-2")
+
+# In the stack's folder, in which Envoy is started: so its path is short, wherever that is.
+ADMIN_SOCKET = "envoy/admin.sock"
 
 
 class Stack:
@@ -113,9 +117,12 @@ class Stack:
         return f"{LOOPBACK}:{self.ports.mesh if self._with_envoy else self.ports.servers[0]}"
 
     @property
-    def admin_url(self) -> str:
-        """Envoy's own pages: its statistics, its view of the servers. Empty without Envoy."""
-        return f"http://{LOOPBACK}:{self.ports.admin}" if self._with_envoy else ""
+    def admin_socket(self) -> str:
+        """Where Envoy's own pages are: its statistics, its view of the servers. Empty without it.
+
+        The path may be longer than the kernel takes: see `connect_to_socket`.
+        """
+        return str(self.folder / ADMIN_SOCKET) if self._with_envoy else ""
 
     @property
     def database_url(self) -> str:
@@ -219,7 +226,7 @@ class Stack:
             await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
             # From now on a server is ready once calls reach it.
             for name, port in zip(SERVER_NAMES, self.ports.servers, strict=True):
-                passed_on = partial(complaint_of_envoy, self.admin_url, port)
+                passed_on = partial(complaint_of_envoy, Path(self.admin_socket), port)
                 self._readiness.ask(name, partial(_complaint_of_server, port, passed_on))
 
     async def _start_database(self) -> str:
@@ -268,11 +275,14 @@ class Stack:
     def _write_bootstrap(self) -> Path | None:
         if not self._with_envoy:
             return None
+        # The folder is its owner's alone before there is a socket in it.
+        make_private_folder((self.folder / ADMIN_SOCKET).parent)
         target = self.folder / "envoy.json"
         write_envoy_bootstrap(
             target,
             descriptors=PROJECT / "envoy" / "edge.binpb",
             ports=self.ports,
+            admin_socket=ADMIN_SOCKET,
             environment=self._environment,
         )
         return target
@@ -296,7 +306,7 @@ class Stack:
                     public_url=self.public_url,
                     mesh_url=self.mesh_url,
                     mesh_address=self.mesh_address,
-                    admin_url=self.admin_url,
+                    admin_socket=self.admin_socket,
                     database_url=self.database_url,
                     service_token=self.service_token,
                     pids={name: process.pid for name, process in self.processes.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 
 def json_path(message: Descriptor | None, path: str) -> str:
@@ -22,6 +22,37 @@ def json_path(message: Descriptor | None, path: str) -> str:
         parts.append((field.json_name if field is not None else name) + bracket + index)
         current = field.message_type if field is not None else None
     return ".".join(parts)
+
+
+UNKNOWN_PART = "…"
+_INDEX = re.compile(r"\[\d{1,9}\]")
+
+
+def known_path(message: Descriptor | None, path: str) -> str:
+    """`path` in the proto's names, as far as the message declares it: what follows is a caller's.
+
+    A key that a caller has made up may be anything, a secret as well.
+    """
+    parts: list[str] = []
+    current = message
+    for part in path.split("."):
+        name, bracket, index = part.partition("[")
+        field = _field_of(current, name)
+        if field is None:
+            return ".".join([*parts, UNKNOWN_PART])
+        place = bracket + index
+        parts.append(field.name + (place if _INDEX.fullmatch(place) else ""))
+        if place and not _INDEX.fullmatch(place):
+            return ".".join([*parts, UNKNOWN_PART])
+        current = field.message_type
+    return ".".join(parts)
+
+
+def _field_of(message: Descriptor | None, name: str) -> FieldDescriptor | None:
+    """By its name in the proto or in JSON."""
+    if message is None:
+        return None
+    return next((field for field in message.fields if name in (field.name, field.json_name)), None)
 
 
 def with_json_names(text: str, message: Descriptor | None, paths: Collection[str]) -> str:

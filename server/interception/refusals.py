@@ -19,12 +19,12 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from infrastructure.database.failures import is_away, is_timeout, sqlstate
+from infrastructure.database.failures import is_away, is_timeout
 from infrastructure.database.transaction import RequestIdReusedError
 from infrastructure.rpc.contract import Method
+from server.causes import cause_of, fault_of
 from server.interception.chain import Call, Handler
 from server.interception.field_paths import json_path, with_json_names
-from server.logs import fault_of
 from vocabulary.errors import DomainError, Kind
 
 PRODUCT = "guerdon"
@@ -164,9 +164,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
             )
     incident = str(uuid4())
     if is_away(raised):
-        _log.warning(
-            "dependency away", incident=incident, method=method.path, fault=type(raised).__name__
-        )
+        _log.warning("dependency away", incident=incident, method=method.path, **cause_of(raised))
         return Refusal(
             code=grpc.StatusCode.UNAVAILABLE,
             reason="DEPENDENCY_AWAY",
@@ -192,12 +190,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
 
 
 def _log_fault(event: str, raised: BaseException, **facts: str) -> None:
-    _log.error(
-        event,
-        sqlstate=sqlstate(raised) or "",
-        **fault_of(raised),
-        **facts,
-    )
+    _log.error(event, **fault_of(raised), **facts)
 
 
 def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> status_pb2.Status:

@@ -9,7 +9,7 @@ import structlog
 
 from infrastructure.database.failures import is_away
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
-from server.logs import fault_of
+from server.causes import fault_of
 from vocabulary.ids import MerchantId
 
 BATCH_MAX = 100

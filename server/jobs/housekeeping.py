@@ -12,7 +12,7 @@ from domains.purchases.service import DeliveriesService, PurchasesService
 from infrastructure.database.failures import is_timeout
 from infrastructure.database.repeated_call import forget_old
 from infrastructure.database.transaction import Database, Transaction
-from server.logs import fault_of
+from server.causes import fault_of
 
 BATCH_SIZE = 1_000
 BATCHES_MAX = 100

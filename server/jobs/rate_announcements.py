@@ -7,7 +7,7 @@ import structlog
 from infrastructure.database.failures import is_away, is_timeout
 from orchestration.reward.flow import RateAnnouncementOrchestrator
 from orchestration.reward.flow.announcing import ANNOUNCED_MAX
-from server.logs import fault_of
+from server.causes import fault_of
 from vocabulary.ids import ExchangeRateId
 
 STEPS_MAX = 100

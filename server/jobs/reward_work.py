@@ -13,7 +13,7 @@ import structlog
 from domains.rewards.model import WaitingLane
 from infrastructure.database.failures import is_away
 from orchestration.reward.flow import LaneOutcome, RewardOrchestrator
-from server.logs import fault_of
+from server.causes import fault_of
 from vocabulary.ids import MerchantId
 
 LANES_MAX = 8

@@ -33,13 +33,13 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             async with asyncio.timeout(READINESS_TIMEOUT_SECONDS), self._database.single() as tx:
                 await require_version(tx)
                 await require_schema(tx)
-        except TimeoutError:
-            raise not_ready("database", "The database does not answer within a second.") from None
+        except TimeoutError as slow:
+            raise not_ready("database", "The database does not answer within a second.") from slow
         except UnusableDatabaseError as problem:
             raise not_ready(problem.dependency, str(problem)) from problem
         except Exception as raised:
             if is_away(raised):
-                raise not_ready("database", "The database cannot be reached.") from None
+                raise not_ready("database", "The database cannot be reached.") from raised
             raise
         return edge_pb2.GetReadinessResponse(status=OK)
 

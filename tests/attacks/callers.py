@@ -18,8 +18,8 @@ import grpc
 import httpx
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
+from server.embedded.probes import read_admin
 from tests.end_to_end.shop import Shop
-from tests.server.edge.raw_http import ask, request
 from tests.support.files import ROOT
 
 # Another address than the attackers'. All of 127.0.0.0/8 is this host.
@@ -167,12 +167,10 @@ async def outcome(attacker: asyncio.subprocess.Process) -> Counter[str]:
     return Counter(json.loads(told))
 
 
-async def memory_of(admin_url: str, envoy_pid: int) -> Memory:
+async def memory_of(admin_socket: str, envoy_pid: int) -> Memory:
     """Envoy's memory, now."""
-    # Not by httpx: to make a client of it takes longer than a call may take.
-    answer = await ask(admin_url.removeprefix("http://"), request("GET", "/memory"))
-    # It comes in one chunk; the object is between the braces.
-    told = json.loads(answer.rest[answer.rest.index(b"{") : answer.rest.rindex(b"}") + 1])
+    _, body = await asyncio.to_thread(read_admin, Path(admin_socket), "/memory")
+    told = json.loads(body)
     resident = int(Path(f"/proc/{envoy_pid}/statm").read_text().split()[1]) * PAGE_BYTES
     return Memory(allocated=int(told["allocated"]), resident=resident)
 

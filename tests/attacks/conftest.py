@@ -52,7 +52,7 @@ async def usual(calls: list[Call]) -> Calls:
 @pytest.fixture
 def memory(stack: Stack) -> Callable[[], Awaitable[Memory]]:
     """Looks at Envoy's memory."""
-    return partial(memory_of, stack.admin_url, stack.processes["envoy"].pid)
+    return partial(memory_of, stack.admin_socket, stack.processes["envoy"].pid)
 
 
 @pytest.fixture

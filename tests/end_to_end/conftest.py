@@ -25,6 +25,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         environment={
             **environment,
             "GUERDON_DRAIN_SECONDS": "0.5",
+            "GUERDON_LOG_LEVEL": "debug",
             # All shops and visitors have one address here.
             "GUERDON_ADDRESS_RATE_LIMITS": "tracking=2000/4000, webhook=2000/4000",
         },

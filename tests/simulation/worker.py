@@ -13,8 +13,8 @@ import structlog
 
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.failures import is_away, is_timeout
+from server.causes import fault_of
 from server.jobs.rate_announcements import RateAnnouncements
-from server.logs import fault_of
 from tests.simulation.clock import SharedClock
 from tests.support.flows import flows_on
 

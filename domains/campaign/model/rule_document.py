@@ -24,8 +24,40 @@ from domains.campaign.model.rule import (
     Trigger,
 )
 from vocabulary.amounts import Unit
+from vocabulary.ids import CampaignId
 
 Document = dict[str, Any]
+
+
+class RuleUnreadableError(Exception):
+    """A rule is stored in a form that this version cannot read: a newer one's, or a broken one."""
+
+    def __init__(self, campaign_id: CampaignId, version: int) -> None:
+        super().__init__(f"rule version {version} of campaign {campaign_id} cannot be read")
+        self.campaign_id = campaign_id
+        self.version = version
+
+
+def read_stored(
+    document: Document, *, campaign_id: CampaignId, version: int
+) -> tuple[Rule, RewardUnits]:
+    """As `from_document`, of what is stored.
+
+    Raises:
+        RuleUnreadableError: whatever is wrong with it.
+    """
+    try:
+        return from_document(document)
+    # Of a document that anybody may have written nothing is known.
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as problem:
+        raise RuleUnreadableError(campaign_id, version) from problem
 
 
 def to_document(rule: Rule, units: RewardUnits) -> Document:

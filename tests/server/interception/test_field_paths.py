@@ -6,7 +6,7 @@ import pytest
 
 from guerdon.campaign.v1 import campaign_pb2
 from guerdon.orchestration.v1 import purchase_webhook_pb2
-from server.interception.field_paths import json_path, with_json_names
+from server.interception.field_paths import json_path, known_path, with_json_names
 
 CREATE = campaign_pb2.CreateCampaignRequest.DESCRIPTOR
 VALUE_TO = "campaign.rule.conditions.conditions[1].condition.value_to"
@@ -61,3 +61,22 @@ def test_a_sentence_about_the_whole_speaks_of_its_fields() -> None:
     webhook = purchase_webhook_pb2.ReceiveCustomOrderRequest.DESCRIPTOR
     told = with_json_names("needs exactly one of merchant_id, product_id", webhook, [""])
     assert told == "needs exactly one of merchantId, productId"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("merchant_id", "merchant_id"),
+        (
+            "campaign.budgetConfig.items[0].window_duration",
+            "campaign.budget.items[0].window_duration",
+        ),
+        ("campaign.token-of-a-caller", "campaign.…"),
+        ('campaign["token-of-a-caller"].name', "campaign.…"),
+        ("token-of-a-caller", "…"),
+        ("merchant_id.token-of-a-caller", "merchant_id.…"),
+    ],
+)
+def test_a_log_has_of_a_path_what_the_contract_knows(path: str, told: str) -> None:
+    """A key may be anything, a secret that a caller wrote into the wrong place as well."""
+    assert known_path(CREATE, path) == told

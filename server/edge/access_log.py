@@ -1,0 +1,91 @@
+"""A line for each answer that Envoy gave by itself; servers write those of their own.
+
+Without it nobody learns of paths that lead nowhere, and of calls that found no server.
+"""
+
+from __future__ import annotations
+
+from envoy_data_plane.envoy.config.accesslog.v3 import (
+    AccessLog,
+    AccessLogFilter,
+    AndFilter,
+    ExtensionFilter,
+    OrFilter,
+    RuntimeFilter,
+)
+from envoy_data_plane.envoy.config.core.v3 import SubstitutionFormatString
+from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
+from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import StdoutAccessLog
+from envoy_data_plane.envoy.type.v3 import FractionalPercent, FractionalPercentDenominatorType
+from envoy_data_plane.google import protobuf
+
+PATH_CHARACTERS_MAX = 100
+REQUEST_ID_CHARACTERS_MAX = 64
+
+_OWN = "response.code >= 400 && response.code_details != 'via_upstream'"
+# Whoever floods is answered so: with too many, and, before a limit has counted them, with requests
+# that cannot be read. All others have passed the limit of their address.
+_OF_FLOODS = "response.code in [400, 429, 431]"
+FLOOD_PERCENT = 1
+FLOOD_RUNTIME_KEY = "access_log.of_floods"
+
+
+def access_log(listener: str) -> AccessLog:
+    """On standard output, as the servers have theirs.
+
+    Never a query, which may hold anything, nor a header but the caller's own name for the call.
+    """
+    return AccessLog(
+        name="own_answers",
+        filter=_all(_expression(_OWN), _any(_expression(f"!({_OF_FLOODS})"), _sampled())),
+        typed_config=protobuf.Any.pack(StdoutAccessLog(log_format=_line(listener))),
+    )
+
+
+def _line(listener: str) -> SubstitutionFormatString:
+    path = f"%PATH(NQ:ORIG_OR_PATH):{PATH_CHARACTERS_MAX}%"
+    return SubstitutionFormatString(
+        json_format=protobuf.Struct.from_dict(
+            {
+                "event": "answered by envoy",
+                "listener": listener,
+                "timestamp": "%START_TIME%",
+                "verb": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD):10%",
+                "path": path,
+                "status": "%RESPONSE_CODE%",
+                "why": "%RESPONSE_CODE_DETAILS%",
+                "flags": "%RESPONSE_FLAGS%",
+                "milliseconds": "%DURATION%",
+                "request_id": f"%REQ(X-REQUEST-ID):{REQUEST_ID_CHARACTERS_MAX}%",
+            }
+        ),
+    )
+
+
+def _expression(text: str) -> AccessLogFilter:
+    config = protobuf.Any.pack(ExpressionFilter(expression=text))
+    return AccessLogFilter(
+        extension_filter=ExtensionFilter(
+            name="envoy.access_loggers.extension_filters.cel", typed_config=config
+        )
+    )
+
+
+def _sampled() -> AccessLogFilter:
+    """One of a hundred, by chance: not by the request id, which callers choose."""
+    share = FractionalPercent(
+        numerator=FLOOD_PERCENT, denominator=FractionalPercentDenominatorType.HUNDRED
+    )
+    return AccessLogFilter(
+        runtime_filter=RuntimeFilter(
+            runtime_key=FLOOD_RUNTIME_KEY, percent_sampled=share, use_independent_randomness=True
+        )
+    )
+
+
+def _all(*filters: AccessLogFilter) -> AccessLogFilter:
+    return AccessLogFilter(and_filter=AndFilter(filters=list(filters)))
+
+
+def _any(*filters: AccessLogFilter) -> AccessLogFilter:
+    return AccessLogFilter(or_filter=OrFilter(filters=list(filters)))
