@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
-from server.logs import fault_of
+from server.causes import fault_of
 from vocabulary.errors import DomainError
 
 LEFT_MAX = 100

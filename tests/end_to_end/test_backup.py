@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from server.embedded.postgres import find_binaries
+from server.embedded.postgres import ROLE, find_binaries
 from server.embedded.progress import SilentReporter
 from server.embedded.stack import Stack
 from tests.end_to_end.shop import Shop, open_shop
@@ -95,10 +95,32 @@ async def sell(shop: Shop, sold: list[str]) -> None:
         sold.append(order)
 
 
-async def rewards_of(mesh: httpx.AsyncClient, merchant_id: str) -> Mapping[str, str]:
-    answer = await mesh.get(f"/business/merchant/{merchant_id}/rewards?pageSize=500")
-    answer.raise_for_status()
-    return {each["rewardId"]: each["amount"]["amount"] for each in answer.json()["rewards"]}
+async def a_backup_under_load(stack: Stack, shop: Shop, folder: Path) -> list[str]:
+    """Takes a backup while the shop sells; returns orders that had been answered before it."""
+    sold: list[str] = []
+    sellers = [asyncio.create_task(sell(shop, sold)) for _ in range(BUYERS)]
+    await asyncio.sleep(SECONDS_BEFORE)
+    before = list(sold)
+    await run(written("backup"), folder, DATABASE=for_tools(stack.owner_url))
+    assert BUYERS < len(before) < len(sold), "nothing was sold meanwhile"
+    for each in sellers:
+        each.cancel()
+        with suppress(asyncio.CancelledError):
+            await each
+    return before
+
+
+def a_stack_beside(stack: Stack, folder: Path, *, database_url: str) -> Stack:
+    """Another stack with the same secrets, on another database."""
+    folder.mkdir()
+    for name in ("secrets.key", "service.token"):
+        shutil.copy(stack.folder / name, folder / name)
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "GUERDON_DATABASE_URL": database_url,
+        "GUERDON_DRAIN_SECONDS": "0.5",
+    }
+    return Stack(folder=folder, environment=environment, reporter=SilentReporter(lambda _: None))
 
 
 @pytest.mark.timeout(300)
@@ -108,59 +130,27 @@ async def test_a_backup_under_load_is_restored_beside_and_goes_on(
     """It would be found out on the day on which it is needed."""
     async with client(stack) as (public, mesh):
         shop = await open_shop(stack, public, mesh)
-        sold: list[str] = []
-        sellers = [asyncio.create_task(sell(shop, sold)) for _ in range(BUYERS)]
-        await asyncio.sleep(SECONDS_BEFORE)
-        before = list(sold)
-        await run(written("backup"), tmp_path, DATABASE=for_tools(stack.database_url))
-        at_least = len(sold)
-        for each in sellers:
-            each.cancel()
-            with suppress(asyncio.CancelledError):
-                await each
-    assert len(before) > BUYERS
-    assert at_least > len(before), "nothing was sold meanwhile"
+        sold = await a_backup_under_load(stack, shop, tmp_path)
 
-    async with a_database_beside(stack.database_url) as restored:
-        told = await run(
-            written("restore"),
-            tmp_path,
-            RESTORED=for_tools(restored),
-            GUERDON_DATABASE_URL=restored,
-        )
+    async with a_database_beside(stack.owner_url) as restored:
+        owner = {"GUERDON_DATABASE_URL": restored, "GUERDON_DATABASE_ROLE": ROLE}
+        told = await run(written("restore"), tmp_path, RESTORED=for_tools(restored), **owner)
         assert "The books agree" in told
 
-        folder = tmp_path / "stack"
-        folder.mkdir()
-        for name in ("secrets.key", "service.token"):
-            shutil.copy(stack.folder / name, folder / name)
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "GUERDON_DATABASE_URL": restored,
-            "GUERDON_DRAIN_SECONDS": "0.5",
-        }
-        async with (
-            Stack(
-                folder=folder,
-                environment=environment,
-                reporter=SilentReporter(lambda _: None),
-            ) as beside,
-            client(beside) as (public, mesh),
-        ):
-            again = replace(shop, public=public, mesh=mesh)
-            # What was sold by then is there: a shop that reports it once more changes nothing.
-            known = await mesh.get(
-                f"/business/merchant/{shop.merchant_id}/purchases?orderId={before[-1]}"
-            )
-            assert [each["orderId"] for each in known.json()["purchases"]] == [before[-1]]
-            # The webhook's key is known there, and what is sold is rewarded.
-            rewarded = await rewards_of(mesh, shop.merchant_id)
-            visitor, friend = f"visitor-{uuid4()}", f"friend-{uuid4()}"
-            shared = await again.arrive(visitor)
-            await again.arrive(friend, referrerShareId=shared["shareId"])
-            assert (await again.deliver("after")).text == "ok"
-            await again.claim(friend, "after")
-            await again.until_rewarded(len(rewarded) + 2, within_seconds=30)
-        assert "The books agree" in await run(
-            "guerdon ledger check", tmp_path, GUERDON_DATABASE_URL=restored
+        as_role = make_url(stack.database_url).set(database=make_url(restored).database)
+        beside = a_stack_beside(
+            stack, tmp_path / "stack", database_url=as_role.render_as_string(hide_password=False)
         )
+        async with beside, client(beside) as (public, mesh):
+            again = replace(shop, public=public, mesh=mesh)
+            known = await mesh.get(
+                f"/business/merchant/{shop.merchant_id}/purchases?orderId={sold[-1]}"
+            )
+            assert [each["orderId"] for each in known.json()["purchases"]] == [sold[-1]]
+            # The webhook's key is known there, and what is sold is rewarded.
+            shared = await again.arrive("ann")
+            await again.arrive("ben", referrerShareId=shared["shareId"])
+            assert (await again.deliver("after")).text == "ok"
+            await again.claim("ben", "after")
+            await again.until_rewarded(2, within_seconds=30)
+        assert "The books agree" in await run("guerdon ledger check", tmp_path, **owner)
