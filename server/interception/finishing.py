@@ -9,8 +9,8 @@ import structlog
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
-from server.interception.chain import Call, Handler
 from server.causes import fault_of
+from server.interception.chain import Call, Handler
 from vocabulary.errors import DomainError
 
 LEFT_MAX = 100
