@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import text
 
+from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away, is_timeout, sqlstate
 from infrastructure.database.metadata import metadata
 from infrastructure.database.roles import find_rights, listed
@@ -52,6 +53,19 @@ class UnusableDatabaseError(Exception):
     def __init__(self, dependency: str, sentence: str) -> None:
         super().__init__(sentence)
         self.dependency = dependency
+
+
+async def until_usable_at(url: str, secrets: SealingKeys, stopping: asyncio.Event) -> None:
+    """The same, by a connection without the limits that an older PostgreSQL does not know.
+
+    Raises:
+        UnusableDatabaseError: the process must not work on it.
+    """
+    engine = create_engine(url, pool_size=1, application_name="preflight")
+    try:
+        await until_usable(database_of(engine), secrets, stopping)
+    finally:
+        await engine.dispose()
 
 
 async def until_usable(database: Database, secrets: SealingKeys, stopping: asyncio.Event) -> None:

@@ -49,7 +49,7 @@ from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
 from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
-from server.preflight import until_usable
+from server.preflight import until_usable_at
 from server.repeating import once, repeatedly, timekeeping
 from server.settings import Settings
 from server.wiring import Servicers, application
@@ -210,7 +210,7 @@ async def serve(settings: Settings) -> None:
     """
     stopping = stop_signal()
     async with application(settings, name="serve", limits=SERVE_LIMITS) as app:
-        await until_usable(app.database, app.secrets, stopping)
+        await until_usable_at(settings.database_url, app.secrets, stopping)
         server, health = build_server(app.servicers, settings)
         address = f"{settings.listen_host}:{settings.listen_port}"
         try:

@@ -17,7 +17,7 @@ from server.jobs.delivery_retries import MERCHANTS_MAX, DeliveryRetries
 from server.jobs.housekeeping import Housekeeping
 from server.jobs.rate_announcements import RateAnnouncements
 from server.jobs.reward_work import LANES_MAX, RewardWork
-from server.preflight import until_usable
+from server.preflight import until_usable_at
 from server.repeating import RETRY_SECONDS, once, paced, repeatedly, timekeeping
 from server.serving import stop_signal
 from server.settings import Settings
@@ -44,7 +44,7 @@ async def work(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     async with application(settings, name="work", limits=WORK_LIMITS) as app:
-        await until_usable(app.database, app.secrets, stopping)
+        await until_usable_at(settings.database_url, app.secrets, stopping)
         clock = app.clock
         alarms = {name: asyncio.Event() for name in JOBS}
         rewards = RewardWork(flow=app.flows.reward, clock=clock, woken=alarms["rewards"].set)

@@ -14,6 +14,7 @@ from server.edge.bootstrap import bootstrap_json, build_bootstrap
 from server.edge.contract_copy import contract_copy
 from server.edge.settings import EdgeSettings
 from server.edge.written_settings import (
+    read_endpoint,
     read_origins,
     read_rate_limits,
     read_trusted_hops,
@@ -34,6 +35,13 @@ DEFAULTS = EdgeSettings()
     "--address-rate-limits",
     default="",
     help="Of one client address, in the same form. Left out: a tenth of the former.",
+)
+@click.option(
+    "--server",
+    "servers",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Where a `serve` listens; several times for several.",
 )
 @click.option("--trusted-hops", default="0", help="Proxies in front that name the client.")
 @click.option("--dashboard-origins", default="", help="Whose pages may call /business.")
@@ -58,6 +66,7 @@ DEFAULTS = EdgeSettings()
 )
 def main(
     *,
+    servers: tuple[str, ...],
     rate_limits: str,
     address_rate_limits: str,
     trusted_hops: str,
@@ -70,6 +79,7 @@ def main(
     """Writes the copy and the configuration."""
     try:
         edge = EdgeSettings(
+            endpoints=tuple(map(read_endpoint, servers)) or DEFAULTS.endpoints,
             rate_limits={**DEFAULTS.rate_limits, **read_rate_limits(rate_limits)},
             address_rate_limits=read_rate_limits(address_rate_limits),
             trusted_hop_count=read_trusted_hops(trusted_hops),

@@ -76,13 +76,16 @@ def create_engine(
 
 def _timeouts(limits: Limits) -> dict[str, str]:
     """PostgreSQL's settings, in milliseconds; 0 is no limit."""
+    # An older PostgreSQL refuses whoever sends a setting that it does not know. So whoever asks for
+    # its version, and has no such limit, does not send it.
+    newer = {} if limits.transaction is None else {"transaction_timeout": limits.transaction}
     return {
         name: str(int(limit.total_seconds() * 1000)) if limit is not None else "0"
         for name, limit in {
             "statement_timeout": limits.statement,
             "idle_in_transaction_session_timeout": limits.idle_in_transaction,
-            "transaction_timeout": limits.transaction,
             "lock_timeout": limits.lock,
+            **newer,
         }.items()
     }
 

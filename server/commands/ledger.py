@@ -8,8 +8,13 @@ import click
 
 from infrastructure.database.engine import create_engine, database_of
 from orchestration.queries.ledger_check import Finding, check_ledger
-from server.commands.database import explained_database_faults, find_database_url
+from server.commands.database import (
+    WrongConfigurationError,
+    explained_database_faults,
+    find_database_url,
+)
 from server.commands.mesh import asynchronous
+from server.preflight import UnusableDatabaseError, require_schema, require_version
 
 
 @click.group()
@@ -21,8 +26,11 @@ def ledger() -> None:
 @asynchronous
 async def check() -> None:
     """Holds the books against themselves; exits with 1 if anything disagrees."""
-    with explained_database_faults():
-        findings = await run_check(find_database_url())
+    try:
+        with explained_database_faults():
+            findings = await run_check(find_database_url())
+    except UnusableDatabaseError as problem:
+        raise WrongConfigurationError(str(problem)) from problem
     for finding in findings:
         click.echo(line_of(finding))
         for example in finding.examples:
@@ -35,10 +43,18 @@ async def check() -> None:
 
 
 async def run_check(database_url: str) -> Sequence[Finding]:
-    """Checks the books of a database."""
+    """Checks the books of a database.
+
+    Raises:
+        UnusableDatabaseError: it is too old, or its schema is not the one of this version.
+    """
     engine = create_engine(database_url, pool_size=1, application_name="ledger check")
     try:
-        return await check_ledger(database_of(engine))
+        database = database_of(engine)
+        async with database.single() as tx:
+            await require_version(tx)
+            await require_schema(tx)
+        return await check_ledger(database)
     finally:
         await engine.dispose()
 

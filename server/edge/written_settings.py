@@ -10,6 +10,7 @@ from server.edge.settings import RateLimit, check_origins
 
 # Whoever trusts more proxies than this has mistaken the number for something else.
 TRUSTED_HOPS_MAX = 10
+PORT_MAX = 65_535
 _RATE_LIMIT = re.compile(r"([a-z]+)=([1-9][0-9]{0,6})/([1-9][0-9]{0,6})")
 
 
@@ -60,6 +61,20 @@ def read_origins(text: str) -> tuple[str, ...]:
     origins = read_list(text)
     check_origins(origins)
     return origins
+
+
+def read_endpoint(text: str) -> tuple[str, int]:
+    """Where a server listens, like `10.0.0.7:50051`; IPv6 in brackets.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    is_bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
+    if not host or is_bare or not port.isascii() or not port.isdecimal() or int(port) > PORT_MAX:
+        message = f"{text} must be like 10.0.0.7:50051, an address and a port"
+        raise ValueError(message)
+    return host.strip("[]"), int(port)
 
 
 def read_list(text: str) -> tuple[str, ...]:

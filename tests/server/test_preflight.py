@@ -13,17 +13,25 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database import engine
+from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.roles import grant_rights
 from infrastructure.database.schema import expected_revision, known_revisions, migrate
 from infrastructure.keys.secret_box import SecretBox
 from server import preflight
 from server.embedded.postgres import Postgres
-from server.preflight import UnusableDatabaseError, require_usable, until_usable
+from server.preflight import (
+    UnusableDatabaseError,
+    require_usable,
+    until_usable,
+    until_usable_at,
+)
 from server.wiring import EVERY_TABLE
+from server.working import WORK_LIMITS
 from tests.support.files import ROOT
 from tests.support.mesh import create_database, own_database, process_environment, url_of
 
@@ -50,11 +58,11 @@ async def refused(engine: AsyncEngine, *keys: str) -> UnusableDatabaseError:
     return raised.value
 
 
-async def ended(command: str, url: str, *, key: str = OLD) -> subprocess.CompletedProcess[str]:
+async def ended(*command: str, url: str, key: str = OLD) -> subprocess.CompletedProcess[str]:
     """A command that is run by itself, once it has ended."""
     return await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "server", command],
+        [sys.executable, "-m", "server", *command],
         cwd=ROOT,
         env=process_environment(url, SECRETS_KEY=key),
         capture_output=True,
@@ -90,6 +98,33 @@ async def test_a_postgresql_that_is_too_old_is_refused(
     assert "needs 99 or newer" in str(problem)
 
 
+async def test_an_older_postgresql_is_asked_as_it_can_be_asked(
+    fresh: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses settings that it does not know, in words that say nothing of its version.
+
+    The limit of a transaction came with PostgreSQL 17; here one that is yet to come stands for it.
+    """
+    sent = engine._timeouts  # noqa: SLF001 - what a process says when it connects
+
+    def sent_to_an_older_one(limits: Limits) -> dict[str, str]:
+        return {
+            "later_timeout" if name == "transaction_timeout" else name: limit
+            for name, limit in sent(limits).items()
+        }
+
+    monkeypatch.setattr(engine, "_timeouts", sent_to_an_older_one)
+    monkeypatch.setattr(preflight, "POSTGRES_VERSION_MIN", 99)
+
+    with pytest.raises(DBAPIError, match="unrecognized configuration parameter"):
+        async with create_engine(
+            url_of(fresh), pool_size=1, application_name="test", limits=WORK_LIMITS
+        ).connect():
+            pass
+    with pytest.raises(UnusableDatabaseError, match="needs 99 or newer"):
+        await until_usable_at(url_of(fresh), SecretBox([OLD]), asyncio.Event())
+
+
 async def test_an_older_schema_is_refused(fresh: AsyncEngine) -> None:
     """Half of the statements would work."""
     await run(fresh, "UPDATE alembic_version SET version_num = '0001'")
@@ -98,13 +133,14 @@ async def test_an_older_schema_is_refused(fresh: AsyncEngine) -> None:
 
     assert problem.dependency == "schema"
     assert "`guerdon migrate`" in str(problem)
-    says_one_sentence(await ended("serve", url_of(fresh)), "run `guerdon migrate`")
+    for command in (("serve",), ("ledger", "check")):
+        says_one_sentence(await ended(*command, url=url_of(fresh)), "run `guerdon migrate`")
 
 
 async def test_no_schema_is_refused(postgres: Postgres) -> None:
     """An operator who forgot to migrate would read of tables that are not there."""
     url = await create_database(postgres, f"preflight_{next(_numbers)}")
-    says_one_sentence(await ended("work", url), "has no schema yet")
+    says_one_sentence(await ended("work", url=url), "has no schema yet")
 
 
 async def test_a_newer_schema_is_refused(fresh: AsyncEngine) -> None:
@@ -116,7 +152,7 @@ async def test_a_newer_schema_is_refused(fresh: AsyncEngine) -> None:
     assert problem.dependency == "schema"
     assert "run the newer version" in str(problem)
     for command in ("serve", "work", "migrate"):
-        says_one_sentence(await ended(command, url_of(fresh)), "run the newer version")
+        says_one_sentence(await ended(command, url=url_of(fresh)), "run the newer version")
 
 
 async def test_another_key_is_refused_while_it_is_needed(fresh: AsyncEngine) -> None:
@@ -127,7 +163,7 @@ async def test_another_key_is_refused_while_it_is_needed(fresh: AsyncEngine) -> 
     assert problem.dependency == "secrets"
     for key in (OLD, NEW):
         assert key not in str(problem)
-    says_one_sentence(await ended("serve", url_of(fresh), key=NEW), "GUERDON_SECRETS_KEY")
+    says_one_sentence(await ended("serve", url=url_of(fresh), key=NEW), "GUERDON_SECRETS_KEY")
 
     # Both: the new one seals, the old one opens what it sealed.
     await require_usable(database_of(fresh), SecretBox([NEW, OLD]))
@@ -141,15 +177,15 @@ async def test_a_user_without_rights_is_refused(fresh: AsyncEngine) -> None:
     try:
         url = make_url(url_of(fresh)).set(username="looks_only", password="looks")
         shown = url.render_as_string(hide_password=False)
-        says_one_sentence(await ended("serve", shown), "has no SELECT on alembic_version")
+        says_one_sentence(await ended("serve", url=shown), "has no SELECT on alembic_version")
         await run(fresh, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looks_only")
-        says_one_sentence(await ended("work", shown), "INSERT on account, UPDATE (balance) on")
+        says_one_sentence(await ended("work", url=shown), "INSERT on account, UPDATE (balance) on")
         # One right of many: the table is named.
         await grant_rights(fresh, "looks_only", EVERY_TABLE)
         await run(fresh, "REVOKE DELETE ON delivery FROM looks_only")
-        says_one_sentence(await ended("work", shown), "has no DELETE on delivery: run `guerdon")
+        says_one_sentence(await ended("work", url=shown), "has no DELETE on delivery: run `guerdon")
         await run(fresh, "REVOKE USAGE ON SCHEMA public FROM PUBLIC, looks_only")
-        says_one_sentence(await ended("serve", shown), "USAGE")
+        says_one_sentence(await ended("serve", url=shown), "USAGE")
     finally:
         await run(fresh, "GRANT USAGE ON SCHEMA public TO PUBLIC")
         await run(fresh, "DROP OWNED BY looks_only")

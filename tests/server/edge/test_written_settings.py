@@ -4,7 +4,12 @@ import pytest
 
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.settings import EdgeSettings, RateLimit
-from server.edge.written_settings import read_origins, read_rate_limits, read_trusted_hops
+from server.edge.written_settings import (
+    read_endpoint,
+    read_origins,
+    read_rate_limits,
+    read_trusted_hops,
+)
 
 
 def test_rate_limits_are_read_by_class() -> None:
@@ -61,3 +66,18 @@ def test_an_origin_that_matches_no_page_is_refused(origin: str) -> None:
         read_origins(f"https://fine.example,{origin}")
     with pytest.raises(ValueError, match="wildcard"):
         EdgeSettings(dashboard_origins=(origin,))
+
+
+def test_where_servers_listen_is_read() -> None:
+    """Envoy on another host could not be told of any."""
+    assert read_endpoint("10.0.0.7:50051") == ("10.0.0.7", 50051)
+    assert read_endpoint("[::1]:80") == ("::1", 80)
+
+
+@pytest.mark.parametrize(
+    "text", ["host", ":1", "host:", "host:x", "host:65536", "::1:80", "host:²"]
+)
+def test_a_place_that_is_none_is_refused(text: str) -> None:
+    """Envoy would not start, with words about a line of its configuration."""
+    with pytest.raises(ValueError, match=r"must be like 10\.0\.0\.7:50051"):
+        read_endpoint(text)
