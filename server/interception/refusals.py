@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -38,7 +38,6 @@ METADATA_BYTES_MAX = 300
 PATH_BYTES_MAX = 300
 VIOLATIONS_MAX = 10
 
-_ANY_BODY = "google.api.HttpBody"
 _PACKING_BYTES = 80
 """What a detail costs beside its own bytes: the name of its type, and lengths."""
 
@@ -116,19 +115,16 @@ class Refusals:
         return step
 
 
-def _is_of(method: Method, path: str) -> bool:
-    """Whether a path may name something that the caller sent.
+def _shape(method: Method, paths: Sequence[str]) -> Descriptor:
+    """The message whose fields the paths name: the request, or what is stored and answered.
 
-    A rule may blame a field of what is stored, which only some of the calls that meet it send. A
-    body that the contract does not describe has keys of its own, and headers have names.
+    Whoever publishes a campaign sends its id; a rule that then blames a field of the campaign
+    names it as in the answer.
     """
-    fields = method.request_type.fields_by_name
-    first = path.partition(".")[0].partition("[")[0]
-    return first in fields or "-" in first or any(map(_is_body, fields.values()))
-
-
-def _is_body(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.full_name == _ANY_BODY
+    asked, told = method.request_type, method.descriptor.output_type
+    first = {path.partition(".")[0].partition("[")[0] for path in paths} - {""}
+    is_stored = first and first.isdisjoint(asked.fields_by_name) and first <= {*told.fields_by_name}
+    return told if is_stored else asked
 
 
 def refusal_of(raised: Exception, method: Method) -> Refusal:
@@ -140,9 +136,7 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
             if raised.kind is Kind.UNAVAILABLE and raised.__cause__ is not None:
                 _log_fault("call postponed", raised.__cause__, method=method.path)
             violations = [
-                Violation(path=path, description=problem)
-                for path, problem in raised.violations
-                if _is_of(method, path)
+                Violation(path=path, description=problem) for path, problem in raised.violations
             ]
             return Refusal(
                 code=CODES[raised.kind],
@@ -198,7 +192,8 @@ def to_status(refusal: Refusal, method: Method | None, *, as_json: bool) -> stat
 
     Without a method it is one of something that is not of the contract.
     """
-    request = None if method is None else method.request_type
+    paths = [each.path for each in refusal.violations if not each.in_json]
+    request = None if method is None else _shape(method, paths)
 
     def told(text: str) -> str:
         """Names each bad field in the text as the caller does."""

@@ -15,6 +15,7 @@ from infrastructure.rpc.contract import ContractError, methods_of
 from server.interception.beyond_contract import beyond_contract
 from server.interception.caller import CallerProof
 from server.interception.chain import InterceptorChain
+from server.interception.finishing import Finishing
 from server.interception.merchant_role import MerchantRole
 from server.interception.one_message import OneMessage
 from server.interception.path_over_query import PathOverQuery
@@ -46,6 +47,7 @@ def test_the_steps_stand_in_their_order() -> None:
         Validation,
         MerchantRole,
         RepeatedCall,
+        Finishing,
     ]
 
 

@@ -37,6 +37,7 @@ async def test_head_is_get_without_a_body(edge: Edge, listener: str, path: str) 
 
 
 @LISTENERS
+@pytest.mark.parametrize("path", ["/nope", "/user/track/arrival"])
 async def test_head_of_what_cannot_be_got_is_refused_without_a_body(
     edge: Edge, listener: str, path: str
 ) -> None:
