@@ -46,7 +46,8 @@ IN_PIECES_PER_SECOND = 300
 STREAMS_MAX = 16
 # Connections whose answers are not taken, and how long; each stands for 12 KiB of headers, of which
 # all but the first are an index into what was sent before.
-UNTAKEN_CONNECTIONS = 250
+UNTAKEN_CONNECTIONS = 180
+UNTAKEN_STREAMS_MAX = 100
 UNTAKEN_SECONDS = 12
 GET_HEALTH = (
     (":method", "GET"),
@@ -200,8 +201,11 @@ async def untaken(target: str) -> Counter[str]:
     async def one(number: int) -> None:
         await asyncio.sleep(number / UNTAKEN_CONNECTIONS * UNTAKEN_SECONDS / 4)
         async with raw_streams(target, takes_answers=False) as connection:
+            # Until it is told how many it may have at once; no more than a hundred.
+            await asyncio.sleep(0.2)
+            most = min(connection.streams_max, UNTAKEN_STREAMS_MAX)
             while True:
-                streams = [connection.open(sent, ends=True) for _ in range(STREAMS_MAX)]
+                streams = [connection.open(sent, ends=True) for _ in range(most)]
                 answers["sent"] += len(streams)
                 await asyncio.gather(*map(connection.until_ended, streams))
 

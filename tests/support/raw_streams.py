@@ -42,6 +42,11 @@ class RawStreams:
             self._connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
         self._flush()
 
+    @property
+    def streams_max(self) -> int:
+        """How many streams the other side takes at once, as far as it has said."""
+        return self._connection.remote_settings.max_concurrent_streams
+
     def open(self, headers: Headers, *, ends: bool = False) -> int:
         """Sends the headers of a request."""
         stream = self._connection.get_next_available_stream_id()
