@@ -9,10 +9,14 @@ from enum import StrEnum
 from typing import TypeVar
 
 from cryptography.fernet import Fernet
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from server.header_names import read_header_names
 
 PREFIX = "GUERDON_"
+_DATABASE_PARAMETERS = {"ssl", "host", "port", "passfile", "service", "servicefile"}
+"""What may stand behind the `?` of a database's address."""
 
 Value = TypeVar("Value")
 
@@ -120,6 +124,18 @@ def read_rate_age_max(environment: Mapping[str, str]) -> timedelta:
     return rate_age_max
 
 
+def checked_database_url(text: str) -> str:
+    """The same address, for commands that take it from elsewhere.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    reader = _Reader({f"{PREFIX}DATABASE_URL": text})
+    url = reader.read("DATABASE_URL", _database_url)
+    reader.require_all()
+    return url
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -153,6 +169,22 @@ def _rate_age_max(reader: _Reader) -> timedelta:
 def _database_url(text: str) -> str:
     if not text.startswith("postgresql+asyncpg://"):
         message = "must begin with postgresql+asyncpg://"
+        raise ValueError(message)
+    try:
+        url = make_url(text)
+    except (ValueError, ArgumentError):
+        # Without the parser's words: they quote a part of the password.
+        message = (
+            "cannot be read: in user and password, @ : / and % are written %40 %3A %2F and %25, "
+            "and the port is a number"
+        )
+        raise ValueError(message) from None
+    if not url.host and "host" not in url.query:
+        message = "names no host"
+        raise ValueError(message)
+    unknown = url.query.keys() - _DATABASE_PARAMETERS
+    if unknown:
+        message = f"has the parameter {min(unknown)}; for TLS it is ssl, as in ?ssl=verify-full"
         raise ValueError(message)
     return text
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server.commands.mesh import FOLDER
 from server.embedded.running import read_running
+from server.settings import SettingsError, checked_database_url
 
 
 class WrongConfigurationError(click.ClickException):
@@ -24,7 +25,10 @@ def find_database_url() -> str:
     """The database that the environment names, else that of the mesh that runs on this host."""
     url = os.environ.get("GUERDON_DATABASE_URL")
     if url:
-        return url
+        try:
+            return checked_database_url(url)
+        except SettingsError as problem:
+            raise WrongConfigurationError(str(problem)) from None
     running = read_running(FOLDER)
     if running is None:
         message = (

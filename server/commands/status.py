@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
+from server.commands.database import find_database_url
 from server.commands.mesh import FOLDER, asynchronous
 from server.embedded.running import RunningStack, read_recorded
 from server.settings import SettingsError, read_rate_age_max
@@ -71,7 +72,7 @@ async def status(as_json: bool, folders: tuple[Path, ...], free_min: float, fold
 def _database_url(stack: RunningStack | None) -> str:
     url = os.environ.get("GUERDON_DATABASE_URL")
     if url:
-        return url
+        return find_database_url()
     if stack is None:
         message = (
             "No stack runs here. Start one with `guerdon up`, or name a database with "

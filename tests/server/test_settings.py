@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.header_names import read_header_names
-from server.settings import Settings, SettingsError, Stage, read_settings
+from server.settings import Settings, SettingsError, Stage, checked_database_url, read_settings
 
 # Of no use to anybody, and the same in every process that runs the tests.
 KEY = urlsafe_b64encode(bytes(range(32))).decode()
@@ -146,3 +146,21 @@ def test_a_header_that_cannot_carry_a_client_id_is_refused(names: str) -> None:
 def test_names_of_headers_are_read_in_small_letters() -> None:
     """Headers have no large ones over HTTP/2."""
     assert read_header_names(" X-Visitor,, x-other ") == ("x-visitor", "x-other")
+
+
+@pytest.mark.parametrize(
+    "rest", ["x@x:SECRET@127.0.0.1:5/g", "SECRET@h:abc/g", "SECRET@h/g?sslmode=require", "SECRET@"]
+)
+def test_an_address_of_a_database_that_is_none_is_refused_without_its_password(rest: str) -> None:
+    """The parser's own words, in a trace, quote a part of it."""
+    with pytest.raises(SettingsError, match="GUERDON_DATABASE_URL") as raised:
+        checked_database_url(f"postgresql+asyncpg://guerdon:{rest}")
+
+    assert "SECRET" not in str(raised.value)
+    assert raised.value.__cause__ is None or "SECRET" not in str(raised.value.__cause__)
+
+
+def test_an_address_of_a_database_may_say_how_it_is_encrypted() -> None:
+    """TLS could not be asked for."""
+    url = "postgresql+asyncpg://guerdon:p%40ss@db.example:5432/guerdon?ssl=verify-full"
+    assert checked_database_url(url) == url
