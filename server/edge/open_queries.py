@@ -26,8 +26,8 @@ def with_open_queries(
 ) -> RouteConfiguration:
     """The routes, with a transcoder of its own for paths that are read strictly.
 
-    It differs from the listener's in queries alone: what the copy of the contract does not know
-    is left out instead of refused.
+    It differs from the listener's in queries alone: one that names a field of the body is left out
+    instead of refused.
     """
     [host] = routes.virtual_hosts
     named = [route for route in host.routes if route.name == AUDIENCE]
@@ -51,7 +51,6 @@ def _open(filters: Sequence[HttpFilter]) -> GrpcJsonTranscoder:
     [own] = [each.typed_config for each in filters if each.name == TRANSCODER]
     assert own is not None
     transcoder = GrpcJsonTranscoder.parse(own.value)
-    transcoder.ignore_unknown_query_parameters = True
     transcoder.request_validation_options = GrpcJsonTranscoderRequestValidationOptions(
         reject_unknown_method=True
     )

@@ -55,7 +55,7 @@ class RunningStack:
 def read_recorded(folder: Path) -> RunningStack | None:
     """The stack that somebody runs on the folder, whether it answers or not; None: nobody does."""
     recorded = _read_state(folder)
-    return None if recorded is None or not _is_alive(recorded.pid) else recorded
+    return None if recorded is None or not is_alive(recorded.pid) else recorded
 
 
 def read_running(folder: Path) -> RunningStack | None:
@@ -103,7 +103,8 @@ def _read_state(folder: Path) -> RunningStack | None:
         return None
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number, whoever owns it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

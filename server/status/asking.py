@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.transaction import Transaction
 from orchestration.queries.troubles import Troubles, list_troubles
-from server.embedded.running import RunningStack
+from server.embedded.running import RunningStack, is_alive
 from server.preflight import UnusableDatabaseError, find_revision, require_schema, require_version
 from server.status.model import (
     KINDS,
@@ -38,13 +37,13 @@ SHOPS_MAX = 200
 """How many shops a status tells of."""
 ANSWER_SECONDS_MAX = 3
 
+# Connections of other users are hidden from the role, but not how many there are.
 _DATABASE = text(
     """
     SELECT clock_timestamp() AS now,
            split_part(current_setting('server_version'), ' ', 1) AS version,
            pg_database_size(current_database()) AS size_bytes,
-           (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
-               AS connections,
+           (SELECT sum(numbackends) FROM pg_stat_database)::int AS connections,
            current_setting('max_connections')::int AS connections_max
     """
 )
@@ -168,20 +167,10 @@ def _of_stack(stack: RunningStack | None) -> list[ProcessState]:
         return []
     found = []
     for name, pid in stack.pids.items():
-        kind, is_up = name.partition("-")[0], _is_alive(pid)
+        kind, is_up = name.partition("-")[0], is_alive(pid)
         if kind not in KINDS or not is_up:
             found.append(ProcessState(kind=kind, name=name, is_up=is_up))
     return found
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 async def _mesh_problem(address: str) -> str:

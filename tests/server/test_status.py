@@ -19,6 +19,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
@@ -241,6 +242,22 @@ async def test_a_disk_that_is_nearly_full_is_told(fresh: AsyncEngine, tmp_path: 
 
     assert f"The disk of {tmp_path} is nearly full" in full
     assert (full.code, roomy.code) == (1, 0)
+
+
+async def test_connections_of_others_are_counted(fresh: AsyncEngine) -> None:
+    """Whoever asks as the role that owns nothing would see its own, and no shortage."""
+    async with fresh.begin() as connection:
+        await connection.execute(text("CREATE ROLE looks_alone LOGIN PASSWORD 'looks'"))
+    try:
+        url = make_url(url_of(fresh)).set(username="looks_alone", password="looks")
+        screen = await told(DATABASE_URL=url.render_as_string(hide_password=False))
+    finally:
+        async with fresh.begin() as connection:
+            await connection.execute(text("DROP ROLE looks_alone"))
+
+    [count] = re.findall(r"([0-9]+) of [0-9]+ connections", screen.screen)
+    # Its own, the test's, and those of the two processes.
+    assert int(count) >= 4
 
 
 async def test_the_mesh_listener_is_asked(fresh: AsyncEngine, unused_tcp_port: int) -> None:
