@@ -13,28 +13,19 @@ from sqlalchemy.types import Text
 from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, Note, PassedOver
 from domains.purchases.tables import delivery
 from infrastructure.database.metadata import columns_of
+from infrastructure.database.newest import newest_of_states
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 from vocabulary.recording import IdRange
 
 DELIVERY = f"SELECT {columns_of(delivery)} FROM delivery"
-# One look-up for each state, from where the page begins, by an index that is all that can serve it.
-# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST_DELIVERIES = (
     text(
         f"""
-    SELECT {columns_of(delivery)}
-    FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
-        SELECT * FROM delivery
-        WHERE (state COLLATE "C", merchant_id, delivery_id)
-              < (asked_state, :merchant_id, :end_id)
-          AND (state COLLATE "C", merchant_id, delivery_id)
-              >= (asked_state, :merchant_id, :first_id)
-        ORDER BY state COLLATE "C" DESC, merchant_id DESC, delivery_id DESC
-        LIMIT (SELECT CAST(:limit AS bigint))
-    ) AS delivery
-    ORDER BY delivery_id DESC LIMIT :limit
-    """
+        SELECT {columns_of(delivery)}
+        FROM ({newest_of_states("delivery", "delivery_id")}) AS delivery
+        ORDER BY delivery_id DESC LIMIT :limit
+        """
     )
     .bindparams(bindparam("states", type_=ARRAY(Text)))
     .columns(headers=JSONB, notes=JSONB)

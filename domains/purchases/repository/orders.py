@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import LargeBinary, Text, Uuid
 
 from domains.purchases.model import Link, OrderItem, OrderState, Purchase
+from infrastructure.database.newest import newest_of_states
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 from vocabulary.recording import IdRange
@@ -31,22 +32,11 @@ _LIST_SOME = (
     .bindparams(bindparam("purchase_ids", type_=ARRAY(Uuid)))
     .columns(items=JSONB)
 )
-# One look-up for each state, from where the page begins, by an index that is all that can serve it.
-# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
+_NEWEST = newest_of_states("shop_order", "purchase_id", condition="purchase_id IS NOT NULL")
 _LIST = (
     text(
         f"""
-        SELECT {PURCHASE_COLUMNS}
-        FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
-            SELECT * FROM shop_order
-            WHERE purchase_id IS NOT NULL
-              AND (state COLLATE "C", merchant_id, purchase_id)
-                  < (asked_state, :merchant_id, :end_id)
-              AND (state COLLATE "C", merchant_id, purchase_id)
-                  >= (asked_state, :merchant_id, :first_id)
-            ORDER BY state COLLATE "C" DESC, merchant_id DESC, purchase_id DESC
-            LIMIT (SELECT CAST(:limit AS bigint))
-        ) AS shop_order
+        SELECT {PURCHASE_COLUMNS} FROM ({_NEWEST}) AS shop_order
         ORDER BY purchase_id DESC LIMIT :limit
         """
     )

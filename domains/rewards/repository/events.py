@@ -19,6 +19,7 @@ from domains.rewards.model import (
 )
 from domains.rewards.repository.lives import asked, to_life, to_lives
 from infrastructure.database.bounds import FIRST_ID, LAST_ID
+from infrastructure.database.newest import newest_of_states
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralLinkId
 from vocabulary.recording import IdRange
@@ -83,20 +84,10 @@ _REVIVE = text(
     RETURNING interaction_id
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
-# One look-up for each state, from where the page begins, by an index that is all that can serve it.
-# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
 _LIST = text(
     f"""
     SELECT {INTERACTION_COLUMNS}
-    FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
-        SELECT * FROM interaction
-        WHERE (state COLLATE "C", merchant_id, interaction_id)
-              < (asked_state, :merchant_id, :end_id)
-          AND (state COLLATE "C", merchant_id, interaction_id)
-              >= (asked_state, :merchant_id, :first_id)
-        ORDER BY state COLLATE "C" DESC, merchant_id DESC, interaction_id DESC
-        LIMIT (SELECT CAST(:limit AS bigint))
-    ) AS known
+    FROM ({newest_of_states("interaction", "interaction_id")}) AS interaction
     ORDER BY interaction_id DESC LIMIT :limit
     """
 ).bindparams(bindparam("states", type_=ARRAY(Text)))

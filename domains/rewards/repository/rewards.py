@@ -15,6 +15,7 @@ from sqlalchemy.types import Integer, Text, Uuid
 from domains.rewards.model import CancellationReason, Reversal, Reward, RewardState, Role
 from domains.rewards.tables import reward
 from infrastructure.database.metadata import columns_of
+from infrastructure.database.newest import newest_of_states
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import Unit
 from vocabulary.ids import (
@@ -81,38 +82,10 @@ _PAGE = f"""
     ORDER BY reward_id DESC
 """
 _STATES = bindparam("states", type_=ARRAY(Text))
-# One look-up for each state, from where the page begins, by an index that is all that can serve it.
-# That the limit is not known when it is planned keeps PostgreSQL from reading all to sort it.
-_LIST = text(
-    _PAGE.format(
-        listed="""
-        SELECT known.* FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
-            SELECT * FROM reward
-            WHERE (state COLLATE "C", merchant_id, reward_id)
-                  < (asked_state, :merchant_id, :end_id)
-              AND (state COLLATE "C", merchant_id, reward_id)
-                  >= (asked_state, :merchant_id, :first_id)
-            ORDER BY state COLLATE "C" DESC, merchant_id DESC, reward_id DESC
-            LIMIT (SELECT CAST(:limit AS bigint))
-        ) AS known
-        """
-    )
-).bindparams(_STATES)
+_OF_PERSON = ("identity_group_id", "merchant_id", "state")
+_LIST = text(_PAGE.format(listed=newest_of_states("reward", "reward_id"))).bindparams(_STATES)
 _LIST_OF_PERSON = text(
-    _PAGE.format(
-        listed="""
-        SELECT known.* FROM unnest(:states) AS asked (asked_state) CROSS JOIN LATERAL (
-            SELECT * FROM reward
-            WHERE (identity_group_id, merchant_id, state COLLATE "C", reward_id)
-                  < (:identity_group_id, :merchant_id, asked_state, :end_id)
-              AND (identity_group_id, merchant_id, state COLLATE "C", reward_id)
-                  >= (:identity_group_id, :merchant_id, asked_state, :first_id)
-            ORDER BY identity_group_id DESC, merchant_id DESC, state COLLATE "C" DESC,
-                     reward_id DESC
-            LIMIT (SELECT CAST(:limit AS bigint))
-        ) AS known
-        """
-    )
+    _PAGE.format(listed=newest_of_states("reward", "reward_id", leading=_OF_PERSON))
 ).bindparams(_STATES)
 # A purchase has few: they are read whole, whatever else is asked.
 _LIST_OF_PURCHASE = text(
