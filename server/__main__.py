@@ -17,12 +17,14 @@ _COMMANDS = {
     "campaign": "server.commands.campaign",
     "rate": "server.commands.rate",
     "ledger": "server.commands.ledger",
+    "envoy": "server.commands.envoy",
     "secrets": "server.commands.secrets",
     "status": "server.commands.status",
 }
 
 
-# What they need that is not installed with the rest. `up` finds out for itself, when it starts.
+# What they need that is not installed with the rest. `up` and `envoy` find out for
+# themselves, when they start.
 _EXTRAS = {"demo": "demo"}
 
 

@@ -1,98 +1,26 @@
-"""Makes what Envoy reads, from envoy/descriptors.binpb. Run by `make gen`, after gen.py.
+"""Makes what is committed of Envoy's, from envoy/descriptors.binpb. Run by `make gen`.
 
-envoy/edge.binpb is Envoy's copy of the contract, envoy/bootstrap.json its configuration. With
-options it writes a configuration for an Envoy elsewhere; without any, the one that is committed.
+server/edge/edge.binpb is its copy of the contract, a part of the package. envoy/bootstrap.json shows
+what the contract and the defaults make of its configuration, so that changes are seen; an Envoy is
+started with what `guerdon up` or `guerdon envoy configure` writes.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from server.edge.bootstrap import bootstrap_json, build_bootstrap
 from server.edge.contract_copy import contract_copy
-from server.edge.settings import EdgeSettings
-from server.edge.written_settings import (
-    read_endpoint,
-    read_origins,
-    read_rate_limits,
-    read_trusted_hops,
-)
-from server.header_names import read_header_names
+from server.edge.settings import CONTRACT_COPY, EdgeSettings
 
 ENVOY = Path(__file__).resolve().parent.parent / "envoy"
-DEFAULTS = EdgeSettings()
 
 
-@click.command()
-@click.option(
-    "--rate-limits",
-    default="",
-    help="Of all callers together, like tracking=2000/4000: calls a second / at once.",
-)
-@click.option(
-    "--address-rate-limits",
-    default="",
-    help="Of one client address, in the same form. Left out: a tenth of the former.",
-)
-@click.option(
-    "--server",
-    "servers",
-    multiple=True,
-    metavar="HOST:PORT",
-    help="Where a `serve` listens; several times for several.",
-)
-@click.option("--trusted-hops", default="0", help="Proxies in front that name the client.")
-@click.option("--dashboard-origins", default="", help="Whose pages may call /business.")
-@click.option("--client-id-headers", default="", help="Further names of x-client-id.")
-@click.option(
-    "--public-connections",
-    type=click.IntRange(1),
-    default=DEFAULTS.public_connections_max,
-    show_default=True,
-    help="With those of the mesh, 100 below the files that Envoy may open.",
-)
-@click.option(
-    "--mesh-connections",
-    type=click.IntRange(1),
-    default=DEFAULTS.mesh_connections_max,
-    show_default=True,
-)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=ENVOY / "bootstrap.json",
-)
-def main(
-    *,
-    servers: tuple[str, ...],
-    rate_limits: str,
-    address_rate_limits: str,
-    trusted_hops: str,
-    dashboard_origins: str,
-    client_id_headers: str,
-    public_connections: int,
-    mesh_connections: int,
-    output: Path,
-) -> None:
-    """Writes the copy and the configuration."""
-    try:
-        edge = EdgeSettings(
-            endpoints=tuple(map(read_endpoint, servers)) or DEFAULTS.endpoints,
-            rate_limits={**DEFAULTS.rate_limits, **read_rate_limits(rate_limits)},
-            address_rate_limits=read_rate_limits(address_rate_limits),
-            trusted_hop_count=read_trusted_hops(trusted_hops),
-            dashboard_origins=read_origins(dashboard_origins),
-            client_id_headers=read_header_names(client_id_headers),
-            public_connections_max=public_connections,
-            mesh_connections_max=mesh_connections,
-        )
-    except ValueError as problem:
-        raise click.ClickException(str(problem)) from problem
+def main() -> None:
     copy = contract_copy((ENVOY / "descriptors.binpb").read_bytes())
-    (ENVOY / "edge.binpb").write_bytes(copy)
-    output.write_text(bootstrap_json(build_bootstrap(edge, copy)))
+    CONTRACT_COPY.write_bytes(copy)
+    text = bootstrap_json(build_bootstrap(EdgeSettings(), copy))
+    (ENVOY / "bootstrap.json").write_text(text)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
+MIGRATIONS = Path(__file__).resolve().with_name("migrations")
 LOCK_TIMEOUT_SECONDS = 5
 MIGRATING = 0x67756572646F6E
 """The advisory lock of whoever migrates: the letters of the product."""

@@ -1,4 +1,4 @@
-"""The contract as Envoy reads it: `envoy/edge.binpb`, made of `envoy/descriptors.binpb`.
+"""The contract as Envoy reads it: `edge.binpb` beside this file, made of `envoy/descriptors.binpb`.
 
 What callers may rely on stays in the latter. The copy says besides what only Envoy needs to know.
 """

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from infrastructure.rpc.rate_class import RateClass
 
 # Of what all callers together may do, one address may do this part.
 ADDRESS_SHARE = 10
+# Envoy's copy of the contract, which `make gen` writes (`contract_copy`).
+CONTRACT_COPY = Path(__file__).resolve().with_name("edge.binpb")
 _ORIGIN = re.compile(r"https?://[^/\s*]+")
 
 
@@ -89,7 +92,7 @@ class EdgeSettings:
     mesh_port: int = 8081
     admin_socket: str = ""
     endpoints: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051), ("127.0.0.1", 50052))
-    descriptor_path: str = "envoy/edge.binpb"
+    descriptor_path: str = "server/edge/edge.binpb"
     dashboard_origins: tuple[str, ...] = ()
     client_id_headers: tuple[str, ...] = ()
     trusted_hop_count: int = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.settings import RateLimit, check_origins
@@ -11,6 +13,9 @@ from server.edge.settings import RateLimit, check_origins
 # Whoever trusts more proxies than this has mistaken the number for something else.
 TRUSTED_HOPS_MAX = 10
 PORT_MAX = 65_535
+# Of a socket in the file system, by the kernel.
+SOCKET_PATH_BYTES_MAX = 107
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _RATE_LIMIT = re.compile(r"([a-z]+)=([1-9][0-9]{0,6})/([1-9][0-9]{0,6})")
 
 
@@ -64,19 +69,67 @@ def read_origins(text: str) -> tuple[str, ...]:
 
 
 def read_endpoint(text: str) -> tuple[str, int]:
-    """Where a server listens, like `10.0.0.7:50051`; IPv6 in brackets.
+    """Where a server listens, like `10.0.0.7:50051`, an address or a name; IPv6 in brackets.
 
     Raises:
         ValueError: it is none.
     """
     host, _, port = text.rpartition(":")
-    is_bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
-    if not host or is_bare or not port.isascii() or not port.isdecimal() or int(port) > PORT_MAX:
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_host = _is_address(host[1:-1]) if is_bracketed else _is_address_or_name(host)
+    is_port = re.fullmatch(r"[0-9]{1,5}", port) is not None and 0 < int(port) <= PORT_MAX
+    if not is_host or not is_port:
         message = f"{text} must be like 10.0.0.7:50051, an address and a port"
         raise ValueError(message)
     return host.strip("[]"), int(port)
 
 
+def read_listener(text: str) -> tuple[str, int]:
+    """Where Envoy listens, like `0.0.0.0:8080`: an address of its host, and no name.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, port = read_endpoint(text)
+    if not _is_address(host):
+        message = f"{text} must be like 0.0.0.0:8080: Envoy listens at an address, not at a name"
+        raise ValueError(message)
+    return host, port
+
+
+def read_socket_path(text: str) -> str:
+    """Where a socket is in the file system; nowhere when nothing is written.
+
+    Raises:
+        ValueError: no socket can be there, or one that everybody reaches.
+    """
+    if text.startswith("@"):
+        message = f"{text} must be a file: whoever is on the host reaches what begins with @"
+        raise ValueError(message)
+    if len(os.fsencode(text)) > SOCKET_PATH_BYTES_MAX:
+        message = f"{text} is longer than a socket's path may be, {SOCKET_PATH_BYTES_MAX} bytes"
+        raise ValueError(message)
+    return text
+
+
 def read_list(text: str) -> tuple[str, ...]:
     """What stands between commas."""
     return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    # An IPv6 address that names an interface is of one host only.
+    return "%" not in text
+
+
+def _is_address_or_name(text: str) -> bool:
+    """Whether it is an IPv4 address or a name. What ends in a number is no name."""
+    if ":" in text:
+        return False
+    return _is_address(text) or (
+        _NAME.fullmatch(text) is not None and not text.rpartition(".")[2].isdecimal()
+    )

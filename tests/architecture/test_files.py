@@ -26,7 +26,7 @@ LINES_MAX = {
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core"}
 NAMES_THAT_SAY_NOTHING |= {"manager", "managers", "shared", "lib", "stuff", "tools_"}
 # A migration is written once and read in order.
-HISTORY = Path("migrations/versions")
+HISTORY = Path("infrastructure/database/migrations/versions")
 
 FILES = python_files()
 every_file = pytest.mark.parametrize("path", FILES, ids=str)

@@ -14,6 +14,7 @@ from tests.support.files import ROOT
 NAMES = (
     "campaign",
     "demo",
+    "envoy",
     "ledger",
     "merchant",
     "migrate",

@@ -26,7 +26,7 @@ from server.interception.validation import Validation
 from tests.support.contract import METHODS, ROOT
 from tests.support.messages import full_requests
 
-ENVOYS_COPY = ROOT / "envoy" / "edge.binpb"
+ENVOYS_COPY = ROOT / "server" / "edge" / "edge.binpb"
 
 STRICT = [method for method in METHODS.values() if method.is_strict]
 WITH_BODY = [method for method in STRICT if method.takes_body]

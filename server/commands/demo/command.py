@@ -24,7 +24,7 @@ from server.embedded.progress import LineReporter
 from server.embedded.running import RunningStack, read_running
 from server.embedded.stack import Stack
 
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "cdnow"
+EXAMPLE = Path(__file__).resolve().with_name("cdnow")
 CAMPAIGN_FILES = ("campaign-friends.json", "campaign-points.json")
 SEED = 7
 

@@ -1,6 +1,6 @@
 """What happens in the demo, day by day: real purchases, and a seeded plan around them.
 
-The purchases are the CDNOW sample of `examples/cdnow`. Who came through whose link, which
+The purchases are the CDNOW sample in `cdnow`. Who came through whose link, which
 browser claimed its order when, and what was refunded is drawn from the seed, so that the same
 seed always tells the same story.
 """

@@ -34,7 +34,7 @@ with warnings.catch_warnings():
 
 ROOT = Path(__file__).resolve().parents[3]
 DESCRIPTORS = ROOT / "envoy" / "descriptors.binpb"
-ENVOYS_COPY = ROOT / "envoy" / "edge.binpb"
+ENVOYS_COPY = ROOT / "server" / "edge" / "edge.binpb"
 READY_SECONDS_MAX = 15
 POLL_SECONDS = 0.02
 DASHBOARD_ORIGIN = "https://dash.example"

@@ -16,7 +16,7 @@ PORTS = StackPorts(public=8080, mesh=8081, database=5432, servers=(50051,))
 def write(target: Path, **environment: str) -> str:
     write_envoy_bootstrap(
         target,
-        descriptors=ROOT / "envoy" / "edge.binpb",
+        descriptors=ROOT / "server" / "edge" / "edge.binpb",
         ports=PORTS,
         admin_socket="envoy/admin.sock",
         environment=environment,
