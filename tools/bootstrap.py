@@ -1,8 +1,8 @@
 """Makes what is committed of Envoy's, from envoy/descriptors.binpb. Run by `make gen`.
 
-server/edge/edge.binpb is its copy of the contract, a part of the package. envoy/bootstrap.json shows
-what the contract and the defaults make of its configuration, so that changes are seen; an Envoy is
-started with what `guerdon up` or `guerdon envoy configure` writes.
+server/edge/edge.binpb is its copy of the contract, a part of the package. envoy/bootstrap.json
+shows what the contract and the defaults make of its configuration, so that changes are seen; an
+Envoy is started with what `guerdon up` or `guerdon envoy configure` writes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import sysconfig
 import venv
@@ -12,9 +11,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.support.files import ROOT
+from tests.support.files import project_files
+from tests.support.installed import built_wheel, packages_of, run
 
-LEFT_OUT = (".*", "tests", "bench", "examples", "docs", "build", "*.egg-info", "__pycache__")
 CALLER = """
 from guerdon.campaign.v1.rate_pb2 import ExchangeRate
 from guerdon.campaign.v1.rate_pb2_grpc import RateServiceStub
@@ -22,37 +21,36 @@ from guerdon.campaign.v1.rate_pb2_grpc import RateServiceStub
 reveal_type(ExchangeRate().rate)
 reveal_type(RateServiceStub.ListRates)
 """
+PACKAGES = ("server", "orchestration", "domains", "infrastructure", "vocabulary")
 SECONDS = 120
 
 
-def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-def wheel_of_the_project(folder: Path) -> Path:
-    """Built from a copy: building leaves files behind."""
-    shutil.copytree(ROOT, folder / "project", ignore=shutil.ignore_patterns(*LEFT_OUT))
-    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index")
-    built = run(sys.executable, "-m", "pip", "wheel", *options, "./project", cwd=folder)
-    assert built.returncode == 0, built.stderr
-    return next(folder.glob("*.whl"))
+def test_the_wheel_has_what_is_read_at_run_time_and_nothing_else(wheel: Path) -> None:
+    """A file that is read beside the code would be missing where no checkout is."""
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+    ours = [name for name in names if ".dist-info/" not in name]
 
-
-def packages_of(environment: Path) -> Path:
-    scheme = {"base": str(environment), "platbase": str(environment)}
-    return Path(sysconfig.get_path("purelib", "venv", scheme))
+    files = project_files()
+    packaged = [str(path) for path in files if path.parts[0] in PACKAGES]
+    generated = [str(path.relative_to("gen")) for path in files if path.parts[0] == "gen"]
+    assert sorted(ours) == sorted(packaged + generated)
+    assert "LICENSE" in {Path(name).name for name in set(names) - set(ours)}
 
 
 @pytest.mark.timeout(SECONDS)
-def test_whoever_installs_the_package_has_typed_stubs(tmp_path: Path) -> None:
+def test_whoever_installs_the_package_has_typed_stubs(wheel: Path, tmp_path: Path) -> None:
     """Type checkers pass over an installed package that does not say it is typed."""
     environment = tmp_path / "environment"
     venv.create(environment)
     packages = packages_of(environment)
-    with ZipFile(wheel_of_the_project(tmp_path)) as wheel:
-        wheel.extractall(packages)
+    with ZipFile(wheel) as archive:
+        archive.extractall(packages)
     # The types of gRPC and protobuf, which a caller installs beside it.
     for name in ("google-stubs", "grpc-stubs"):
         shutil.copytree(Path(sysconfig.get_path("purelib")) / name, packages / name)

@@ -1,96 +1,38 @@
-"""The package and what it needs, without its extras: a server has neither Envoy nor pictures."""
+"""The wheel and what it needs, without its extras: a server has neither Envoy nor pictures.
+
+It stands in a virtual environment of its own, and every command is typed in an empty folder.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import os
+import json
 import signal
 import subprocess
-import sys
-import venv
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
+from guerdon.business.v1 import business_pb2
+from guerdon.edge.v1 import edge_pb2
+from infrastructure.database.schema import expected_revision
 from server.embedded.postgres import Postgres
 from tests.server.edge.running import free_ports
-from tests.support.files import ROOT
-from tests.support.mesh import environment_for, own_database, url_of
+from tests.support.installed import Environment, install
+from tests.support.mesh import SERVICE, create_database, environment_for
 
 BYTES_MAX = 200_000_000
 READY_SECONDS_MAX = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """A virtual environment, and how many bytes an installer would write into it."""
-
-    python: Path
-    size: int
-
-    def command(self, *words: str, settings: dict[str, str]) -> subprocess.Popen[str]:
-        kept = {name: value for name, value in os.environ.items() if "GUERDON" not in name}
-        kept.pop("PYTHONPATH", None)
-        return subprocess.Popen(
-            [self.python, "-m", "server", *words],
-            cwd=ROOT,
-            env={**kept, **settings, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen'}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def said(self, *words: str) -> tuple[int, str]:
-        """How a command ended, and what it said."""
-        process = self.command(*words, settings={})
-        output, problems = process.communicate(timeout=30)
-        return process.returncode, output + problems
-
-
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """What `pip install guerdon` would make: the files of this environment that belong to it."""
-    folder = tmp_path_factory.mktemp("plain")
-    venv.create(folder, symlinks=True)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
-    size = 0
-    for name in sorted(needed_by("guerdon") | {"pip"}):
-        for file in importlib.metadata.distribution(name).files or ():
-            path = Path(str(file.locate()))
-            # The project itself is found by its folder; here it only has a name and a version.
-            is_left_out = name == "guerdon" and not file.parts[0].endswith(".dist-info")
-            if is_left_out or ".." in file.parts or path.suffix == ".pyc" or not path.exists():
-                continue
-            link = packages / file
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
-            size += path.stat().st_size
-    return Environment(python=folder / "bin" / "python", size=size)
-
-
-def needed_by(distribution: str) -> set[str]:
-    """A distribution and all that it needs, its extras left out where nothing asks for them."""
-    found: set[tuple[str, frozenset[str]]] = set()
-    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(distribution), frozenset())]
-    while waiting:
-        name, extras = waiting.pop()
-        if (name, extras) in found:
-            continue
-        found.add((name, extras))
-        for text in importlib.metadata.requires(name) or ():
-            needed = Requirement(text)
-            asked = [{"extra": extra} for extra in ("", *extras)]
-            if needed.marker is None or any(map(needed.marker.evaluate, asked)):
-                waiting.append((canonicalize_name(needed.name), frozenset(needed.extras)))
-    return {name for name, _ in found}
+    """What `pip install guerdon` makes."""
+    return install(tmp_path_factory.mktemp("plain"))
 
 
 def test_it_is_small(plain: Environment) -> None:
@@ -98,10 +40,34 @@ def test_it_is_small(plain: Environment) -> None:
     assert 50_000_000 < plain.size < BYTES_MAX
 
 
-@pytest.mark.parametrize(("command", "extra"), [("up", "embedded"), ("demo", "demo")])
-def test_what_needs_an_extra_says_which(plain: Environment, command: str, extra: str) -> None:
+def test_it_is_what_was_installed(plain: Environment) -> None:
+    """All that follows would be told of the checkout."""
+    program = "import guerdon.edge.v1.edge_pb2 as e, server; print(server.__file__, e.__file__)"
+    told = subprocess.run(
+        [plain.programs / "python", "-c", program],
+        cwd=plain.elsewhere,
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert all(path.startswith(str(plain.folder)) for path in told.stdout.split()), told.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (("up",), "embedded"),
+        (("demo",), "demo"),
+        (("envoy", "configure", "here", "--server", "10.0.0.7:50051"), "envoy"),
+    ],
+    ids=["up", "demo", "envoy"],
+)
+def test_what_needs_an_extra_says_which(
+    plain: Environment, words: tuple[str, ...], extra: str
+) -> None:
     """A stack trace names a module, not what to install."""
-    code, said = plain.said(command)
+    code, said = plain.said(*words)
 
     assert code == 1, said
     assert f"pip install 'guerdon[{extra}]'" in said
@@ -109,7 +75,8 @@ def test_what_needs_an_extra_says_which(plain: Environment, command: str, extra:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "work", "migrate", "merchant", "campaign", "rate", "ledger", "up"]
+    "command",
+    ["serve", "work", "migrate", "merchant", "campaign", "rate", "ledger", "up", "envoy", "status"],
 )
 def test_other_commands_import_what_they_use(plain: Environment, command: str) -> None:
     """One import of an extra at the top of a file, and no server starts any more."""
@@ -127,24 +94,49 @@ def test_the_version_is_told(plain: Environment) -> None:
     assert importlib.metadata.version("guerdon") in said
 
 
-@pytest.mark.timeout(60)
-async def test_serve_starts_and_serves(plain: Environment, postgres: Postgres) -> None:
-    """The demo's picture would decide whether a shop's orders are taken."""
-    async with own_database(postgres, pool_size=1) as engine:
-        url = url_of(engine)
+@asynccontextmanager
+async def running(
+    plain: Environment, command: str, settings: dict[str, str]
+) -> AsyncIterator[subprocess.Popen[str]]:
+    """A process of a deployment. Told to stop at the end, which it does in peace."""
+    with plain.start(command, settings=settings) as process:
+        try:
+            yield process
+            process.send_signal(signal.SIGTERM)
+            _, problems = await asyncio.to_thread(process.communicate, timeout=20)
+            assert process.returncode == 0, problems
+        finally:
+            process.kill()
+
+
+@pytest.mark.timeout(90)
+async def test_a_database_is_migrated_and_served(plain: Environment, postgres: Postgres) -> None:
+    """Whoever installs the package would find that it is half of one."""
+    url = await create_database(postgres, f"own_{uuid4().hex}")
     [port] = free_ports(1)
     settings = environment_for(url, LISTEN_PORT=str(port), DRAIN_SECONDS="0.2")
-    process = plain.command("serve", settings=settings)
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            health: Any = health_pb2_grpc.HealthStub(channel)
-            answer = await health.Check(
-                health_pb2.HealthCheckRequest(), timeout=READY_SECONDS_MAX, wait_for_ready=True
-            )
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        process.send_signal(signal.SIGTERM)
-        _, problems = await asyncio.to_thread(process.communicate, timeout=20)
-        assert process.returncode == 0, problems
-    finally:
-        process.kill()
-        process.wait()
+
+    code, said = await asyncio.to_thread(plain.said, "migrate", settings=settings)
+    assert code == 0, said
+    async with (
+        running(plain, "work", settings),
+        running(plain, "serve", settings),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        ready = channel.unary_unary(
+            "/guerdon.edge.v1.EdgeService/GetReadiness",
+            request_serializer=edge_pb2.GetReadinessRequest.SerializeToString,
+            response_deserializer=edge_pb2.GetReadinessResponse.FromString,
+        )
+        await ready(edge_pb2.GetReadinessRequest(), timeout=READY_SECONDS_MAX, wait_for_ready=True)
+        listed = channel.unary_unary(
+            "/guerdon.business.v1.BusinessService/ListMerchants",
+            request_serializer=business_pb2.ListMerchantsRequest.SerializeToString,
+            response_deserializer=business_pb2.ListMerchantsResponse.FromString,
+        )
+        answer = await listed(business_pb2.ListMerchantsRequest(), metadata=SERVICE)
+        assert list(answer.merchants) == []
+        told = await asyncio.to_thread(plain.said, "status", "--json", settings=settings)
+    status = json.loads(told[1])
+    assert status["database"]["revision"] == expected_revision()
+    assert {each["kind"] for each in status["processes"]} == {"serve", "work"}

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database. Called by `guerdon migrate`, which gives the connection."""
+"""How Alembic reaches the database. `schema.migrate` gives the connection."""
 
 from __future__ import annotations
 
