@@ -37,7 +37,7 @@ setup: .venv/.done ## install everything into .venv
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-gen: setup ## proto/ → gen/, envoy/descriptors.binpb and envoy/bootstrap.json
+gen: setup ## proto/ → gen/, and what Envoy reads
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/gen.py
 	@$(BIN)/python tools/bootstrap.py
 
@@ -94,10 +94,26 @@ scale: setup ## whether large situations cost more than small ones; takes minute
 lock: ## pin all dependencies with their hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements.lock
+# For hosts, of the same versions: what a server needs, and what `guerdon envoy` needs besides.
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.lock \
+	  pyproject.toml -o server.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --constraint requirements.lock \
+	  --extra envoy pyproject.toml -o envoy.lock
 	echo pip-audit==2.10.1 | uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links - -o audit.lock
+
+# Built from nothing: files of an earlier build would be packed as well.
+wheel: setup ## the package to install elsewhere, and what it needs, into dist/
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel $(PIP_OPTIONS) --no-index --no-deps --no-build-isolation \
+	  --wheel-dir dist .
+	@rm -rf build
+	@cp server.lock envoy.lock dist
+	@ls dist
 
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test attack audit clients mutants up demo bench lock release simulate scale
+.PHONY: help setup gen format check test attack audit clients mutants up demo bench lock release simulate scale wheel

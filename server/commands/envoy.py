@@ -29,7 +29,14 @@ _DEFAULTS = EdgeSettings()
 _CONNECTIONS = click.IntRange(1, 1_000_000)
 
 
-class _Setting(click.ParamType):
+def _read_path(text: str) -> str:
+    if not text:
+        message = "names no file"
+        raise ValueError(message)
+    return text
+
+
+class _Setting(click.ParamType[Any]):
     """A text that a setting's reader understands, or says what is wrong with."""
 
     name = "text"
@@ -96,6 +103,7 @@ def envoy() -> None:
 )
 @click.option(
     "--descriptors",
+    type=_Setting(_read_path),
     metavar="PATH",
     help=f"Where Envoy finds {CONTRACT_FILE} on its host. Left out: in FOLDER.",
 )

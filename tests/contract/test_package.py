@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
 import shutil
 import sys
 import sysconfig
@@ -10,9 +12,11 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 
-from tests.support.files import project_files
-from tests.support.installed import built_wheel, packages_of, run
+from tests.support.files import project_files, source_of
+from tests.support.installed import built_wheel, needed_by, packages_of, run
 
 CALLER = """
 from guerdon.campaign.v1.rate_pb2 import ExchangeRate
@@ -41,6 +45,31 @@ def test_the_wheel_has_what_is_read_at_run_time_and_nothing_else(wheel: Path) ->
     generated = [str(path.relative_to("gen")) for path in files if path.parts[0] == "gen"]
     assert sorted(ours) == sorted(packaged + generated)
     assert "LICENSE" in {Path(name).name for name in set(names) - set(ours)}
+
+
+def locked(path: str) -> dict[str, tuple[str, str]]:
+    """The version and hashes that a lock has of each distribution for this platform."""
+    found: dict[str, tuple[str, str]] = {}
+    for block in re.split(r"\n(?=\S)", source_of(Path(path)).strip()):
+        line, *hashes = re.findall(r"[^\n\\]*[^\n\\ ]", re.sub(r"\n +#.*", "", block))
+        pinned, _, marker = line.partition(" ; ")
+        name, _, version = pinned.partition("==")
+        if not marker or Marker(marker).evaluate():
+            found[name] = (version, "".join(sorted(hashes)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lock", "asked"), [("server.lock", "guerdon"), ("envoy.lock", "guerdon[envoy]")]
+)
+def test_what_hosts_install_is_what_is_tested(lock: str, asked: str) -> None:
+    """A server would run with another version, or carry what only builds it. Run `make lock`."""
+    tested, there = locked("requirements.lock"), locked(lock)
+    assert set(there) == needed_by(Requirement(asked)) - {"guerdon"}
+    for name, (version, hashes) in there.items():
+        assert (version, hashes) == tested[name], name
+        assert version == importlib.metadata.version(name)
+        assert "sha256:" in hashes
 
 
 @pytest.mark.timeout(SECONDS)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -106,7 +107,7 @@ async def test_envoy_and_serve_of_the_wheel_answer(
                     url = f"http://127.0.0.1:{listener}/health/ready"
                     await asyncio.to_thread(
                         wait_until,
-                        lambda url=url: answers(url),
+                        partial(answers, url),
                         what=url,
                         timeout_seconds=START_SECONDS_MAX,
                     )

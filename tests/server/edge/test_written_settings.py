@@ -72,10 +72,16 @@ def test_where_servers_listen_is_read() -> None:
     """Envoy on another host could not be told of any."""
     assert read_endpoint("10.0.0.7:50051") == ("10.0.0.7", 50051)
     assert read_endpoint("[::1]:80") == ("::1", 80)
+    assert read_endpoint("serve-1.internal:50051") == ("serve-1.internal", 50051)
+    assert read_endpoint("localhost:50051") == ("localhost", 50051)
 
 
 @pytest.mark.parametrize(
-    "text", ["host", ":1", "host:", "host:x", "host:65536", "::1:80", "host:²"]
+    "text",
+    [
+        *("host", ":1", "host:", "host:x", "host:0", "host:65536", "::1:80", "host:²"),
+        *("http://host:80", "two words:80", "10.0.0.300:80", "[host]:80", "[fe80::1%eth0]:80"),
+    ],
 )
 def test_a_place_that_is_none_is_refused(text: str) -> None:
     """Envoy would not start, with words about a line of its configuration."""

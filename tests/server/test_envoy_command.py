@@ -1,0 +1,187 @@
+"""`guerdon envoy configure` as an operator types it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from server.__main__ import main
+from server.commands.envoy import configure
+from server.edge.settings import CONTRACT_COPY, EdgeSettings
+from server.embedded.envoy import envoy_options
+from tests.support.files import source_of
+
+SERVER = ("--server", "10.0.0.7:50051")
+OPERATING = Path("docs/operating.md")
+
+
+def typed(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["envoy", "configure", str(folder), *words])
+
+
+def written(folder: Path, *words: str) -> dict[str, Any]:
+    """The configuration that is written."""
+    result = typed(folder, *words)
+    assert result.exit_code == 0, result.output
+    content: dict[str, Any] = json.loads((folder / "bootstrap.json").read_text())
+    return content
+
+
+def addresses(content: dict[str, Any]) -> list[tuple[str, int]]:
+    found = [each["address"]["socketAddress"] for each in content["staticResources"]["listeners"]]
+    return [(each["address"], each["portValue"]) for each in found]
+
+
+def test_both_files_are_written_and_name_each_other(tmp_path: Path) -> None:
+    """Envoy would be started in a folder where it does not find the contract."""
+    folder = tmp_path / "new" / "folder"
+
+    content = written(folder, *SERVER)
+
+    assert {path.name for path in folder.iterdir()} == {"bootstrap.json", "edge.binpb"}
+    assert (folder / "edge.binpb").read_bytes() == CONTRACT_COPY.read_bytes()
+    assert str(folder / "edge.binpb") in json.dumps(content)
+    assert addresses(content) == [("127.0.0.1", 8080), ("127.0.0.1", 8081)]
+    assert "admin" not in content
+
+
+def test_what_is_chosen_reaches_envoy(tmp_path: Path) -> None:
+    """An operator would set what has no effect."""
+    content = written(
+        tmp_path,
+        *("--server", "serve-1.internal:50051", "--server", "[fd00::7]:50052"),
+        *("--public", "0.0.0.0:443", "--mesh", "[fd00::5]:8444"),
+        *("--admin-socket", "/run/envoy/admin.sock", "--descriptors", "contract/edge.binpb"),
+        *("--rate-limits", "probe=71/142", "--address-rate-limits", "webhook=333/666"),
+        *("--trusted-hops", "2", "--dashboard-origins", "https://dash.example"),
+        *("--client-id-headers", "x-visitor"),
+        *("--public-connections", "611", "--mesh-connections", "212"),
+    )
+
+    text = json.dumps(content)
+    assert addresses(content) == [("0.0.0.0", 443), ("fd00::5", 8444)]
+    for cluster in content["staticResources"]["clusters"]:
+        [group] = cluster["loadAssignment"]["endpoints"]
+        servers = [each["endpoint"]["address"]["socketAddress"] for each in group["lbEndpoints"]]
+        assert [(each["address"], each["portValue"]) for each in servers] == [
+            ("serve-1.internal", 50051),
+            ("fd00::7", 50052),
+        ]
+    assert content["admin"]["address"]["pipe"]["path"] == "/run/envoy/admin.sock"
+    assert '"contract/edge.binpb"' in text
+    assert str(tmp_path) not in text
+    for tokens in (142, 7, 666):
+        assert f'"maxTokens": {tokens},' in text
+    assert '"xffNumTrustedHops": 2' in text
+    assert "https://dash.example" in text
+    assert "x-visitor" in text
+    assert re.search(r"\b611\b", text)
+    assert re.search(r"\b212\b", text)
+
+
+def test_every_setting_of_the_edge_has_an_option() -> None:
+    """What `guerdon up` can do, an Envoy of one's own could not."""
+    options = {option for each in configure.params for option in each.opts}
+    read = set(re.findall(r'"GUERDON_([A-Z_]+)"', source_of(Path("server/embedded/envoy.py"))))
+
+    assert {f"--{name.lower().replace('_', '-')}" for name in read} <= options
+    assert {"RATE_LIMITS", "TRUSTED_HOPS"} <= read
+
+
+def test_every_option_is_explained() -> None:
+    """An operator would have to read the code."""
+    document = source_of(Path("docs/settings.md"))
+    section = document.partition("# Settings of an Envoy of your own")[2]
+    told = set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
+
+    assert told == {each.opts[0] for each in configure.params} - {"folder"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--server", "10.0.0.7"), "--server: 10.0.0.7 must be like 10.0.0.7:50051"),
+        (("--public", "edge.internal:80"), "--public: edge.internal:80 must be like 0.0.0.0:8080"),
+        (("--mesh", "8081"), "--mesh: 8081 must be like"),
+        (("--mesh", "127.0.0.1:8080"), "--mesh: 127.0.0.1:8080 is where the public listener is"),
+        (("--admin-socket", "@envoy"), "--admin-socket: @envoy must be a file"),
+        (("--admin-socket", "/" + "a" * 107), "is longer than a socket's path may be, 107 bytes"),
+        (("--descriptors", ""), "--descriptors: names no file"),
+        (("--rate-limits", "probe=fast"), "--rate-limits: probe=fast must be like"),
+        (("--address-rate-limits", "all=1/1"), "--address-rate-limits: all=1/1 must be like"),
+        (("--trusted-hops", "all"), "--trusted-hops: all must be a whole number from 0 to 10"),
+        (("--dashboard-origins", "*"), "--dashboard-origins: * must be an exact origin"),
+        (("--client-id-headers", "host"), "--client-id-headers: has host"),
+    ],
+    ids=lambda value: value[0].strip("-") if isinstance(value, tuple) else "",
+)
+def test_what_is_wrong_is_told_in_one_sentence(
+    tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    """Envoy would not start, with words about a line of its configuration, or be open to all."""
+    result = typed(tmp_path / "new", *SERVER, *words)
+
+    assert result.exit_code == 1, result.output
+    assert says in result.output
+    assert len(result.output.strip().splitlines()) == 1, result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_server_is_a_mistake(tmp_path: Path) -> None:
+    """Envoy would ask processes of its own host that are not there."""
+    result = typed(tmp_path / "new")
+
+    assert result.exit_code == 2
+    assert "Missing option '--server'" in result.output
+
+
+def test_a_folder_that_cannot_be_is_told_of(tmp_path: Path) -> None:
+    """A stack trace names a line of ours instead of the folder."""
+    (tmp_path / "file").touch()
+
+    result = typed(tmp_path / "file" / "folder", *SERVER)
+
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'file' / 'folder'} cannot be written to: Not a directory." in result.output
+
+
+def test_what_is_written_again_is_replaced(tmp_path: Path) -> None:
+    """An upgrade would go on with yesterday's contract, or leave drafts behind."""
+    (tmp_path / "edge.binpb").write_bytes(b"yesterday's")
+    written(tmp_path, *SERVER)
+
+    assert addresses(written(tmp_path, *SERVER, "--public", "10.0.0.5:80"))[0][1] == 80
+    assert (tmp_path / "edge.binpb").read_bytes() == CONTRACT_COPY.read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_how_envoy_is_started_is_told(tmp_path: Path) -> None:
+    """Its own logs would have tokens in them at the level `debug`."""
+    said = typed(tmp_path, *SERVER).output.strip().splitlines()
+
+    assert shlex.split(said[-1]) == ["envoy", *envoy_options(tmp_path / "bootstrap.json")]
+    edge = EdgeSettings()
+    files = edge.public_connections_max + edge.mesh_connections_max + 100
+    assert f"open {files:,} files" in said[-3]
+
+
+def test_the_page_for_operators_starts_it_the_same_way(tmp_path: Path) -> None:
+    """Whoever copies from there would start another Envoy than the one that is tested."""
+    document = re.sub(r"\\\n\s*", "", source_of(OPERATING))
+    folder = Path("/etc/guerdon/envoy")
+    assert shlex.join(["envoy", *envoy_options(folder / "bootstrap.json")]) in document
+
+    example = re.search(
+        r"^```sh configure\nguerdon envoy configure (.+)\n```", document, re.MULTILINE
+    )
+    assert example is not None
+    path, *words = shlex.split(example[1])
+    assert path == str(folder)
+    content = written(tmp_path, *words)
+    assert addresses(content) == [("10.0.0.5", 8080), ("10.0.0.5", 8081)]
