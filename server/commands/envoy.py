@@ -170,6 +170,9 @@ def configure(
     if public == mesh:
         message = f"--mesh: {mesh[0]}:{mesh[1]} is where the public listener is."
         raise click.ClickException(message)
+    for host, port in servers:
+        if servers.count((host, port)) > 1:
+            raise click.ClickException(f"--server: {host}:{port} is named twice.")
     folder = folder.resolve()
     edge = EdgeSettings(
         public_host=public[0],

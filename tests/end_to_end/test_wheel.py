@@ -80,7 +80,7 @@ def test_envoy_takes_what_is_written_for_another_host(
         assert process.wait(START_SECONDS_MAX) == 0, (there / "envoy.log").read_text()
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 async def test_envoy_and_serve_of_the_wheel_answer(
     embedded: Environment, postgres: Postgres, tmp_path: Path
 ) -> None:

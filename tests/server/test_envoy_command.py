@@ -107,6 +107,7 @@ def test_every_option_is_explained() -> None:
     ("words", "says"),
     [
         (("--server", "10.0.0.7"), "--server: 10.0.0.7 must be like 10.0.0.7:50051"),
+        (SERVER, "--server: 10.0.0.7:50051 is named twice"),
         (("--public", "edge.internal:80"), "--public: edge.internal:80 must be like 0.0.0.0:8080"),
         (("--mesh", "8081"), "--mesh: 8081 must be like"),
         (("--mesh", "127.0.0.1:8080"), "--mesh: 127.0.0.1:8080 is where the public listener is"),
