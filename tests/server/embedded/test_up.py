@@ -67,7 +67,14 @@ def test_the_mesh_starts_is_found_and_ends_with_ctrl_c(tmp_path: Path) -> None:
 
     assert f"already runs on {tmp_path} (process {running.pid})" in refusal
     assert process.returncode == 0, text
-    assert list(running.pids) == ["postgres", "serve-1", "serve-2", "work", "envoy"]
+    assert list(running.pids) == [
+        "postgres",
+        "serve-1",
+        "serve-2",
+        "work",
+        "envoy-public",
+        "envoy-mesh",
+    ]
     assert not any(is_alive(pid) for pid in running.pids.values())
     assert read_running(tmp_path) is None
     assert not (tmp_path / "stack.json").exists()
