@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from server.commands.database import WrongConfigurationError
+
 if TYPE_CHECKING:
     from server.embedded.progress import Reporter
     from server.embedded.stack import Stack
@@ -55,6 +57,7 @@ def up(
     # The embedded parts are an extra: other commands run without them, and start faster.
     try:
         from server.embedded.errors import StackError  # noqa: PLC0415
+        from server.embedded.given_settings import WrongSettingsError  # noqa: PLC0415
         from server.embedded.stack import Stack  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         missing = f"{problem}. Install what `up` starts: pip install 'guerdon[embedded]'"
@@ -72,6 +75,8 @@ def up(
     )
     try:
         asyncio.run(_keep_running(stack, reporter, quiet=quiet))
+    except WrongSettingsError as problem:
+        raise WrongConfigurationError(str(problem)) from problem
     except StackError as problem:
         raise click.ClickException(str(problem)) from problem
 

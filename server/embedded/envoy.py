@@ -5,22 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-from server.edge.settings import EdgeSettings, ListenerSettings, default_rate_limits
-from server.edge.written_settings import (
-    read_origins,
-    read_rate_limits,
-    read_trusted_hops,
-)
+from server.edge.settings import EdgeSettings, ListenerSettings
 from server.embedded.errors import StackError
 from server.embedded.file_limit import connections_max, raise_file_limit
 from server.embedded.ports import LOOPBACK, StackPorts
-from server.header_names import read_header_names
-
-_Value = TypeVar("_Value")
 
 # What these say below the level `info` is headers as they came, tokens among them. They are kept
 # to it whatever level is set for all; `http` and `router` are the ones that are known to, the
@@ -72,7 +64,7 @@ def envoy_environment() -> Mapping[str, str]:
 
 
 def write_envoy_bootstraps(
-    folder: Path, *, descriptors: Path, ports: StackPorts, environment: Mapping[str, str]
+    folder: Path, *, edge: EdgeSettings, descriptors: Path, ports: StackPorts
 ) -> None:
     """Writes the configurations of both Envoys for server processes on this host. Takes a second.
 
@@ -80,7 +72,7 @@ def write_envoy_bootstraps(
     are at `public.sock` and `mesh.sock`.
 
     Raises:
-        EnvoyError: the descriptor set is missing, or a setting is wrong.
+        EnvoyError: the descriptor set is missing.
     """
     if not descriptors.exists():
         raise EnvoyError(f"The contract's descriptor set {descriptors} is missing: run `make gen`.")
@@ -88,25 +80,16 @@ def write_envoy_bootstraps(
     from server.edge.bootstrap import write_bootstrap  # noqa: PLC0415
     from server.edge.cluster import DOORS  # noqa: PLC0415
 
-    usual = EdgeSettings()
     files = raise_file_limit()
-    written = _Written(environment)
-    edge = EdgeSettings(
-        public=_on_this_host(usual.public, ports.public, "public.sock", files),
-        mesh=_on_this_host(usual.mesh, ports.mesh, "mesh.sock", files),
+    here = replace(
+        edge,
+        public=_on_this_host(edge.public, ports.public, "public.sock", files),
+        mesh=_on_this_host(edge.mesh, ports.mesh, "mesh.sock", files),
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
-        rate_limits={
-            **default_rate_limits(),
-            **written.read("GUERDON_RATE_LIMITS", read_rate_limits),
-        },
-        address_rate_limits=written.read("GUERDON_ADDRESS_RATE_LIMITS", read_rate_limits),
-        trusted_hop_count=written.read("GUERDON_TRUSTED_HOPS", read_trusted_hops),
-        dashboard_origins=written.read("GUERDON_DASHBOARD_ORIGINS", read_origins),
-        client_id_headers=written.read("GUERDON_CLIENT_ID_HEADERS", read_header_names),
     )
     for door in DOORS:
-        write_bootstrap(edge, door, folder / f"{door.name}.json")
+        write_bootstrap(here, door, folder / f"{door.name}.json")
 
 
 def _on_this_host(
@@ -118,16 +101,3 @@ def _on_this_host(
         admin_socket=admin_socket,
         connections_max=connections_max(files, wanted=usual.connections_max),
     )
-
-
-class _Written:
-    """Settings of the environment. What is wrong with one is told with its name."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def read(self, name: str, reader: Callable[[str], _Value]) -> _Value:
-        try:
-            return reader(self._environment.get(name, ""))
-        except ValueError as problem:
-            raise EnvoyError(f"{name}: {problem}.") from problem

@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from server.edge.settings import EdgeSettings
 from server.embedded.database_probe import complaint_of_database
 from server.embedded.envoy import write_envoy_bootstraps
 from server.embedded.errors import StackError
 from server.embedded.file_limit import raise_file_limit
+from server.embedded.given_settings import check_server_settings, read_edge_settings
 from server.embedded.parts import (
     PROJECT,
     SERVER_PROGRAM,
@@ -82,6 +84,7 @@ class Stack:
         self._with_envoy = with_envoy
         self._named_ports = (public_port, mesh_port)
         self._program = program
+        self._edge = EdgeSettings()
         self._ports: StackPorts | None = None
         self._server_environment: Mapping[str, str] = {}
         self._owner: Mapping[str, str] = {}
@@ -158,6 +161,8 @@ class Stack:
         Raises:
             StackError: it cannot run; what was started is stopped again.
         """
+        check_server_settings(self._environment)
+        self._edge = read_edge_settings(self._environment)
         try:
             # For all parts, before any of them is started.
             raise_file_limit()
@@ -291,9 +296,9 @@ class Stack:
         make_private_folder(folder)
         write_envoy_bootstraps(
             folder,
+            edge=self._edge,
             descriptors=PROJECT / "envoy" / "edge.binpb",
             ports=self.ports,
-            environment=self._environment,
         )
 
     async def _start_step(self, notes: Mapping[str, str], children: Sequence[Child]) -> None:
