@@ -37,7 +37,7 @@ setup: .venv/.done ## install everything into .venv
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-gen: setup ## proto/ → gen/, and what Envoy reads
+gen: setup ## proto/ → gen/, envoy/descriptors.binpb and what Envoy reads
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/gen.py
 	@$(BIN)/python tools/bootstrap.py
 

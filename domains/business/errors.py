@@ -17,7 +17,12 @@ class DomainTakenError(BusinessError):
     kind = Kind.EXISTS
 
     def __init__(self, domain_name: str) -> None:
-        super().__init__(f"Another merchant has the domain {domain_name}.", domain_name=domain_name)
+        super().__init__(
+            f"Another merchant has the domain {domain_name}.",
+            field="merchant.domain",
+            problem="is another merchant's",
+            domain_name=domain_name,
+        )
 
 
 class DomainInvalidError(BusinessError):

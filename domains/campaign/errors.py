@@ -110,6 +110,8 @@ class CampaignOverError(CampaignError):
         expired = _text(expire_time)
         super().__init__(
             f"The campaign was over at {expired}, so nothing new would be paid; let it end later.",
+            field="campaign.expire_time",
+            problem=f"is {expired}, which has passed",
             expire_time=expired,
         )
 

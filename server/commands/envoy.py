@@ -1,30 +1,35 @@
-"""`guerdon envoy`: what an Envoy of your own is started with."""
+"""`guerdon envoy`: what Envoys of your own are started with."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from server.edge.settings import CONTRACT_COPY, EdgeSettings
+from infrastructure.rpc.rate_class import RateClass
+from server.edge.settings import (
+    CONTRACT_COPY,
+    EdgeSettings,
+    ListenerSettings,
+    RateLimit,
+)
 from server.edge.written_settings import (
     read_endpoint,
     read_listener,
     read_origins,
     read_rate_limits,
-    read_socket_path,
     read_trusted_hops,
 )
 from server.embedded.envoy import envoy_options
 from server.embedded.file_limit import OWN_FILES
+from server.embedded.probes import SOCKET_PATH_BYTES_MAX
 from server.header_names import read_header_names
 
 CONTRACT_FILE = "edge.binpb"
-BOOTSTRAP_FILE = "bootstrap.json"
 _DEFAULTS = EdgeSettings()
 _CONNECTIONS = click.IntRange(1, 1_000_000)
 
@@ -32,6 +37,17 @@ _CONNECTIONS = click.IntRange(1, 1_000_000)
 def _read_path(text: str) -> str:
     if not text:
         message = "names no file"
+        raise ValueError(message)
+    return text
+
+
+def _read_admin_folder(text: str) -> str:
+    if text.startswith("@"):
+        message = f"{text} must be a folder: whoever is on the host reaches what begins with @"
+        raise ValueError(message)
+    socket = f"{text}/public.sock"
+    if len(os.fsencode(socket)) > SOCKET_PATH_BYTES_MAX:
+        message = f"{socket} is longer than a socket's path may be, {SOCKET_PATH_BYTES_MAX} bytes"
         raise ValueError(message)
     return text
 
@@ -65,7 +81,7 @@ _LIMITS = _Setting(read_rate_limits)
 
 @click.group()
 def envoy() -> None:
-    """What an Envoy of your own is started with."""
+    """What Envoys of your own are started with."""
 
 
 @envoy.command()
@@ -81,7 +97,7 @@ def envoy() -> None:
 @click.option(
     "--public",
     type=_LISTENER,
-    default=f"{_DEFAULTS.public_host}:{_DEFAULTS.public_port}",
+    default=f"{_DEFAULTS.public.host}:{_DEFAULTS.public.port}",
     show_default=True,
     metavar="ADDRESS:PORT",
     help="Where the public listener is, for browsers and shops; 0.0.0.0 for every address.",
@@ -89,23 +105,23 @@ def envoy() -> None:
 @click.option(
     "--mesh",
     type=_LISTENER,
-    default=f"{_DEFAULTS.mesh_host}:{_DEFAULTS.mesh_port}",
+    default=f"{_DEFAULTS.mesh.host}:{_DEFAULTS.mesh.port}",
     show_default=True,
     metavar="ADDRESS:PORT",
     help="Where the mesh listener is, for services of your own.",
 )
 @click.option(
-    "--admin-socket",
-    type=_Setting(read_socket_path),
+    "--admin-folder",
+    type=_Setting(_read_admin_folder),
     default="",
     metavar="PATH",
-    help="A socket for Envoy's own figures. Left out: none.",
+    help="Where public.sock and mesh.sock are, for the Envoys' own figures. Left out: nowhere.",
 )
 @click.option(
     "--descriptors",
     type=_Setting(_read_path),
     metavar="PATH",
-    help=f"Where Envoy finds {CONTRACT_FILE} on its host. Left out: in FOLDER.",
+    help=f"Where the Envoys find {CONTRACT_FILE} on their host. Left out: in FOLDER.",
 )
 @click.option(
     "--rate-limits",
@@ -139,16 +155,16 @@ def envoy() -> None:
     help="Further names of x-client-id; those of GUERDON_CLIENT_ID_HEADERS.",
 )
 @click.option(
-    *("--public-connections", "public_connections_max"),
+    "--public-connections",
     type=_CONNECTIONS,
-    default=_DEFAULTS.public_connections_max,
+    default=_DEFAULTS.public.connections_max,
     show_default=True,
-    help=f"With those of the mesh, {OWN_FILES} below the files that Envoy may open.",
+    help=f"How many it takes: {OWN_FILES} below the files that its Envoy may open.",
 )
 @click.option(
-    *("--mesh-connections", "mesh_connections_max"),
+    "--mesh-connections",
     type=_CONNECTIONS,
-    default=_DEFAULTS.mesh_connections_max,
+    default=_DEFAULTS.mesh.connections_max,
     show_default=True,
 )
 def configure(
@@ -157,52 +173,81 @@ def configure(
     servers: tuple[tuple[str, int], ...],
     public: tuple[str, int],
     mesh: tuple[str, int],
+    admin_folder: str,
     descriptors: str | None,
-    **chosen: Any,
+    rate_limits: Mapping[RateClass, RateLimit],
+    address_rate_limits: Mapping[RateClass, RateLimit],
+    trusted_hops: int,
+    dashboard_origins: tuple[str, ...],
+    client_id_headers: tuple[str, ...],
+    public_connections: int,
+    mesh_connections: int,
 ) -> None:
-    """Writes Envoy's configuration and its copy of the contract into FOLDER.
+    """Writes the configurations of both Envoys and their copy of the contract into FOLDER.
 
-    Both are what this version of `serve` needs: write them anew at each upgrade. They hold no
-    secret. Says how Envoy is started with them.
+    They are what this version of `serve` needs: write them anew at each upgrade. They hold no
+    secret. Says how the Envoys are started with them.
     """
-    chosen["rate_limits"] = {**_DEFAULTS.rate_limits, **chosen["rate_limits"]}
-    chosen["trusted_hop_count"] = chosen.pop("trusted_hops")
-    if public == mesh:
-        message = f"--mesh: {mesh[0]}:{mesh[1]} is where the public listener is."
-        raise click.ClickException(message)
-    for host, port in servers:
-        if servers.count((host, port)) > 1:
-            raise click.ClickException(f"--server: {host}:{port} is named twice.")
+    _refuse_twins(servers, public, mesh)
     folder = folder.resolve()
     edge = EdgeSettings(
-        public_host=public[0],
-        public_port=public[1],
-        mesh_host=mesh[0],
-        mesh_port=mesh[1],
+        public=_listener(public, admin_folder, "public", public_connections),
+        mesh=_listener(mesh, admin_folder, "mesh", mesh_connections),
         endpoints=servers,
         descriptor_path=descriptors or str(folder / CONTRACT_FILE),
-        **chosen,
+        dashboard_origins=dashboard_origins,
+        client_id_headers=client_id_headers,
+        trusted_hop_count=trusted_hops,
+        rate_limits={**_DEFAULTS.rate_limits, **rate_limits},
+        address_rate_limits=address_rate_limits,
     )
     contract = CONTRACT_COPY.read_bytes()
-    bootstrap = _bootstrap(edge, contract)
+    files = {CONTRACT_FILE: contract, **_configurations(edge, contract)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / CONTRACT_FILE, contract)
-        _replace(folder / BOOTSTRAP_FILE, bootstrap.encode())
+        for name, content in files.items():
+            _replace(folder / name, content)
     except OSError as problem:
         message = f"{folder} cannot be written to: {problem.strerror}."
         raise click.ClickException(message) from problem
     click.echo(_next_steps(edge, folder))
 
 
-def _bootstrap(edge: EdgeSettings, contract: bytes) -> str:
+def _refuse_twins(
+    servers: tuple[tuple[str, int], ...], public: tuple[str, int], mesh: tuple[str, int]
+) -> None:
+    if public == mesh:
+        message = f"--mesh: {mesh[0]}:{mesh[1]} is where the public listener is."
+        raise click.ClickException(message)
+    for host, port in servers:
+        if servers.count((host, port)) > 1:
+            raise click.ClickException(f"--server: {host}:{port} is named twice.")
+
+
+def _listener(
+    address: tuple[str, int], admin_folder: str, name: str, connections_max: int
+) -> ListenerSettings:
+    return ListenerSettings(
+        host=address[0],
+        port=address[1],
+        admin_socket=f"{admin_folder}/{name}.sock" if admin_folder else "",
+        connections_max=connections_max,
+    )
+
+
+def _configurations(edge: EdgeSettings, contract: bytes) -> Mapping[str, bytes]:
+    """What each Envoy is told, by the name of its file."""
     # Envoy's types are an extra, and take a second to load.
     try:
         from server.edge.bootstrap import bootstrap_json, build_bootstrap  # noqa: PLC0415
+        from server.edge.cluster import DOORS  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         missing = f"{problem}. Install what `envoy` needs: pip install 'guerdon[envoy]'"
         raise click.ClickException(missing) from problem
-    return bootstrap_json(build_bootstrap(edge, contract))
+    return {
+        f"{door.name}.json": bootstrap_json(build_bootstrap(edge, door, contract)).encode()
+        for door in DOORS
+    }
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -216,15 +261,14 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _next_steps(edge: EdgeSettings, folder: Path) -> str:
-    files = edge.public_connections_max + edge.mesh_connections_max + OWN_FILES
-    bootstrap = folder / BOOTSTRAP_FILE
-    return "\n".join(
-        [
-            f"Written: {bootstrap}",
-            f"         {folder / CONTRACT_FILE}, which Envoy reads at {edge.descriptor_path}",
+    lines = [f"Written to {folder}; the Envoys find the contract at {edge.descriptor_path}."]
+    for name, listener in (("public", edge.public), ("mesh", edge.mesh)):
+        files = listener.connections_max + OWN_FILES
+        command = shlex.join(("envoy", *envoy_options(folder / f"{name}.json")))
+        lines += [
             "",
-            f"Let Envoy 1.40 or newer open {files:,} files, and start it with",
+            f"The {name} listener: let Envoy 1.40 or newer open {files:,} files, and start it with",
             "",
-            shlex.join(("envoy", *envoy_options(bootstrap))),
+            command,
         ]
-    )
+    return "\n".join(lines)

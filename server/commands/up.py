@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from server.commands.database import WrongConfigurationError
+
 if TYPE_CHECKING:
     from server.embedded.progress import Reporter
     from server.embedded.stack import Stack
@@ -48,13 +50,14 @@ def up(
 ) -> None:
     """Starts the whole mesh on this host and keeps it running until Ctrl-C.
 
-    PostgreSQL, two server processes, one worker, and Envoy in front of them. A part that
-    dies is started again. With GUERDON_DATABASE_URL set, that database is used and none is
-    started.
+    PostgreSQL, two server processes, one worker, and two Envoys in front of them: one for
+    the world, one for the mesh. A part that dies is started again. With GUERDON_DATABASE_URL
+    set, that database is used and none is started.
     """
     # The embedded parts are an extra: other commands run without them, and start faster.
     try:
         from server.embedded.errors import StackError  # noqa: PLC0415
+        from server.embedded.given_settings import WrongSettingsError  # noqa: PLC0415
         from server.embedded.stack import Stack  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         missing = f"{problem}. Install what `up` starts: pip install 'guerdon[embedded]'"
@@ -72,6 +75,8 @@ def up(
     )
     try:
         asyncio.run(_keep_running(stack, reporter, quiet=quiet))
+    except WrongSettingsError as problem:
+        raise WrongConfigurationError(str(problem)) from problem
     except StackError as problem:
         raise click.ClickException(str(problem)) from problem
 

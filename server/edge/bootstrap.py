@@ -1,4 +1,4 @@
-"""Everything that Envoy is told when it starts."""
+"""Everything that an Envoy is told when it starts: the one for the world, or that for the mesh."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
 from envoy_data_plane.envoy.config.core.v3 import Address, Pipe
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
-from server.edge.cluster import MESH, PUBLIC, servers_cluster
+from server.edge.cluster import PUBLIC, Door, servers_cluster
 from server.edge.contract import read_public_methods
 from server.edge.listeners import mesh_listener, public_listener
 from server.edge.overload import memory_allocator, overload_manager, runtime_limits
@@ -29,8 +29,8 @@ ADMIN_PATHS = (
 )
 
 
-def build_bootstrap(edge: EdgeSettings, descriptors: bytes) -> Bootstrap:
-    """Envoy's configuration for this contract, given as a serialized `FileDescriptorSet`.
+def build_bootstrap(edge: EdgeSettings, door: Door, descriptors: bytes) -> Bootstrap:
+    """The configuration of a door's Envoy for a contract, a serialized `FileDescriptorSet`.
 
     Envoy reads the same descriptors again from `edge.descriptor_path`.
 
@@ -38,14 +38,16 @@ def build_bootstrap(edge: EdgeSettings, descriptors: bytes) -> Bootstrap:
         ContractError: a routed method has no rate class.
     """
     methods = read_public_methods(descriptors)
+    is_public = door is PUBLIC
+    chosen = edge.public if is_public else edge.mesh
+    listener = public_listener(edge, methods) if is_public else mesh_listener(edge, methods)
     return Bootstrap(
-        admin=_admin(edge.admin_socket),
+        admin=_admin(chosen.admin_socket),
         static_resources=BootstrapStaticResources(
-            listeners=[public_listener(edge, methods), mesh_listener(edge, methods)],
-            clusters=[servers_cluster(edge, PUBLIC), servers_cluster(edge, MESH)],
+            listeners=[listener], clusters=[servers_cluster(edge, door)]
         ),
-        layered_runtime=runtime_limits(edge),
-        overload_manager=overload_manager(edge),
+        layered_runtime=runtime_limits(door.name, chosen.connections_max),
+        overload_manager=overload_manager(chosen.connections_max),
         memory_allocator_manager=memory_allocator(),
     )
 
@@ -55,10 +57,10 @@ def bootstrap_json(bootstrap: Bootstrap) -> str:
     return json.dumps(json.loads(bootstrap.to_json()), indent=2) + "\n"
 
 
-def write_bootstrap(edge: EdgeSettings, target: Path) -> None:
-    """Writes the configuration to `target`, for the descriptors at `edge.descriptor_path`."""
+def write_bootstrap(edge: EdgeSettings, door: Door, target: Path) -> None:
+    """Writes it to `target`, for the descriptors at `edge.descriptor_path`."""
     descriptors = Path(edge.descriptor_path).read_bytes()
-    target.write_text(bootstrap_json(build_bootstrap(edge, descriptors)))
+    target.write_text(bootstrap_json(build_bootstrap(edge, door, descriptors)))
 
 
 def _admin(path: str) -> Admin | None:

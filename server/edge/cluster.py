@@ -1,8 +1,4 @@
-"""The server processes, as Envoy sees them: once for the world and once for the mesh.
-
-Each has connections of its own and a number of calls of its own, so that nothing that the world
-sends stands between two calls of the mesh.
-"""
+"""The server processes, as an Envoy sees them: that for the world, and that for the mesh."""
 
 from __future__ import annotations
 
@@ -45,16 +41,22 @@ from server.edge.settings import EdgeSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """A way to the servers. `calls_max` is how many calls may be under way on it."""
+    """A way to the servers, which has an Envoy of its own.
 
+    Nothing that the world sends stands between two calls of the mesh. `name` is that of its
+    listener; `calls_max` is how many calls may be under way on it.
+    """
+
+    name: str
     cluster: str
     calls_max: int
 
 
-PUBLIC = Door(cluster="servers_for_public", calls_max=768)
-MESH = Door(cluster="servers_for_mesh", calls_max=1024)
-# Of both together. Each server process has one connection a door as long as it takes 100 calls on
-# it at once; the rest is room for those that are being renewed.
+PUBLIC = Door(name="public", cluster="servers_for_public", calls_max=768)
+MESH = Door(name="mesh", cluster="servers_for_mesh", calls_max=1024)
+DOORS = (PUBLIC, MESH)
+# Each server process has one connection as long as it takes 100 calls on it at once; the rest is
+# room for those that are being renewed.
 CONNECTIONS_MAX = 64
 # Calls that wait for a connection: at the start, and when a process goes away.
 WAITING_CALLS_MAX = 256

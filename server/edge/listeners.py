@@ -1,4 +1,4 @@
-"""The two doors: one for the world, one for the mesh."""
+"""The two listeners: one for the world, one for the mesh."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from server.edge.routes import (
     public_routes,
     segments_of_shop_pages,
 )
-from server.edge.settings import EdgeSettings
+from server.edge.settings import EdgeSettings, ListenerSettings
 
 # Streams send something at least every 15 seconds.
 STREAM_IDLE_TIMEOUT = timedelta(seconds=60)
@@ -92,7 +92,7 @@ def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> List
     manager.request_timeout = REQUEST_TIMEOUT
     manager.stream_flush_timeout = PUBLIC_FLUSH_TIMEOUT
     manager.http1_safe_max_connection_duration = True
-    return _listener("public", edge.public_host, edge.public_port, manager)
+    return _listener("public", edge.public, manager)
 
 
 def mesh_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listener:
@@ -107,21 +107,17 @@ def mesh_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> Listen
         ),
         pages=(),
     )
-    listener = _listener("mesh", edge.mesh_host, edge.mesh_port, manager)
-    # However much the world has opened and sent, the mesh goes on.
-    listener.ignore_global_conn_limit = True
-    listener.bypass_overload_manager = True
-    return listener
+    return _listener("mesh", edge.mesh, manager)
 
 
-def _listener(name: str, host: str, port: int, manager: HttpConnectionManager) -> Listener:
+def _listener(name: str, settings: ListenerSettings, manager: HttpConnectionManager) -> Listener:
     http = Filter(
         name="envoy.filters.network.http_connection_manager",
         typed_config=protobuf.Any.pack(manager),
     )
     return Listener(
         name=name,
-        address=socket_address(host, port),
+        address=socket_address(settings.host, settings.port),
         per_connection_buffer_limit_bytes=BUFFER_BYTES,
         filter_chains=[FilterChain(filters=[http])],
     )

@@ -1,4 +1,4 @@
-"""What Envoy does when it is short of memory or of connections."""
+"""What an Envoy does when it is short of memory or of connections."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.
 )
 from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import FixedHeapConfig
 from envoy_data_plane.google import protobuf
-
-from server.edge.settings import EdgeSettings
 
 # All bodies that one address may leave unfinished are kept below the first reset, whatever pieces
 # they come in, so that it does not set it off (`limits.BODY_CLASSES`).
@@ -63,11 +61,9 @@ _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
 
 
-def overload_manager(edge: EdgeSettings) -> OverloadManager:
+def overload_manager(connections_max: int) -> OverloadManager:
     """Gives memory back, waits less, then resets the greediest streams, then refuses requests."""
-    connections = DownstreamConnectionsConfig(
-        max_active_downstream_connections=edge.public_connections_max
-    )
+    connections = DownstreamConnectionsConfig(max_active_downstream_connections=connections_max)
     return OverloadManager(
         refresh_interval=REFRESH_INTERVAL,
         resource_monitors=[
@@ -99,20 +95,16 @@ def memory_allocator() -> MemoryAllocatorManager:
     )
 
 
-def runtime_limits(edge: EdgeSettings) -> LayeredRuntime:
-    """How many connections each listener takes, and how much of one is read before the next.
+def runtime_limits(listener: str, connections_max: int) -> LayeredRuntime:
+    """How many connections the listener takes, and how much of one is read before the next.
 
     The rest of Envoy's files is for its own use.
     """
-    limits: dict[str, int] = {
-        f"envoy.resource_limits.listener.{name}.connection_limit": most
-        for name, most in (
-            ("public", edge.public_connections_max),
-            ("mesh", edge.mesh_connections_max),
-        )
+    limits = {
+        f"envoy.resource_limits.listener.{listener}.connection_limit": connections_max,
+        "re2.max_program_size.error_level": PATTERN_STEPS_MAX,
+        "http.max_requests_per_io_cycle": REQUESTS_PER_TURN,
     }
-    limits["re2.max_program_size.error_level"] = PATTERN_STEPS_MAX
-    limits["http.max_requests_per_io_cycle"] = REQUESTS_PER_TURN
     layer = RuntimeLayer(name="limits", static_layer=protobuf.Struct.from_dict(limits))
     return LayeredRuntime(layers=[layer])
 

@@ -71,26 +71,34 @@ def check_origins(origins: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeSettings:
-    """Where Envoy listens, whom it calls, and what it lets through.
+class ListenerSettings:
+    """Where an Envoy listens, and how much it takes.
 
-    `endpoints` are the `serve` processes, one address each. `descriptor_path` is Envoy's copy of
-    the contract (`contract_copy`), relative to the folder that Envoy is started in, as is
-    `admin_socket`, where Envoy's own pages are; empty means nowhere. `dashboard_origins` are the
-    exact origins, like `https://dash.example`, whose pages may call `/business`.
-    `client_id_headers` are further names of the header `x-client-id`. `trusted_hop_count` is how
-    many proxies in front of Envoy append to `x-forwarded-for`. `rate_limits` are of all callers
-    together, `address_rate_limits` of one client address; a class that the latter leaves out has a
-    tenth of the former, and a burst of a second.
-    `public_connections_max` and `mesh_connections_max` together stay below the number of files
-    that Envoy may open.
+    `admin_socket` is where its own pages are, relative to the folder that it is started in; empty
+    means nowhere. `connections_max` stays below the number of files that it may open.
     """
 
-    public_host: str = "127.0.0.1"
-    public_port: int = 8080
-    mesh_host: str = "127.0.0.1"
-    mesh_port: int = 8081
+    host: str = "127.0.0.1"
+    port: int
     admin_socket: str = ""
+    connections_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    """Where the Envoys listen, whom they call, and what they let through.
+
+    `endpoints` are the `serve` processes, one address each. `descriptor_path` is Envoy's copy of
+    the contract (`contract_copy`), relative to the folder that Envoy is started in.
+    `dashboard_origins` are the exact origins, like `https://dash.example`, whose pages may call
+    `/business`. `client_id_headers` are further names of the header `x-client-id`.
+    `trusted_hop_count` is how many proxies in front of Envoy append to `x-forwarded-for`.
+    `rate_limits` are of all callers together, `address_rate_limits` of one client address; a class
+    that the latter leaves out has a tenth of the former, and a burst of a second.
+    """
+
+    public: ListenerSettings = ListenerSettings(port=8080, connections_max=20_000)
+    mesh: ListenerSettings = ListenerSettings(port=8081, connections_max=2_000)
     endpoints: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051), ("127.0.0.1", 50052))
     descriptor_path: str = "server/edge/edge.binpb"
     dashboard_origins: tuple[str, ...] = ()
@@ -99,8 +107,6 @@ class EdgeSettings:
     health_interval_seconds: float = 1
     rate_limits: Mapping[RateClass, RateLimit] = field(default_factory=default_rate_limits)
     address_rate_limits: Mapping[RateClass, RateLimit] = field(default_factory=dict)
-    public_connections_max: int = 20_000
-    mesh_connections_max: int = 2_000
 
     def __post_init__(self) -> None:
         missing = [

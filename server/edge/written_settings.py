@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -13,8 +12,6 @@ from server.edge.settings import RateLimit, check_origins
 # Whoever trusts more proxies than this has mistaken the number for something else.
 TRUSTED_HOPS_MAX = 10
 PORT_MAX = 65_535
-# Of a socket in the file system, by the kernel.
-SOCKET_PATH_BYTES_MAX = 107
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _RATE_LIMIT = re.compile(r"([a-z]+)=([1-9][0-9]{0,6})/([1-9][0-9]{0,6})")
 
@@ -95,21 +92,6 @@ def read_listener(text: str) -> tuple[str, int]:
         message = f"{text} must be like 0.0.0.0:8080: Envoy listens at an address, not at a name"
         raise ValueError(message)
     return host, port
-
-
-def read_socket_path(text: str) -> str:
-    """Where a socket is in the file system; nowhere when nothing is written.
-
-    Raises:
-        ValueError: no socket can be there, or one that everybody reaches.
-    """
-    if text.startswith("@"):
-        message = f"{text} must be a file: whoever is on the host reaches what begins with @"
-        raise ValueError(message)
-    if len(os.fsencode(text)) > SOCKET_PATH_BYTES_MAX:
-        message = f"{text} is longer than a socket's path may be, {SOCKET_PATH_BYTES_MAX} bytes"
-        raise ValueError(message)
-    return text
 
 
 def read_list(text: str) -> tuple[str, ...]:

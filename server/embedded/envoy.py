@@ -5,22 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-from server.edge.settings import EdgeSettings, default_rate_limits
-from server.edge.written_settings import (
-    read_origins,
-    read_rate_limits,
-    read_trusted_hops,
-)
+from server.edge.settings import EdgeSettings, ListenerSettings
 from server.embedded.errors import StackError
-from server.embedded.file_limit import connection_shares, raise_file_limit
+from server.embedded.file_limit import connections_max, raise_file_limit
 from server.embedded.ports import LOOPBACK, StackPorts
-from server.header_names import read_header_names
-
-_Value = TypeVar("_Value")
 
 # What these say below the level `info` is headers as they came, tokens among them. They are kept
 # to it whatever level is set for all; `http` and `router` are the ones that are known to, the
@@ -59,9 +51,9 @@ def envoy_command(bootstrap: Path) -> tuple[str, ...]:
 
 
 def envoy_options(bootstrap: Path) -> tuple[str, ...]:
-    """What Envoy is started with, here and by whoever starts it elsewhere."""
-    # One thread carries more than two Python servers answer. Hot restart would share state
-    # with other Envoys of this host by a number, and they would refuse each other.
+    """What an Envoy is started with, here and by whoever starts it elsewhere."""
+    # One thread carries more than two Python servers answer. Hot restart would share state with
+    # other Envoys of this host by a number, and they would refuse each other.
     return (
         *("--config-path", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"),
         # Ten seconds by default: too long for whoever looks for the line of a call.
@@ -75,58 +67,41 @@ def envoy_environment() -> Mapping[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
 
 
-def write_envoy_bootstrap(
-    target: Path,
-    *,
-    descriptors: Path,
-    ports: StackPorts,
-    admin_socket: str,
-    environment: Mapping[str, str],
+def write_envoy_bootstraps(
+    folder: Path, *, edge: EdgeSettings, descriptors: Path, ports: StackPorts
 ) -> None:
-    """Writes Envoy's configuration for server processes on this host. Takes a second.
+    """Writes the configurations of both Envoys for server processes on this host. Takes a second.
 
-    `admin_socket` is where Envoy's own pages are, relative to the folder that it is started in.
+    They are `public.json` and `mesh.json`. Each Envoy is started in the folder, where its own pages
+    are at `public.sock` and `mesh.sock`.
 
     Raises:
-        EnvoyError: the descriptor set is missing, or a setting is wrong.
+        EnvoyError: the descriptor set is missing.
     """
     if not descriptors.exists():
         raise EnvoyError(f"The contract's descriptor set {descriptors} is missing: run `make gen`.")
     # Envoy's types take a second to load; whoever runs without Envoy is spared that.
     from server.edge.bootstrap import write_bootstrap  # noqa: PLC0415
+    from server.edge.cluster import DOORS  # noqa: PLC0415
 
-    shares = connection_shares(raise_file_limit())
-    written = _Written(environment)
-    edge = EdgeSettings(
-        public_host=LOOPBACK,
-        public_port=ports.public,
-        mesh_host=LOOPBACK,
-        mesh_port=ports.mesh,
-        admin_socket=admin_socket,
+    files = raise_file_limit()
+    here = replace(
+        edge,
+        public=_on_this_host(edge.public, ports.public, "public.sock", files),
+        mesh=_on_this_host(edge.mesh, ports.mesh, "mesh.sock", files),
         endpoints=tuple((LOOPBACK, port) for port in ports.servers),
         descriptor_path=str(descriptors),
-        public_connections_max=shares.public,
-        mesh_connections_max=shares.mesh,
-        rate_limits={
-            **default_rate_limits(),
-            **written.read("GUERDON_RATE_LIMITS", read_rate_limits),
-        },
-        address_rate_limits=written.read("GUERDON_ADDRESS_RATE_LIMITS", read_rate_limits),
-        trusted_hop_count=written.read("GUERDON_TRUSTED_HOPS", read_trusted_hops),
-        dashboard_origins=written.read("GUERDON_DASHBOARD_ORIGINS", read_origins),
-        client_id_headers=written.read("GUERDON_CLIENT_ID_HEADERS", read_header_names),
     )
-    write_bootstrap(edge, target)
+    for door in DOORS:
+        write_bootstrap(here, door, folder / f"{door.name}.json")
 
 
-class _Written:
-    """Settings of the environment. What is wrong with one is told with its name."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def read(self, name: str, reader: Callable[[str], _Value]) -> _Value:
-        try:
-            return reader(self._environment.get(name, ""))
-        except ValueError as problem:
-            raise EnvoyError(f"{name}: {problem}.") from problem
+def _on_this_host(
+    usual: ListenerSettings, port: int, admin_socket: str, files: int
+) -> ListenerSettings:
+    return ListenerSettings(
+        host=LOOPBACK,
+        port=port,
+        admin_socket=admin_socket,
+        connections_max=connections_max(files, wanted=usual.connections_max),
+    )

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
 
-# Envoy's own: logs, listeners, connections to the servers of both clusters, some to spare.
+# An Envoy's own: logs, listeners, connections to the servers, some to spare.
 OWN_FILES = 100
-# One connection of the mesh carries a hundred calls; a quarter is plenty.
-MESH_SHARE = 4
-MESH_CONNECTIONS_MAX = 2_000
-PUBLIC_CONNECTIONS_MAX = 20_000
 # Where the kernel sets no limit: more than anybody here opens.
 _NO_LIMIT = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionShares:
-    """How many connections Envoy's listeners take, so that together they find files."""
-
-    public: int
-    mesh: int
 
 
 def raise_file_limit() -> int:
@@ -36,8 +23,6 @@ def raise_file_limit() -> int:
     return wanted
 
 
-def connection_shares(files: int) -> ConnectionShares:
-    """What the listeners of an Envoy with so many files may take. Both always take some."""
-    rest = max(files - OWN_FILES, 2 * MESH_SHARE)
-    mesh = min(MESH_CONNECTIONS_MAX, rest // MESH_SHARE)
-    return ConnectionShares(public=min(PUBLIC_CONNECTIONS_MAX, rest - mesh), mesh=mesh)
+def connections_max(files: int, *, wanted: int) -> int:
+    """How many connections an Envoy with so many files takes, at most as many as are wanted."""
+    return min(wanted, max(files - OWN_FILES, 1))

@@ -98,14 +98,14 @@ def postgres_child(postgres: Postgres) -> Child:
     )
 
 
-def envoy_child(bootstrap: Path) -> Child:
-    """Envoy with a bootstrap file.
+def envoy_child(name: str, bootstrap: Path) -> Child:
+    """An Envoy with a bootstrap file, in whose folder it is started.
 
     Raises:
         EnvoyError: there is no Envoy on this host.
     """
     return Child(
-        name="envoy",
+        name=name,
         command=envoy_command(bootstrap),
         environment=envoy_environment(),
         folder=bootstrap.parent,

@@ -29,24 +29,25 @@ def complaint_of_url(url: str) -> str:
     return f"GET {url}: {status} {body[:_BODY_CHARACTERS_MAX].decode(errors='replace')}"
 
 
-def complaint_of_envoy(admin_socket: Path, port: int) -> str:
-    """Whether Envoy passes calls on to the server at a port of this host. Blocks."""
+def complaint_of_envoy(admin_socket: Path, port: int | None = None) -> str:
+    """Whether an Envoy passes calls on to the server at a port of this host, or to any. Blocks."""
     path = "/clusters?format=json"
     try:
         _, body = read_admin(admin_socket, path)
-        clusters = json.loads(body)["cluster_statuses"]
+        [cluster] = json.loads(body)["cluster_statuses"]
     except (OSError, http.client.HTTPException, ValueError, KeyError) as problem:
         return f"GET {path} at {admin_socket} was not answered: {problem!r}"
-    # Once in the cluster of each listener.
-    found = [
-        host["health_status"].get("failed_active_health_check", False)
-        for cluster in clusters
+    is_healthy = {
+        host["address"]["socket_address"]["port_value"]: not host["health_status"].get(
+            "failed_active_health_check", False
+        )
         for host in cluster.get("host_statuses", ())
-        if host["address"]["socket_address"]["port_value"] == port
-    ]
-    if not found:
-        return f"Envoy knows no server at port {port}"
-    return f"Envoy does not find port {port} healthy yet" if any(found) else ""
+    }
+    if port is None:
+        return "" if any(is_healthy.values()) else f"{admin_socket} finds no server healthy yet"
+    if port not in is_healthy:
+        return f"{admin_socket} knows no server at port {port}"
+    return "" if is_healthy[port] else f"{admin_socket} does not find port {port} healthy yet"
 
 
 def _get(url: str) -> tuple[int, bytes]:

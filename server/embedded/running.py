@@ -37,16 +37,16 @@ class RunningStack:
     """A stack as others see it. `pid` is its supervisor's; `pids` are the children's by name.
 
     `public_url` is the listener for the world, JSON and gRPC-Web; `mesh_url` and
-    `mesh_address` are one listener, as JSON clients and gRPC clients write it. `admin_socket`
-    is Envoy's own. Without Envoy these are empty, and the address is that of one server
-    process.
+    `mesh_address` are one listener, as JSON clients and gRPC clients write it. `admin_sockets`
+    are the Envoys' own, by the name of the listener. Without Envoy these are empty, and the address
+    is that of one server process.
     """
 
     pid: int
     public_url: str
     mesh_url: str
     mesh_address: str
-    admin_socket: str
+    admin_sockets: Mapping[str, str]
     database_url: str
     service_token: str
     pids: Mapping[str, int]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from server.edge.settings import CONTRACT_COPY
+from server.edge.settings import CONTRACT_COPY, EdgeSettings
 from server.embedded.database_probe import complaint_of_database
-from server.embedded.envoy import write_envoy_bootstrap
+from server.embedded.envoy import write_envoy_bootstraps
 from server.embedded.errors import StackError
 from server.embedded.file_limit import raise_file_limit
+from server.embedded.given_settings import check_server_settings, read_edge_settings
 from server.embedded.parts import (
     SERVER_PROGRAM,
     ServerProcesses,
@@ -44,12 +45,13 @@ from server.embedded.running import RunningStack, remove_state, sole_use_of, wri
 
 SERVER_NAMES = ("serve-1", "serve-2")
 
-# In the stack's folder, in which Envoy is started: so its path is short, wherever that is.
-ADMIN_SOCKET = "envoy/admin.sock"
+# The listeners, and in the stack's folder what their Envoys read and are asked by.
+LISTENERS = ("public", "mesh")
+ENVOY_FOLDER = "envoy"
 
 
 class Stack:
-    """PostgreSQL, two `serve`, one `work` and Envoy, as one thing to start and stop.
+    """PostgreSQL, two `serve`, one `work` and two Envoys, as one thing to start and stop.
 
     `environment` is what the server processes see, and what may replace a part:
     `GUERDON_DATABASE_URL` a database (then none is started), `GUERDON_SERVICE_TOKEN` and
@@ -81,6 +83,7 @@ class Stack:
         self._with_envoy = with_envoy
         self._named_ports = (public_port, mesh_port)
         self._program = program
+        self._edge = EdgeSettings()
         self._ports: StackPorts | None = None
         self._server_environment: Mapping[str, str] = {}
         self._owner: Mapping[str, str] = {}
@@ -93,7 +96,7 @@ class Stack:
 
     @property
     def processes(self) -> Mapping[str, ChildProcess]:
-        """The children by name: `postgres`, `serve-1`, `serve-2`, `work`, `envoy`."""
+        """The children: `postgres`, `serve-1`, `serve-2`, `work`, `envoy-public`, `envoy-mesh`."""
         return self._supervisor.processes
 
     @property
@@ -117,12 +120,13 @@ class Stack:
         return f"{LOOPBACK}:{self.ports.mesh if self._with_envoy else self.ports.servers[0]}"
 
     @property
-    def admin_socket(self) -> str:
-        """Where Envoy's own pages are: its statistics, its view of the servers. Empty without it.
+    def admin_sockets(self) -> Mapping[str, str]:
+        """Where each listener's Envoy has its own pages: statistics, its view of the servers.
 
-        The path may be longer than the kernel takes: see `connect_to_socket`.
+        A path may be longer than the kernel takes: see `connect_to_socket`.
         """
-        return str(self.folder / ADMIN_SOCKET) if self._with_envoy else ""
+        folder = self.folder / ENVOY_FOLDER
+        return {each: str(folder / f"{each}.sock") for each in LISTENERS if self._with_envoy}
 
     @property
     def database_url(self) -> str:
@@ -156,6 +160,8 @@ class Stack:
         Raises:
             StackError: it cannot run; what was started is stopped again.
         """
+        check_server_settings(self._environment)
+        self._edge = read_edge_settings(self._environment)
         try:
             # For all parts, before any of them is started.
             raise_file_limit()
@@ -209,25 +215,34 @@ class Stack:
 
     async def _start_parts(self) -> None:
         # Envoy's configuration takes a second of loading: meanwhile the rest starts.
-        configuring = asyncio.create_task(asyncio.to_thread(self._write_bootstrap))
+        configuring = asyncio.create_task(asyncio.to_thread(self._write_bootstraps))
         # If the rest fails first, nobody awaits it; its own failure is looked at all the same.
         configuring.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._server_environment = server_environment(
             self._environment, folder=self.folder, database_url=await self._start_database()
         )
         await self._start_servers()
+        notes = {"envoy-public": self.public_url, "envoy-mesh": self.mesh_url}
         if self._with_envoy:
-            self._reporter.part("envoy", PartState.STARTING, self.public_url)
-        bootstrap = await configuring
-        if bootstrap is not None:
-            # Not on the listener for the world, where one address may ask five times a second.
-            ready = partial(complaint_of_url, f"{self.mesh_url}/health/ready")
-            self._readiness.ask("envoy", partial(asyncio.to_thread, ready))
-            await self._start_step({"envoy": self.public_url}, [envoy_child(bootstrap)])
-            # From now on a server is ready once calls reach it.
-            for name, port in zip(SERVER_NAMES, self.ports.servers, strict=True):
-                passed_on = partial(complaint_of_envoy, Path(self.admin_socket), port)
-                self._readiness.ask(name, partial(_complaint_of_server, port, passed_on))
+            for name, note in notes.items():
+                self._reporter.part(name, PartState.STARTING, note)
+        await configuring
+        if self._with_envoy:
+            await self._start_envoys(notes)
+
+    async def _start_envoys(self, notes: Mapping[str, str]) -> None:
+        # Asking the listener for the world would use up what it lets one address ask.
+        public = partial(complaint_of_envoy, Path(self.admin_sockets["public"]))
+        mesh = partial(complaint_of_url, f"{self.mesh_url}/health/ready")
+        self._readiness.ask("envoy-public", partial(asyncio.to_thread, public))
+        self._readiness.ask("envoy-mesh", partial(asyncio.to_thread, mesh))
+        folder = self.folder / ENVOY_FOLDER
+        await self._start_step(
+            notes, [envoy_child(f"envoy-{each}", folder / f"{each}.json") for each in LISTENERS]
+        )
+        # From now on a server is ready once calls reach it.
+        for name, port in zip(SERVER_NAMES, self.ports.servers, strict=True):
+            self._readiness.ask(name, partial(_complaint_of_server, port, self.admin_sockets))
 
     async def _start_database(self) -> str:
         given = self._environment.get("GUERDON_DATABASE_URL")
@@ -272,20 +287,18 @@ class Stack:
             [*(servers.serve(name, port) for name, port in ports.items()), servers.work()],
         )
 
-    def _write_bootstrap(self) -> Path | None:
+    def _write_bootstraps(self) -> None:
         if not self._with_envoy:
-            return None
+            return
         # The folder is its owner's alone before there is a socket in it.
-        make_private_folder((self.folder / ADMIN_SOCKET).parent)
-        target = self.folder / "envoy.json"
-        write_envoy_bootstrap(
-            target,
+        folder = self.folder / ENVOY_FOLDER
+        make_private_folder(folder)
+        write_envoy_bootstraps(
+            folder,
+            edge=self._edge,
             descriptors=CONTRACT_COPY,
             ports=self.ports,
-            admin_socket=ADMIN_SOCKET,
-            environment=self._environment,
         )
-        return target
 
     async def _start_step(self, notes: Mapping[str, str], children: Sequence[Child]) -> None:
         """Starts children side by side and waits for all. `notes` are shown, by name."""
@@ -306,7 +319,7 @@ class Stack:
                     public_url=self.public_url,
                     mesh_url=self.mesh_url,
                     mesh_address=self.mesh_address,
-                    admin_socket=self.admin_socket,
+                    admin_sockets=self.admin_sockets,
                     database_url=self.database_url,
                     service_token=self.service_token,
                     pids={name: process.pid for name, process in self.processes.items()},
@@ -314,5 +327,8 @@ class Stack:
             )
 
 
-async def _complaint_of_server(port: int, passed_on: Callable[[], str]) -> str:
-    return await complaint_of_port(port) or await asyncio.to_thread(passed_on)
+async def _complaint_of_server(port: int, admin_sockets: Mapping[str, str]) -> str:
+    complaint = await complaint_of_port(port)
+    for path in admin_sockets.values():
+        complaint = complaint or await asyncio.to_thread(complaint_of_envoy, Path(path), port)
+    return complaint

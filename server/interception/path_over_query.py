@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
 from server.interception.chain import Call, Handler
-from server.interception.refusals import Refusal
+from server.interception.refusals import Refusal, Violation
 
 PARAMETERS_MAX = 100
 """How many parameters a query may have. It is read before anybody has shown a proof."""
@@ -49,6 +49,7 @@ class PathOverQuery:
                         reason="QUERY_OVERRIDES_PATH",
                         message=f"The path says what {name} is; leave it out of the query.",
                         metadata={"parameter": name},
+                        violations=[_blamed(name, "repeats what the path says")],
                     )
                 if method.takes_body:
                     raise Refusal(
@@ -56,7 +57,12 @@ class PathOverQuery:
                         reason="QUERY_BESIDE_BODY",
                         message=f"This call takes its fields from the body; put {name} there.",
                         metadata={"parameter": name},
+                        violations=[_blamed(name, "belongs into the body")],
                     )
             return await proceed(request, call)
 
         return step
+
+
+def _blamed(name: str, description: str) -> Violation:
+    return Violation(path=name, description=description, in_json=True)

@@ -155,6 +155,9 @@ def refusal_of(raised: Exception, method: Method) -> Refusal:
                 message=f"Request id {raised.request_id} was used for another request; "
                 "make a new one.",
                 metadata={"request_id": str(raised.request_id)},
+                violations=[
+                    Violation(path="request_id", description="was used for another request")
+                ],
             )
     incident = str(uuid4())
     if is_away(raised):

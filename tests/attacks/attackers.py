@@ -56,6 +56,11 @@ GET_HEALTH = (
     (":authority", "guerdon"),
 )
 LONG_HEADERS = (("x-long", "b" * 3_900),) * 3
+# Connections that call what is refused, one call behind the other.
+REFUSED_CONNECTIONS = 400
+REFUSED_AT_ONCE = 8
+REFUSED_HEADER_BYTES = 12 << 10
+REFUSED_SECONDS = 8
 ANSWER_SECONDS_MAX = 30
 # Below the usual soft limit of files.
 IDLE_CONNECTIONS = 750
@@ -217,6 +222,35 @@ async def untaken(target: str) -> Counter[str]:
     return answers
 
 
+async def refused(target: str) -> Counter[str]:
+    """Calls that lead nowhere, with large headers, as many at once as all connections carry."""
+    answers: Counter[str] = Counter()
+    host, _, port = target.rpartition(":")
+    headers = f"host: a\r\nx-long: {'b' * REFUSED_HEADER_BYTES}\r\n"
+    request = f"GET /nowhere HTTP/1.1\r\n{headers}\r\n".encode()
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            while True:
+                writer.write(request * REFUSED_AT_ONCE)
+                for _ in range(REFUSED_AT_ONCE):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    await reader.readexactly(
+                        int(head.lower().split(b"content-length: ")[1].split()[0])
+                    )
+                    answers[head.split()[1].decode()] += 1
+        finally:
+            writer.close()
+
+    async def connections() -> None:
+        await asyncio.gather(*(one() for _ in range(REFUSED_CONNECTIONS)), return_exceptions=True)
+
+    with suppress(TimeoutError):
+        await asyncio.wait_for(connections(), REFUSED_SECONDS)
+    return answers
+
+
 async def idle(target: str) -> Counter[str]:
     """Connections on which nothing is said, until this process is ended."""
     host, _, port = target.rpartition(":")
@@ -266,7 +300,8 @@ async def _ask(target: str, verb: str, path: str, body: bytes) -> str:
 
 
 ATTACKS: dict[str, Callable[[str], Awaitable[Counter[str]]]] = {
-    each.__name__: each for each in (headers, bodies, empty, unfinished, pieces, untaken, idle)
+    each.__name__: each
+    for each in (headers, bodies, empty, unfinished, pieces, untaken, refused, idle)
 }
 
 

@@ -75,9 +75,8 @@ def normal_client(base_url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base_url, transport=transport, timeout=DEADLINE_SECONDS)
 
 
-def calls_of(shop: Shop, channel: grpc.aio.Channel) -> list[Call]:
-    """An arrival, a delivery, and a call by gRPC with a deadline, which services use."""
-    edge = edge_pb2_grpc.EdgeServiceStub(channel)
+def calls_of(shop: Shop) -> list[Call]:
+    """An arrival and a delivery."""
 
     async def arrival() -> str:
         answer = await shop.public.post(
@@ -91,11 +90,18 @@ def calls_of(shop: Shop, channel: grpc.aio.Channel) -> list[Call]:
         answer = await shop.deliver(f"order-{uuid4()}")
         return "" if answer.status_code == 200 else f"delivery {answer.status_code} {answer.text}"
 
+    return [arrival, delivery]
+
+
+def call_of_the_mesh(channel: grpc.aio.Channel) -> Call:
+    """By gRPC, with a deadline, as services call."""
+    edge = edge_pb2_grpc.EdgeServiceStub(channel)
+
     async def of_the_mesh() -> str:
         await edge.GetReadiness(edge_pb2.GetReadinessRequest(), timeout=DEADLINE_SECONDS)
         return ""
 
-    return [arrival, delivery, of_the_mesh]
+    return of_the_mesh
 
 
 @asynccontextmanager

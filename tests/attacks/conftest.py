@@ -13,7 +13,16 @@ import pytest
 
 from server.embedded.progress import SilentReporter
 from server.embedded.stack import Stack
-from tests.attacks.callers import Call, Calls, Memory, calls_of, memory_of, normal_client, quiet
+from tests.attacks.callers import (
+    Call,
+    Calls,
+    Memory,
+    call_of_the_mesh,
+    calls_of,
+    memory_of,
+    normal_client,
+    quiet,
+)
 from tests.end_to_end.shop import open_shop
 
 
@@ -33,14 +42,20 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 @pytest.fixture(scope="package")
-async def calls(stack: Stack) -> AsyncIterator[list[Call]]:
-    """What normal callers do."""
+async def mesh_call(stack: Stack) -> AsyncIterator[Call]:
+    """What services do."""
+    async with grpc.aio.insecure_channel(stack.mesh_address) as channel:
+        yield call_of_the_mesh(channel)
+
+
+@pytest.fixture(scope="package")
+async def calls(stack: Stack, mesh_call: Call) -> AsyncIterator[list[Call]]:
+    """What normal callers do, and services."""
     async with (
         normal_client(stack.public_url) as public,
         httpx.AsyncClient(base_url=stack.mesh_url) as mesh,
-        grpc.aio.insecure_channel(stack.mesh_address) as channel,
     ):
-        yield calls_of(await open_shop(stack, public, mesh), channel)
+        yield [*calls_of(await open_shop(stack, public, mesh)), mesh_call]
 
 
 @pytest.fixture(scope="package")
@@ -52,7 +67,7 @@ async def usual(calls: list[Call]) -> Calls:
 @pytest.fixture
 def memory(stack: Stack) -> Callable[[], Awaitable[Memory]]:
     """Looks at Envoy's memory."""
-    return partial(memory_of, stack.admin_socket, stack.processes["envoy"].pid)
+    return partial(memory_of, stack.admin_sockets["public"], stack.processes["envoy-public"].pid)
 
 
 @pytest.fixture

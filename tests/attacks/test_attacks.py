@@ -8,7 +8,17 @@ import pytest
 
 from server.edge.overload import HEAP_BYTES_MAX
 from server.embedded.stack import Stack
-from tests.attacks.callers import Call, Calls, Memory, attacked, is_back, p99_max, recovered
+from tests.attacks.callers import (
+    Call,
+    Calls,
+    Memory,
+    attacked,
+    calling,
+    is_back,
+    p99_max,
+    quiet,
+    recovered,
+)
 
 # Two strangers at once are to stay below the first reset, and what else Envoy holds with them.
 PEAK_BYTES_MAX = HEAP_BYTES_MAX // 3
@@ -42,3 +52,32 @@ async def test_an_attack_harms_nobody_else(
     assert is_back(before, after), told
     assert harm.peak.allocated < PEAK_BYTES_MAX, told
     assert harm.attacker["silence"] == 0, told
+
+
+async def test_a_flood_of_the_world_does_not_reach_the_mesh(
+    stack: Stack,
+    calls: list[Call],
+    mesh_call: Call,
+    usual: Calls,
+    memory: Callable[[], Awaitable[Memory]],
+    tell: Callable[[str], None],
+) -> None:
+    """One stranger could keep services and operators from each other, too."""
+    target = stack.public_url.removeprefix("http://")
+    in_the_mesh = await quiet([mesh_call])
+
+    async with calling(calls[:-1]) as of_the_world:
+        harm = await attacked("refused", target, [mesh_call], memory)
+
+    told = (
+        f"refused: attacker {dict(harm.attacker)}; {len(harm.calls.seconds)} calls of the mesh, "
+        f"{harm.calls.failures.total()} failed, p99 {harm.calls.p99 * 1000:.0f} ms (quiet "
+        f"{in_the_mesh.p99 * 1000:.0f} ms); {len(of_the_world.seconds)} of the world, "
+        f"{of_the_world.failures.total()} failed, p99 {of_the_world.p99 * 1000:.0f} ms"
+    )
+    tell(told)
+    assert not harm.calls.failures, (told, harm.calls.failures)
+    assert harm.calls.p99 < p99_max(usual), told
+    # Whoever shares the listener waits for its turn, and gets it.
+    assert not of_the_world.failures, (told, of_the_world.failures)
+    assert set(harm.attacker) == {"404", "429"}, told

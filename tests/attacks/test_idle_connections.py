@@ -77,6 +77,7 @@ def calls_on(
 ) -> list[Call]:
     """On the mesh, on Envoy's own pages, and on a public connection that was open before."""
     edge = edge_pb2_grpc.EdgeServiceStub(channel)
+    admin = Path(stack.admin_sockets["public"])
 
     async def of_the_mesh() -> str:
         await edge.GetReadiness(edge_pb2.GetReadinessRequest(), timeout=DEADLINE_SECONDS)
@@ -87,7 +88,7 @@ def calls_on(
 
     async def of_an_operator() -> str:
         try:
-            status, _ = await asyncio.to_thread(read_admin, Path(stack.admin_socket), "/memory")
+            status, _ = await asyncio.to_thread(read_admin, admin, "/memory")
         except (OSError, HTTPException) as problem:
             return f"/memory {type(problem).__name__}"
         return "" if status == 200 else f"/memory {status}"

@@ -247,3 +247,13 @@ async def test_both_wrong_fields_of_a_rate_are_told_by_their_paths(mesh: Mesh) -
     request.exchange_rate.observe_time.seconds = 4_000_000_000
     told = await refusal_by(mesh.call(SET_RATE, request, proof=SERVICE))
     assert told.fields == ("exchange_rate.quote_currency", "exchange_rate.observe_time")
+
+
+async def test_a_domain_that_somebody_has_is_blamed(mesh: Mesh) -> None:
+    """A form would not know beside which field to say it."""
+    request = business_pb2.CreateMerchantRequest(merchant=a_merchant())
+    await mesh.call(CREATE_MERCHANT, request)
+    told, violations = await told_in_json(mesh, CREATE_MERCHANT, request)
+
+    assert told.reason == "DOMAIN_TAKEN"
+    assert violations == {"merchant.domain": "is another merchant's"}

@@ -91,6 +91,7 @@ async def test_a_request_id_stands_for_one_request(
     assert told.code is grpc.StatusCode.ALREADY_EXISTS
     assert (told.domain, told.reason) == ("mesh.guerdon", "REQUEST_ID_REUSED")
     assert told.metadata == {"request_id": getattr(valid.request, "request_id")}  # noqa: B009
+    assert told.fields == ("request_id",)
     assert await everything(contract_engine) == after
 
 

@@ -39,7 +39,7 @@ async def edge(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
 @pytest.mark.parametrize("name", BY_GRPC)
 async def test_the_mesh_listener_says_whose_fault_it_is(name: str, edge: Edge) -> None:
     """The same, for internal services."""
-    address = (edge.settings.mesh_host, edge.settings.mesh_port)
+    address = (edge.settings.mesh.host, edge.settings.mesh.port)
     assert not await faults_of_all(
         EVERY, lambda method: native_answer(address, method, BY_GRPC[name])
     )
@@ -48,7 +48,7 @@ async def test_the_mesh_listener_says_whose_fault_it_is(name: str, edge: Edge) -
 @pytest.mark.parametrize("name", BY_GRPC)
 async def test_the_public_listener_says_whose_fault_it_is(name: str, edge: Edge) -> None:
     """The same, for strangers, whom methods without a route are hidden from."""
-    address = (edge.settings.public_host, edge.settings.public_port)
+    address = (edge.settings.public.host, edge.settings.public.port)
     assert not await faults_of_all(
         EVERY, lambda method: native_answer(address, method, BY_GRPC[name])
     )

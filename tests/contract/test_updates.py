@@ -319,7 +319,8 @@ async def test_what_a_published_campaign_keeps_is_said(shop: RpcShop) -> None:
     assert (over.reason, over.fields) == ("RULE_INVALID", ("campaign.expire_time",))
     passed = a_campaign().start_time
     passed.seconds += 60
-    assert (await refused_campaign(shop, campaign_id, expire_time=passed)).reason == "CAMPAIGN_OVER"
+    ended = await refused_campaign(shop, campaign_id, expire_time=passed)
+    assert (ended.reason, ended.fields) == ("CAMPAIGN_OVER", ("campaign.expire_time",))
     unlimited = await refused_campaign(shop, campaign_id, "budget")
     assert unlimited.reason == "BUDGET_MISSING"
 

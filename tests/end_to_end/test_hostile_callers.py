@@ -63,7 +63,10 @@ async def test_headers_that_are_no_text_stay_out_of_the_logs(stack: Stack) -> No
         writer.close()
         assert answer.split()[1] in {b"400", b"401"}, answer
 
-    logs = [stack.folder / "logs" / f"{name}.log" for name in ("serve-1", "serve-2", "envoy")]
+    logs = [
+        stack.folder / "logs" / f"{name}.log"
+        for name in ("serve-1", "serve-2", "envoy-public", "envoy-mesh")
+    ]
     deadline = time.monotonic() + LOGGED_WITHIN_SECONDS
     while sum(log.read_bytes().count(mark) for log in logs) < len(sent):
         assert time.monotonic() < deadline, "the calls left no line in any log"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shlex
 import shutil
 import signal
@@ -34,9 +33,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return install(tmp_path_factory.mktemp("embedded"), extras="embedded")
 
 
-def run_envoy(embedded: Environment, command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def run_envoy(
+    embedded: Environment, command: list[str], folder: Path, name: str
+) -> subprocess.Popen[bytes]:
     """Envoy as an operator starts it, in a folder and with its log there."""
-    with (folder / "envoy.log").open("wb") as log:
+    with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [str(embedded.programs / command[0]), *command[1:]],
             cwd=folder,
@@ -75,9 +76,10 @@ def test_envoy_takes_what_is_written_for_another_host(
     assert code == 0, said
     shutil.move(made, there)
 
-    config = ["envoy", "--mode", "validate", "--config-path", str(there / "bootstrap.json")]
-    with run_envoy(embedded, config, there) as process:
-        assert process.wait(START_SECONDS_MAX) == 0, (there / "envoy.log").read_text()
+    for name in ("public", "mesh"):
+        config = ["envoy", "--mode", "validate", "--config-path", str(there / f"{name}.json")]
+        with run_envoy(embedded, config, there, name) as process:
+            assert process.wait(START_SECONDS_MAX) == 0, (there / f"{name}.log").read_text()
 
 
 @pytest.mark.timeout(120)
@@ -92,17 +94,21 @@ async def test_envoy_and_serve_of_the_wheel_answer(
     code, said = embedded.said(
         *("envoy", "configure", str(folder), "--server", f"127.0.0.1:{port}", *CONNECTIONS),
         *("--public", f"127.0.0.1:{public}", "--mesh", f"127.0.0.1:{mesh}"),
-        *("--admin-socket", "admin.sock"),
+        *("--admin-folder", "."),
     )
     assert code == 0, said
-    assert "open 400 files" in said
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= 400
-    command = shlex.split(said.strip().splitlines()[-1])
+    assert "open 300 files" in said
+    public_command, mesh_command = (
+        shlex.split(line) for line in said.splitlines() if line.startswith("envoy ")
+    )
 
     settings["GUERDON_LISTEN_PORT"] = str(port)
     with embedded.start("serve", settings=settings) as serve:
         try:
-            with ended(run_envoy(embedded, command, folder)):
+            with (
+                ended(run_envoy(embedded, public_command, folder, "public")),
+                ended(run_envoy(embedded, mesh_command, folder, "mesh")),
+            ):
                 for listener in (public, mesh):
                     url = f"http://127.0.0.1:{listener}/health/ready"
                     await asyncio.to_thread(
@@ -111,7 +117,8 @@ async def test_envoy_and_serve_of_the_wheel_answer(
                         what=url,
                         timeout_seconds=START_SECONDS_MAX,
                     )
-                assert (folder / "admin.sock").stat().st_mode & 0o777 == 0o600
+                for name in ("public", "mesh"):
+                    assert (folder / f"{name}.sock").stat().st_mode & 0o777 == 0o600
         finally:
             serve.terminate()
 

@@ -13,82 +13,90 @@ from click.testing import CliRunner, Result
 
 from server.__main__ import main
 from server.commands.envoy import configure
-from server.edge.settings import CONTRACT_COPY, EdgeSettings
+from server.edge.settings import CONTRACT_COPY
 from server.embedded.envoy import envoy_options
 from tests.support.files import source_of
 
 SERVER = ("--server", "10.0.0.7:50051")
 OPERATING = Path("docs/operating.md")
+# What `guerdon up` is told of the edge by its environment.
+READER = Path("server/embedded/given_settings.py")
 
 
 def typed(folder: Path, *words: str) -> Result:
     return CliRunner().invoke(main, ["envoy", "configure", str(folder), *words])
 
 
-def written(folder: Path, *words: str) -> dict[str, Any]:
-    """The configuration that is written."""
+def written(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """The configurations that are written, for the world and for the mesh."""
     result = typed(folder, *words)
     assert result.exit_code == 0, result.output
-    content: dict[str, Any] = json.loads((folder / "bootstrap.json").read_text())
-    return content
+    return [json.loads((folder / f"{name}.json").read_text()) for name in ("public", "mesh")]
 
 
-def addresses(content: dict[str, Any]) -> list[tuple[str, int]]:
-    found = [each["address"]["socketAddress"] for each in content["staticResources"]["listeners"]]
-    return [(each["address"], each["portValue"]) for each in found]
+def address_of(content: dict[str, Any]) -> tuple[str, int]:
+    [listener] = content["staticResources"]["listeners"]
+    address = listener["address"]["socketAddress"]
+    return address["address"], address["portValue"]
 
 
-def test_both_files_are_written_and_name_each_other(tmp_path: Path) -> None:
+def test_all_files_are_written_and_name_the_contract(tmp_path: Path) -> None:
     """Envoy would be started in a folder where it does not find the contract."""
     folder = tmp_path / "new" / "folder"
 
-    content = written(folder, *SERVER)
+    contents = written(folder, *SERVER)
 
-    assert {path.name for path in folder.iterdir()} == {"bootstrap.json", "edge.binpb"}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"public.json", "mesh.json", "edge.binpb"}
     assert (folder / "edge.binpb").read_bytes() == CONTRACT_COPY.read_bytes()
-    assert str(folder / "edge.binpb") in json.dumps(content)
-    assert addresses(content) == [("127.0.0.1", 8080), ("127.0.0.1", 8081)]
-    assert "admin" not in content
+    assert [address_of(each) for each in contents] == [("127.0.0.1", 8080), ("127.0.0.1", 8081)]
+    for content in contents:
+        assert str(folder / "edge.binpb") in json.dumps(content)
+        assert "admin" not in content
 
 
 def test_what_is_chosen_reaches_envoy(tmp_path: Path) -> None:
     """An operator would set what has no effect."""
-    content = written(
+    contents = written(
         tmp_path,
         *("--server", "serve-1.internal:50051", "--server", "[fd00::7]:50052"),
         *("--public", "0.0.0.0:443", "--mesh", "[fd00::5]:8444"),
-        *("--admin-socket", "/run/envoy/admin.sock", "--descriptors", "contract/edge.binpb"),
+        *("--admin-folder", "/run/envoy", "--descriptors", "contract/edge.binpb"),
         *("--rate-limits", "probe=71/142", "--address-rate-limits", "webhook=333/666"),
         *("--trusted-hops", "2", "--dashboard-origins", "https://dash.example"),
         *("--client-id-headers", "x-visitor"),
         *("--public-connections", "611", "--mesh-connections", "212"),
     )
 
-    text = json.dumps(content)
-    assert addresses(content) == [("0.0.0.0", 443), ("fd00::5", 8444)]
-    for cluster in content["staticResources"]["clusters"]:
+    assert [address_of(each) for each in contents] == [("0.0.0.0", 443), ("fd00::5", 8444)]
+    for content, name, connections in zip(
+        contents, ("public", "mesh"), ("611", "212"), strict=True
+    ):
+        [cluster] = content["staticResources"]["clusters"]
         [group] = cluster["loadAssignment"]["endpoints"]
         servers = [each["endpoint"]["address"]["socketAddress"] for each in group["lbEndpoints"]]
         assert [(each["address"], each["portValue"]) for each in servers] == [
             ("serve-1.internal", 50051),
             ("fd00::7", 50052),
         ]
-    assert content["admin"]["address"]["pipe"]["path"] == "/run/envoy/admin.sock"
-    assert '"contract/edge.binpb"' in text
-    assert str(tmp_path) not in text
+        assert content["admin"]["address"]["pipe"]["path"] == f"/run/envoy/{name}.sock"
+        text = json.dumps(content)
+        assert '"contract/edge.binpb"' in text
+        assert str(tmp_path) not in text
+        assert re.search(rf"\b{connections}\b", text)
+    text = json.dumps(contents[0])
     for tokens in (142, 7, 666):
         assert f'"maxTokens": {tokens},' in text
     assert '"xffNumTrustedHops": 2' in text
     assert "https://dash.example" in text
     assert "x-visitor" in text
-    assert re.search(r"\b611\b", text)
-    assert re.search(r"\b212\b", text)
 
 
 def test_every_setting_of_the_edge_has_an_option() -> None:
     """What `guerdon up` can do, an Envoy of one's own could not."""
     options = {option for each in configure.params for option in each.opts}
-    read = set(re.findall(r'"GUERDON_([A-Z_]+)"', source_of(Path("server/embedded/envoy.py"))))
+    reading = r'read\("GUERDON_([A-Z_]+)"'
+    read = set(re.findall(reading, source_of(READER)))
 
     assert {f"--{name.lower().replace('_', '-')}" for name in read} <= options
     assert {"RATE_LIMITS", "TRUSTED_HOPS"} <= read
@@ -97,7 +105,7 @@ def test_every_setting_of_the_edge_has_an_option() -> None:
 def test_every_option_is_explained() -> None:
     """An operator would have to read the code."""
     document = source_of(Path("docs/settings.md"))
-    section = document.partition("# Settings of an Envoy of your own")[2]
+    section = document.partition("# Settings of Envoys of your own")[2]
     told = set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
 
     assert told == {each.opts[0] for each in configure.params} - {"folder"}
@@ -111,8 +119,8 @@ def test_every_option_is_explained() -> None:
         (("--public", "edge.internal:80"), "--public: edge.internal:80 must be like 0.0.0.0:8080"),
         (("--mesh", "8081"), "--mesh: 8081 must be like"),
         (("--mesh", "127.0.0.1:8080"), "--mesh: 127.0.0.1:8080 is where the public listener is"),
-        (("--admin-socket", "@envoy"), "--admin-socket: @envoy must be a file"),
-        (("--admin-socket", "/" + "a" * 107), "is longer than a socket's path may be, 107 bytes"),
+        (("--admin-folder", "@envoy"), "--admin-folder: @envoy must be a folder"),
+        (("--admin-folder", "/" + "a" * 99), "is longer than a socket's path may be, 103 bytes"),
         (("--descriptors", ""), "--descriptors: names no file"),
         (("--rate-limits", "probe=fast"), "--rate-limits: probe=fast must be like"),
         (("--address-rate-limits", "all=1/1"), "--address-rate-limits: all=1/1 must be like"),
@@ -157,26 +165,29 @@ def test_what_is_written_again_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "edge.binpb").write_bytes(b"yesterday's")
     written(tmp_path, *SERVER)
 
-    assert addresses(written(tmp_path, *SERVER, "--public", "10.0.0.5:80"))[0][1] == 80
+    public, _ = written(tmp_path, *SERVER, "--public", "10.0.0.5:80")
+    assert address_of(public) == ("10.0.0.5", 80)
     assert (tmp_path / "edge.binpb").read_bytes() == CONTRACT_COPY.read_bytes()
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_how_envoy_is_started_is_told(tmp_path: Path) -> None:
     """Its own logs would have tokens in them at the level `debug`."""
     said = typed(tmp_path, *SERVER).output.strip().splitlines()
 
-    assert shlex.split(said[-1]) == ["envoy", *envoy_options(tmp_path / "bootstrap.json")]
-    edge = EdgeSettings()
-    files = edge.public_connections_max + edge.mesh_connections_max + 100
-    assert f"open {files:,} files" in said[-3]
+    for name, says, line in (
+        ("public", "open 20,100 files", said[-5]),
+        ("mesh", "open 2,100 files", said[-1]),
+    ):
+        assert shlex.split(line) == ["envoy", *envoy_options(tmp_path / f"{name}.json")]
+        assert says in said[said.index(line) - 2]
 
 
 def test_the_page_for_operators_starts_it_the_same_way(tmp_path: Path) -> None:
     """Whoever copies from there would start another Envoy than the one that is tested."""
     document = re.sub(r"\\\n\s*", "", source_of(OPERATING))
     folder = Path("/etc/guerdon/envoy")
-    assert shlex.join(["envoy", *envoy_options(folder / "bootstrap.json")]) in document
+    assert shlex.join(["envoy", *envoy_options(folder / "public.json")]) in document
 
     example = re.search(
         r"^```sh configure\nguerdon envoy configure (.+)\n```", document, re.MULTILINE
@@ -184,5 +195,5 @@ def test_the_page_for_operators_starts_it_the_same_way(tmp_path: Path) -> None:
     assert example is not None
     path, *words = shlex.split(example[1])
     assert path == str(folder)
-    content = written(tmp_path, *words)
-    assert addresses(content) == [("10.0.0.5", 8080), ("10.0.0.5", 8081)]
+    contents = written(tmp_path, *words)
+    assert [address_of(each) for each in contents] == [("10.0.0.5", 8080), ("10.0.0.5", 8081)]

@@ -15,6 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from buf.validate import validate_pb2
 from infrastructure.rpc.contract import ContractError
 from infrastructure.rpc.updating import EVERYTHING
 from server.interception.strict_json.parsing import Number, is_encodable, kind_of
@@ -46,6 +47,7 @@ _RANGES = {
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
+_WITH_RANGE = frozenset({"int32", "int64", "uint32", "uint64"})
 
 
 class MisreadError(Exception):
@@ -61,7 +63,7 @@ def scalar_of(field: FieldDescriptor) -> Scalar:
     if field.enum_type is not None:
         return _enum(field.enum_type)
     if field.cpp_type in _RANGES:
-        return _whole_number(*_RANGES[field.cpp_type])
+        return _whole_number(_RANGES[field.cpp_type], told=_allowed(field))
     match field.type:
         case FieldDescriptor.TYPE_BOOL:
             return read_truth
@@ -104,8 +106,23 @@ def read_double(value: Number) -> float:
     return kept
 
 
-def _whole_number(least: int, most: int) -> Scalar:
-    expected = f"a whole number from {least} to {most}"
+def _allowed(field: FieldDescriptor) -> tuple[int, int]:
+    """The least and the most that the field's rule lets through: within its type, or less."""
+    least, most = _RANGES[field.cpp_type]
+    rules: validate_pb2.FieldRules = field.GetOptions().Extensions[validate_pb2.field]
+    kind = rules.WhichOneof("type")
+    if kind not in _WITH_RANGE:
+        return least, most
+    range_of: Any = getattr(rules, kind)
+    ends = {end.name: value for end, value in range_of.ListFields()}
+    least = max(least, ends.get("gte", least), ends.get("gt", least - 1) + 1)
+    return least, min(most, ends.get("lte", most), ends.get("lt", most + 1) - 1)
+
+
+def _whole_number(range_of_type: tuple[int, int], *, told: tuple[int, int]) -> Scalar:
+    """`told` is the range that is told: what is outside of the type is outside of that as well."""
+    least, most = range_of_type
+    expected = f"a whole number from {told[0]} to {told[1]}"
 
     def read(value: Any) -> int:
         text = value if isinstance(value, Number) or type(value) is str else ""

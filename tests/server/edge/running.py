@@ -10,7 +10,7 @@ import sys
 import warnings
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -24,13 +24,14 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from infrastructure.rpc.rate_class import RateClass
-from server.edge.settings import EdgeSettings, RateLimit
+from server.edge.settings import EdgeSettings, ListenerSettings, RateLimit
 from tests.server.edge.backend import Backend
 
 with warnings.catch_warnings():
     # Envoy's generated types are written in a way that pydantic will drop one day.
     warnings.simplefilter("ignore", DeprecationWarning)
     from server.edge.bootstrap import bootstrap_json, build_bootstrap
+    from server.edge.cluster import DOORS, Door
 
 ROOT = Path(__file__).resolve().parents[3]
 DESCRIPTORS = ROOT / "envoy" / "descriptors.binpb"
@@ -45,14 +46,20 @@ NO_ADDRESS_LIMITS = {rate_class: RateLimit(per_second=9999, burst=9999) for rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """A running Envoy, with the server behind it."""
+    """Both Envoys, with the server behind them."""
 
     settings: EdgeSettings
     backend: Backend
     public: httpx.AsyncClient
     mesh: httpx.AsyncClient
-    process: Process
-    log: Path
+    processes: Sequence[Process]
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        """What both have written so far."""
+        logs = sorted(self.folder.glob("*.log"))
+        return "".join(log.read_text(errors="replace") for log in logs)
 
     async def until(self, status: int) -> None:
         """Waits until both listeners answer as one does whose `/health` has this status.
@@ -61,8 +68,8 @@ class Edge:
         """
         deadline = monotonic() + READY_SECONDS_MAX
         while not await self._answers(status):
-            assert self.process.returncode is None, self.log.read_text()
-            assert monotonic() < deadline, self.log.read_text()
+            assert {each.returncode for each in self.processes} == {None}, self.log
+            assert monotonic() < deadline, self.log
             await asyncio.sleep(POLL_SECONDS)
 
     async def _answers(self, status: int) -> bool:
@@ -74,11 +81,11 @@ class Edge:
 
     @property
     def public_target(self) -> str:
-        return f"{self.settings.public_host}:{self.settings.public_port}"
+        return f"{self.settings.public.host}:{self.settings.public.port}"
 
     @property
     def mesh_target(self) -> str:
-        return f"{self.settings.mesh_host}:{self.settings.mesh_port}"
+        return f"{self.settings.mesh.host}:{self.settings.mesh.port}"
 
 
 async def native_refusal(
@@ -149,16 +156,16 @@ def envoy_environment() -> dict[str, str]:
 
 @asynccontextmanager
 async def running_envoy(
-    bootstrap: str, folder: Path, arguments: Sequence[str] = ()
+    name: str, bootstrap: str, folder: Path, arguments: Sequence[str] = ()
 ) -> AsyncIterator[Process]:
-    """Envoy with this configuration; its log goes to the folder.
+    """An Envoy with this configuration; its log goes to the folder.
 
     Servers of other tests run in this process, so nothing here waits without letting them answer.
     """
-    config = folder / "bootstrap.json"
+    config = folder / f"{name}.json"
     config.write_text(bootstrap)
     options = ("--disable-hot-restart", "--concurrency", "1", "--file-flush-interval-msec", "200")
-    with (folder / "envoy.log").open("ab") as log:
+    with (folder / f"{name}.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *envoy_command("--config-path", str(config), *options, *arguments),
             cwd=ROOT,
@@ -187,15 +194,19 @@ async def running_edge(
     change: Callable[[str], str] = str,
     arguments: Sequence[str] = (),
 ) -> AsyncIterator[Edge]:
-    """Envoy with these settings, once it answers `/health` with the status.
+    """Both Envoys with these settings, once they answer `/health` with the status.
 
-    `change` may rewrite the configuration's text; `arguments` are further ones of Envoy.
+    `change` may rewrite a configuration's text; `arguments` are further ones of Envoy.
     """
-    bootstrap = change(bootstrap_json(build_bootstrap(settings, DESCRIPTORS.read_bytes())))
-    public = f"http://{settings.public_host}:{settings.public_port}"
-    mesh = f"http://{settings.mesh_host}:{settings.mesh_port}"
+    public = f"http://{settings.public.host}:{settings.public.port}"
+    mesh = f"http://{settings.mesh.host}:{settings.mesh.port}"
+
+    def running(door: Door) -> AbstractAsyncContextManager[Process]:
+        bootstrap = build_bootstrap(settings, door, DESCRIPTORS.read_bytes())
+        return running_envoy(door.name, change(bootstrap_json(bootstrap)), folder, arguments)
+
     async with (
-        running_envoy(bootstrap, folder, arguments) as process,
+        AsyncExitStack() as stack,
         httpx.AsyncClient(base_url=public, trust_env=False) as public_client,
         httpx.AsyncClient(base_url=mesh, trust_env=False) as mesh_client,
     ):
@@ -204,8 +215,8 @@ async def running_edge(
             backend=backend,
             public=public_client,
             mesh=mesh_client,
-            process=process,
-            log=folder / "envoy.log",
+            processes=[await stack.enter_async_context(running(door)) for door in DOORS],
+            folder=folder,
         )
         await edge.until(ready_status)
         yield edge
@@ -223,8 +234,8 @@ def settings_for(ports: Sequence[int], **choices: Any) -> EdgeSettings:
     public_port, mesh_port = free_ports(2)
     choices = {"address_rate_limits": NO_ADDRESS_LIMITS, **choices}
     return EdgeSettings(
-        public_port=public_port,
-        mesh_port=mesh_port,
+        public=ListenerSettings(port=public_port, connections_max=20_000),
+        mesh=ListenerSettings(port=mesh_port, connections_max=2_000),
         endpoints=tuple(("127.0.0.1", port) for port in ports),
         descriptor_path=str(ENVOYS_COPY),
         dashboard_origins=(DASHBOARD_ORIGIN,),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,18 @@ async def administered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     backend = Backend(DESCRIPTORS.read_bytes())
     folder = tmp_path_factory.mktemp("envoy")
     async with running_process(backend) as process:
-        settings = settings_for([process.port], admin_socket=str(folder / "admin.sock"))
-        async with running_edge(settings, backend, folder) as edge:
+        settings = settings_for([process.port])
+        administered = replace(
+            settings,
+            public=replace(settings.public, admin_socket=str(folder / "public.sock")),
+            mesh=replace(settings.mesh, admin_socket=str(folder / "mesh.sock")),
+        )
+        async with running_edge(administered, backend, folder) as edge:
             yield edge
 
 
 def socket_of(edge: Edge) -> Path:
-    return Path(edge.settings.admin_socket)
+    return Path(edge.settings.public.admin_socket)
 
 
 async def ask(edge: Edge, verb: str, path: str) -> int:

@@ -10,9 +10,10 @@ import pytest
 from guerdon.edge.v1 import edge_pb2
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.bootstrap import bootstrap_json, build_bootstrap, write_bootstrap
+from server.edge.cluster import DOORS, MESH, PUBLIC, Door
 from server.edge.contract import read_public_methods
 from server.edge.local_replies import LOCAL_REPLIES
-from server.edge.settings import EdgeSettings, RateLimit
+from server.edge.settings import EdgeSettings, ListenerSettings, RateLimit
 from tests.server.edge.contracts import a_contract
 from tests.server.edge.running import (
     DESCRIPTORS,
@@ -22,14 +23,15 @@ from tests.server.edge.running import (
     envoy_environment,
 )
 
-COMMITTED = ROOT / "envoy" / "bootstrap.json"
+COMMITTED = ROOT / "envoy"
 
 EVERY_OPTION = EdgeSettings(
-    public_host="0.0.0.0",
-    public_port=443,
-    mesh_host="::1",
-    mesh_port=8444,
-    admin_socket="envoy/admin.sock",
+    public=ListenerSettings(
+        host="0.0.0.0", port=443, admin_socket="envoy/public.sock", connections_max=600
+    ),
+    mesh=ListenerSettings(
+        host="::1", port=8444, admin_socket="envoy/mesh.sock", connections_max=200
+    ),
     endpoints=(("serve-1.internal", 50051), ("192.0.2.7", 50052)),
     descriptor_path=str(ENVOYS_COPY),
     dashboard_origins=("https://dash.example", "http://localhost:3000"),
@@ -38,8 +40,6 @@ EVERY_OPTION = EdgeSettings(
     health_interval_seconds=0.25,
     rate_limits={rate_class: RateLimit(per_second=1, burst=1) for rate_class in RateClass},
     address_rate_limits={RateClass.WEBHOOK: RateLimit(per_second=2, burst=2)},
-    public_connections_max=600,
-    mesh_connections_max=200,
 )
 
 
@@ -56,35 +56,41 @@ def validate(config: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def built(edge: EdgeSettings, descriptors: bytes | None = None) -> dict[str, Any]:
-    bootstrap = build_bootstrap(edge, descriptors or DESCRIPTORS.read_bytes())
+def built(
+    edge: EdgeSettings, door: Door = PUBLIC, descriptors: bytes | None = None
+) -> dict[str, Any]:
+    bootstrap = build_bootstrap(edge, door, descriptors or DESCRIPTORS.read_bytes())
     content: dict[str, Any] = json.loads(bootstrap_json(bootstrap))
     return content
 
 
-def routes(content: dict[str, Any], listener: int) -> dict[str, dict[str, Any]]:
-    [chain] = content["staticResources"]["listeners"][listener]["filterChains"]
+def routes(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    [listener] = content["staticResources"]["listeners"]
+    [chain] = listener["filterChains"]
     [host] = chain["filters"][0]["typedConfig"]["routeConfig"]["virtualHosts"]
     return {route["name"]: route for route in host["routes"]}
 
 
-def test_the_committed_bootstrap_is_what_the_contract_says() -> None:
-    """Otherwise Envoy would serve yesterday's contract. `make gen` writes the file."""
-    fresh = bootstrap_json(build_bootstrap(EdgeSettings(), DESCRIPTORS.read_bytes()))
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_the_committed_bootstraps_are_what_the_contract_says(door: Door) -> None:
+    """Otherwise Envoy would serve yesterday's contract. `make gen` writes the files."""
+    fresh = bootstrap_json(build_bootstrap(EdgeSettings(), door, DESCRIPTORS.read_bytes()))
 
-    assert COMMITTED.read_text() == fresh
+    assert (COMMITTED / f"{door.name}.json").read_text() == fresh
 
 
-def test_envoy_accepts_the_committed_bootstrap() -> None:
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_envoy_accepts_the_committed_bootstraps(door: Door) -> None:
     """Otherwise Envoy would not start with what is in the repository."""
-    validate(COMMITTED)
+    validate(COMMITTED / f"{door.name}.json")
 
 
-def test_envoy_accepts_every_option(tmp_path: Path) -> None:
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_envoy_accepts_every_option(tmp_path: Path, door: Door) -> None:
     """Otherwise a setting that nobody tries in development would stop a production Envoy."""
     target = tmp_path / "bootstrap.json"
 
-    write_bootstrap(EVERY_OPTION, target)
+    write_bootstrap(EVERY_OPTION, door, target)
 
     validate(target)
 
@@ -93,7 +99,7 @@ def test_a_public_method_has_one_route_and_no_other_method_has_any() -> None:
     """Otherwise an internal method could be called from outside, or a public one could not."""
     methods = read_public_methods(DESCRIPTORS.read_bytes())
 
-    found = routes(built(EdgeSettings()), 0)
+    found = routes(built(EdgeSettings()))
 
     leading_somewhere = {
         name: route for name, route in found.items() if route["route"]["cluster"] != "nowhere"
@@ -103,13 +109,13 @@ def test_a_public_method_has_one_route_and_no_other_method_has_any() -> None:
     assert sorted(paths) == sorted(method.grpc_path for method in methods)
 
 
-@pytest.mark.parametrize("listener", [0, 1], ids=["public", "mesh"])
-def test_one_answer_has_fifteen_seconds_and_a_stream_all_the_time(listener: int) -> None:
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_one_answer_has_fifteen_seconds_and_a_stream_all_the_time(door: Door) -> None:
     """Otherwise streams would be cut, or calls without a deadline would hang."""
     name = "shop.v1.ShopService.Watch"
 
-    one_answer = routes(built(EdgeSettings(), a_contract()), listener)[name]
-    stream = routes(built(EdgeSettings(), a_contract(streams=True)), listener)[name]
+    one_answer = routes(built(EdgeSettings(), door, a_contract()))[name]
+    stream = routes(built(EdgeSettings(), door, a_contract(streams=True)))[name]
 
     assert one_answer["route"]["timeout"] == "15s"
     assert stream["route"]["timeout"] == "0s"
@@ -122,7 +128,7 @@ def test_each_rate_class_has_its_own_limit() -> None:
         for rate_class in RateClass
     }
 
-    found = routes(built(EdgeSettings(rate_limits=limits)), 0)
+    found = routes(built(EdgeSettings(rate_limits=limits)))
 
     for method in read_public_methods(DESCRIPTORS.read_bytes()):
         filters = found[method.full_name]["typedPerFilterConfig"]
@@ -151,7 +157,9 @@ def test_processes_without_calls_are_checked_as_often_as_the_others() -> None:
 def test_there_is_no_admin_listener_unless_asked_for() -> None:
     """Otherwise anybody on the host could stop Envoy."""
     assert "admin" not in built(EdgeSettings())
-    assert built(EVERY_OPTION)["admin"]["address"]["pipe"]["path"] == "envoy/admin.sock"
+    for door in (PUBLIC, MESH):
+        pipe = built(EVERY_OPTION, door)["admin"]["address"]["pipe"]
+        assert pipe["path"] == f"envoy/{door.name}.sock"
 
 
 def test_envoys_reasons_are_published() -> None:

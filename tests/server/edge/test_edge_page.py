@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from server.edge.cluster import DOORS
 from server.edge.settings import EdgeSettings
 from tests.server.edge.running import ROOT
 from tests.server.edge.test_edge_bootstrap import built
 
 DECISIONS = ROOT / "docs" / "decisions"
-BOOTSTRAP = built(EdgeSettings(admin_socket="envoy/admin.sock"))
-LISTENERS = {each["name"]: each for each in BOOTSTRAP["staticResources"]["listeners"]}
-CLUSTERS = BOOTSTRAP["staticResources"]["clusters"]
-RUNTIME = BOOTSTRAP["layeredRuntime"]["layers"][0]["staticLayer"]
+USUAL = EdgeSettings()
+BOTH = {
+    door.name: built(
+        EdgeSettings(
+            public=replace(USUAL.public, admin_socket="envoy/public.sock"),
+            mesh=replace(USUAL.mesh, admin_socket="envoy/mesh.sock"),
+        ),
+        door,
+    )
+    for door in DOORS
+}
+LISTENERS = {
+    listener["name"]: listener
+    for each in BOTH.values()
+    for listener in each["staticResources"]["listeners"]
+}
+CLUSTERS = [cluster for each in BOTH.values() for cluster in each["staticResources"]["clusters"]]
 Look = Callable[[], object]
 
 
@@ -52,8 +67,19 @@ def _at(found: Any, keys: tuple[str, ...]) -> object:
     return result
 
 
-def overload(kind: str) -> dict[str, Any]:
-    return {each["name"]: each for each in BOOTSTRAP["overloadManager"][kind]}
+def envoys(*keys: str) -> list[object]:
+    """What each Envoy has at a place."""
+    return [_at(each, keys) for each in BOTH.values()]
+
+
+def runtime(key: str) -> list[object]:
+    return [each["layeredRuntime"]["layers"][0]["staticLayer"].get(key) for each in BOTH.values()]
+
+
+def overload(kind: str) -> list[dict[str, Any]]:
+    return [
+        {found["name"]: found for found in each["overloadManager"][kind]} for each in BOTH.values()
+    ]
 
 
 HTTP2 = ("explicitHttpConfig", "http2ProtocolOptions")
@@ -61,60 +87,59 @@ ESCAPED = "pathWithEscapedSlashesAction"
 
 PRESENT: dict[str, tuple[Look, object]] = {
     "admin: restricted": (
-        lambda: BOOTSTRAP["admin"]["address"]["pipe"],
-        {"path": "envoy/admin.sock", "mode": 0o600},
-    ),
-    "admin: beside the connection limit": (
-        lambda: BOOTSTRAP["admin"]["ignoreGlobalConnLimit"],
-        True,
-    ),
-    "overload manager: refresh": (
-        lambda: BOOTSTRAP["overloadManager"]["refreshInterval"],
-        "0.250s",
-    ),
-    "overload manager: heap": (
-        lambda: (
-            int(
-                overload("resourceMonitors")["envoy.resource_monitors.fixed_heap"]["typedConfig"][
-                    "maxHeapSizeBytes"
-                ]
-            )
-            >= 512 << 20
-        ),
-        True,
-    ),
-    "overload manager: shrinks, then resets, then refuses": (
-        lambda: sorted(overload("actions")),
+        lambda: envoys("admin", "address", "pipe"),
         [
-            "envoy.overload_actions.reduce_timeouts",
-            "envoy.overload_actions.reset_high_memory_stream",
-            "envoy.overload_actions.shrink_heap",
-            "envoy.overload_actions.stop_accepting_requests",
+            {"path": "envoy/public.sock", "mode": 0o600},
+            {"path": "envoy/mesh.sock", "mode": 0o600},
         ],
     ),
+    "admin: beside the connection limit": (
+        lambda: envoys("admin", "ignoreGlobalConnLimit"),
+        [True, True],
+    ),
+    "overload manager: refresh": (
+        lambda: envoys("overloadManager", "refreshInterval"),
+        ["0.250s"] * 2,
+    ),
+    "overload manager: heap": (
+        lambda: [
+            int(each["envoy.resource_monitors.fixed_heap"]["typedConfig"]["maxHeapSizeBytes"])
+            >= 512 << 20
+            for each in overload("resourceMonitors")
+        ],
+        [True, True],
+    ),
+    "overload manager: shrinks, then resets, then refuses": (
+        lambda: [sorted(each) for each in overload("actions")],
+        [
+            [
+                "envoy.overload_actions.reduce_timeouts",
+                "envoy.overload_actions.reset_high_memory_stream",
+                "envoy.overload_actions.shrink_heap",
+                "envoy.overload_actions.stop_accepting_requests",
+            ]
+        ]
+        * 2,
+    ),
     "global downstream connections": (
-        lambda: overload("resourceMonitors")[
-            "envoy.resource_monitors.global_downstream_max_connections"
-        ]["typedConfig"]["maxActiveDownstreamConnections"],
-        "20000",
+        lambda: [
+            each["envoy.resource_monitors.global_downstream_max_connections"]["typedConfig"][
+                "maxActiveDownstreamConnections"
+            ]
+            for each in overload("resourceMonitors")
+        ],
+        ["20000", "2000"],
     ),
     "listener connections": (
         lambda: [
-            RUNTIME[f"envoy.resource_limits.listener.{name}.connection_limit"]
+            runtime(f"envoy.resource_limits.listener.{name}.connection_limit")
             for name in ("public", "mesh")
         ],
-        [20_000, 2_000],
+        [[20_000, None], [None, 2_000]],
     ),
     "requests of one connection before the next": (
-        lambda: RUNTIME["http.max_requests_per_io_cycle"],
-        1,
-    ),
-    "mesh: beside the limits of the world": (
-        lambda: [
-            LISTENERS["mesh"]["ignoreGlobalConnLimit"],
-            LISTENERS["mesh"]["bypassOverloadManager"],
-        ],
-        [True, True],
+        lambda: runtime("http.max_requests_per_io_cycle"),
+        [1, 1],
     ),
     "listener buffers": (
         lambda: [each["perConnectionBufferLimitBytes"] for each in LISTENERS.values()],
@@ -226,10 +251,7 @@ def test_public_and_mesh_have_connections_of_their_own() -> None:
         - {"nowhere"}
         for name in ("public", "mesh")
     }
-    limits = {
-        each["name"]: each["circuitBreakers"]["thresholds"][0]
-        for each in BOOTSTRAP["staticResources"]["clusters"]
-    }
+    limits = {each["name"]: each["circuitBreakers"]["thresholds"][0] for each in CLUSTERS}
 
     assert used == {"public": {"servers_for_public"}, "mesh": {"servers_for_mesh"}}
     for name in ("servers_for_public", "servers_for_mesh"):
@@ -239,7 +261,8 @@ def test_public_and_mesh_have_connections_of_their_own() -> None:
 
 def test_freed_memory_is_given_back() -> None:
     """One attack would be paid for in memory until the next start."""
-    allocator = BOOTSTRAP["memoryAllocatorManager"]
+    for each in BOTH.values():
+        allocator = each["memoryAllocatorManager"]
 
-    assert int(allocator["softMemoryLimitBytes"]) <= 256 << 20
-    assert int(allocator["bytesToRelease"]) > 0
+        assert int(allocator["softMemoryLimitBytes"]) <= 256 << 20
+        assert int(allocator["bytesToRelease"]) > 0

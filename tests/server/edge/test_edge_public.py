@@ -141,7 +141,7 @@ async def test_a_request_id_is_kept_or_made_and_returned(edge: Edge) -> None:
 async def test_one_path_has_one_spelling(edge: Edge, path: str) -> None:
     """Otherwise a rule about a path could be walked around."""
     reader, writer = await asyncio.open_connection(
-        edge.settings.public_host, edge.settings.public_port
+        edge.settings.public.host, edge.settings.public.port
     )
     # By hand: a client library would tidy the path up.
     writer.write(f"GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n".encode())

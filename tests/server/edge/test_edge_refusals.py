@@ -134,7 +134,7 @@ async def test_headers_that_are_too_large_are_refused(edge: Edge) -> None:
 async def test_what_is_not_http_is_answered_in_json(edge: Edge) -> None:
     """Even an answer to a request without headers is JSON."""
     reader, writer = await asyncio.open_connection(
-        edge.settings.public_host, edge.settings.public_port
+        edge.settings.public.host, edge.settings.public.port
     )
     writer.write(b"GARBAGE\r\n\r\n")
     answer = await asyncio.wait_for(reader.read(), timeout=5)

@@ -6,22 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from server.embedded.envoy import EnvoyError, write_envoy_bootstrap
+from server.embedded.envoy import write_envoy_bootstraps
+from server.embedded.given_settings import (
+    WrongSettingsError,
+    check_server_settings,
+    read_edge_settings,
+)
 from server.embedded.ports import StackPorts
 from tests.support.files import ROOT
 
 PORTS = StackPorts(public=8080, mesh=8081, database=5432, servers=(50051,))
 
 
-def write(target: Path, **environment: str) -> str:
-    write_envoy_bootstrap(
-        target,
+def write(folder: Path, **environment: str) -> str:
+    """What the listener for the world is told."""
+    write_envoy_bootstraps(
+        folder,
+        edge=read_edge_settings(environment),
         descriptors=ROOT / "server" / "edge" / "edge.binpb",
         ports=PORTS,
-        admin_socket="envoy/admin.sock",
-        environment=environment,
     )
-    return target.read_text()
+    return (folder / "public.json").read_text()
 
 
 @pytest.mark.parametrize(
@@ -36,14 +41,14 @@ def write(target: Path, **environment: str) -> str:
 )
 def test_an_origin_that_no_browser_sends_is_refused(tmp_path: Path, origin: str) -> None:
     """A dashboard would be locked out, and its operator not know why."""
-    with pytest.raises(EnvoyError, match="GUERDON_DASHBOARD_ORIGINS"):
-        write(tmp_path / "envoy.json", GUERDON_DASHBOARD_ORIGINS=f"https://fine.example,{origin}")
+    with pytest.raises(WrongSettingsError, match="GUERDON_DASHBOARD_ORIGINS"):
+        write(tmp_path, GUERDON_DASHBOARD_ORIGINS=f"https://fine.example,{origin}")
 
 
 def test_origins_reach_envoy(tmp_path: Path) -> None:
     """No dashboard could call from its own pages."""
     bootstrap = write(
-        tmp_path / "envoy.json",
+        tmp_path,
         GUERDON_DASHBOARD_ORIGINS=" https://a.example, http://localhost:3000 ",
     )
     assert "https://a.example" in bootstrap
@@ -53,7 +58,7 @@ def test_origins_reach_envoy(tmp_path: Path) -> None:
 def test_limits_and_trusted_proxies_reach_envoy(tmp_path: Path) -> None:
     """An operator would set what has no effect."""
     text = write(
-        tmp_path / "envoy.json",
+        tmp_path,
         GUERDON_RATE_LIMITS="probe=71/142",
         GUERDON_ADDRESS_RATE_LIMITS="webhook=333/666",
         GUERDON_TRUSTED_HOPS="2",
@@ -75,5 +80,32 @@ def test_limits_and_trusted_proxies_reach_envoy(tmp_path: Path) -> None:
 )
 def test_a_limit_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     """The stack would start without the limit that its operator believes in."""
-    with pytest.raises(EnvoyError, match=f"^{name}: {value.split('=', maxsplit=1)[0]}"):
-        write(tmp_path / "envoy.json", **{name: value})
+    with pytest.raises(WrongSettingsError, match=f"{name}: {value.split('=', maxsplit=1)[0]}"):
+        write(tmp_path, **{name: value})
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """An operator would start the stack as often as settings are wrong."""
+    environment = {"GUERDON_RATE_LIMITS": "fast", "GUERDON_TRUSTED_HOPS": "all"}
+
+    with pytest.raises(WrongSettingsError) as told:
+        read_edge_settings(environment)
+
+    assert all(name in str(told.value) for name in environment)
+
+
+def test_settings_of_the_servers_are_looked_at_first() -> None:
+    """A database would be made before it is said that no server can start on it."""
+    check_server_settings({"GUERDON_SERVICE_TOKEN": "", "GUERDON_SECRETS_KEY": ""})
+    wrong = {
+        "GUERDON_DATABASE_POOL_SIZE": "0",
+        "GUERDON_LOG_LEVEL": "loud",
+        "GUERDON_SERVICE_TOKEN": "short",
+        "GUERDON_SECRETS_KEY": "no-key",
+    }
+
+    with pytest.raises(WrongSettingsError) as told:
+        check_server_settings(wrong)
+
+    assert all(name in str(told.value) for name in wrong)
+    assert "no-key" not in str(told.value)

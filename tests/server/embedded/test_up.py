@@ -17,13 +17,14 @@ START_SECONDS_MAX = 60
 
 
 @contextmanager
-def an_up(folder: Path) -> Iterator[subprocess.Popen[str]]:
+def an_up(folder: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
     """`guerdon up` as somebody types it. Asked to stop at the end, if it still runs."""
     settings = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "gen")]),
         # Nobody calls while it stops.
         "GUERDON_DRAIN_SECONDS": "0",
+        **more,
     }
     with subprocess.Popen(
         [sys.executable, "-m", "server", "up", "--no-durable", "--folder", str(folder)],
@@ -67,7 +68,14 @@ def test_the_mesh_starts_is_found_and_ends_with_ctrl_c(tmp_path: Path) -> None:
 
     assert f"already runs on {tmp_path} (process {running.pid})" in refusal
     assert process.returncode == 0, text
-    assert list(running.pids) == ["postgres", "serve-1", "serve-2", "work", "envoy"]
+    assert list(running.pids) == [
+        "postgres",
+        "serve-1",
+        "serve-2",
+        "work",
+        "envoy-public",
+        "envoy-mesh",
+    ]
     assert not any(is_alive(pid) for pid in running.pids.values())
     assert read_running(tmp_path) is None
     assert not (tmp_path / "stack.json").exists()
@@ -115,3 +123,15 @@ def test_ctrl_c_while_starting_leaves_nothing(tmp_path: Path) -> None:
     assert "Stopped." in text
     assert not is_alive(pid)
     assert not (tmp_path / "stack.json").exists()
+
+
+def test_wrong_settings_are_told_before_anything_is_made(tmp_path: Path) -> None:
+    """Whoever starts it again in vain would wait each time for a database, and be told one."""
+    folder = tmp_path / "new"
+    with an_up(folder, GUERDON_LOG_LEVEL="loud", GUERDON_DRAIN_SECONDS="soon") as process:
+        told = said(process)
+
+    assert process.returncode == os.EX_CONFIG
+    assert "GUERDON_LOG_LEVEL" in told
+    assert "GUERDON_DRAIN_SECONDS" in told
+    assert not folder.exists()

@@ -42,6 +42,7 @@ async def test_a_query_that_repeats_the_path_is_refused(query: str) -> None:
     assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.reason == "QUERY_OVERRIDES_PATH"
     assert refused.metadata["parameter"] in {"merchant_id", "merchantId"}
+    assert [each.path for each in refused.violations] == [refused.metadata["parameter"]]
 
 
 async def test_every_variable_of_the_path_is_looked_for() -> None:

@@ -11,6 +11,7 @@ from google.protobuf import json_format, struct_pb2, type_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guerdon.type.v1 import money_pb2
 from infrastructure.rpc.contract import ContractError
 from server.interception.strict_json.messages import prepare, read_body
 from server.interception.strict_json.parsing import NESTING_MAX, VALUES_MAX
@@ -265,3 +266,14 @@ def test_no_bytes_end_in_a_failure(data: bytes) -> None:
         for fault in read_body(body, Shelf()).faults:
             fault.path.encode()
             fault.description.encode()
+
+
+@pytest.mark.parametrize(("key", "least", "most"), [("chainId", 1, 2**63 - 1), ("decimals", 0, 36)])
+def test_a_number_out_of_all_bounds_is_told_what_its_rule_allows(
+    key: str, least: int, most: int
+) -> None:
+    """Whoever then sends the largest that its type has is refused once more."""
+    reading = read_body(f'{{"{key}": 1e30}}'.encode(), money_pb2.Token())
+
+    [fault] = reading.faults
+    assert fault.description == f"must be a whole number from {least} to {most}"
