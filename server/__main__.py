@@ -17,6 +17,8 @@ _COMMANDS = {
     "campaign": "server.commands.campaign",
     "rate": "server.commands.rate",
     "ledger": "server.commands.ledger",
+    "lane": "server.commands.lane",
+    "delivery": "server.commands.delivery",
     "secrets": "server.commands.secrets",
     "status": "server.commands.status",
 }

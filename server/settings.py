@@ -17,6 +17,7 @@ from server.header_names import read_header_names
 PREFIX = "GUERDON_"
 _DATABASE_PARAMETERS = {"ssl", "host", "port", "passfile", "service", "servicefile"}
 """What may stand behind the `?` of a database's address."""
+_TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 Value = TypeVar("Value")
 
@@ -185,6 +186,10 @@ def _database_url(text: str) -> str:
     unknown = url.query.keys() - _DATABASE_PARAMETERS
     if unknown:
         message = f"has the parameter {min(unknown)}; for TLS it is ssl, as in ?ssl=verify-full"
+        raise ValueError(message)
+    mode = url.query.get("ssl", "prefer")
+    if mode not in _TLS_MODES:
+        message = f"has ssl={mode}; it is one of {', '.join(_TLS_MODES)}"
         raise ValueError(message)
     return text
 

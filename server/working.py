@@ -18,6 +18,7 @@ from server.jobs.housekeeping import Housekeeping
 from server.jobs.rate_announcements import RateAnnouncements
 from server.jobs.reward_work import LANES_MAX, RewardWork
 from server.preflight import until_usable_at
+from server.probes.keys import KeyWatch
 from server.repeating import RETRY_SECONDS, once, paced, repeatedly, timekeeping
 from server.serving import stop_signal
 from server.settings import Settings
@@ -27,7 +28,7 @@ SLEEP_SECONDS_MAX = 1.0
 COLLECTOR_THRESHOLDS = (100_000, 50, 50)
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
-JOBS = ("clock", "rewards", "retries", "rates", "housekeeping", "listening")
+JOBS = ("clock", "rewards", "retries", "rates", "housekeeping", "keys", "listening")
 CONNECTIONS = LANES_MAX + MERCHANTS_MAX + len(JOBS)
 """One for each lane that is worked on, each merchant whose deliveries are tried, and each job."""
 
@@ -83,7 +84,16 @@ async def work(settings: Settings) -> None:
         run_clock = timekeeping(clock, app.database)
         # A look follows the end of every lane, and costs the more the more merchants there are.
         run_looks = paced(run_rewards, stopping)
-        runs = (run_clock, run_looks, run_retries, run_rates, run_housekeeping, run_listening)
+        run_keys = KeyWatch(database=app.database, secrets=app.secrets).run
+        runs = (
+            run_clock,
+            run_looks,
+            run_retries,
+            run_rates,
+            run_housekeeping,
+            run_keys,
+            run_listening,
+        )
         # Before anything is decided by it.
         await once("clock", run_clock)
         _log.info("working")

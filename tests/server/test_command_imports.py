@@ -13,7 +13,9 @@ from tests.support.files import ROOT
 
 NAMES = (
     "campaign",
+    "delivery",
     "demo",
+    "lane",
     "ledger",
     "merchant",
     "migrate",
@@ -24,7 +26,7 @@ NAMES = (
     "up",
     "work",
 )
-CALLERS = ("campaign", "merchant", "rate", "work")
+CALLERS = ("campaign", "delivery", "lane", "merchant", "rate", "work")
 """Commands that call a running mesh, or can."""
 
 

@@ -24,11 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
 from server.__main__ import main
+from server.connected import process_label, read_process_label
 from server.embedded.postgres import Postgres
 from server.embedded.progress import SilentReporter
 from server.embedded.stack import Stack
 from server.status.printing import COLUMNS, LINES_MAX
-from server.wiring.application import process_label, read_process_label
 from tests.support.deliveries import FAULT
 from tests.support.files import ROOT, source_of
 from tests.support.mesh import own_database, running_mesh, settings_for, url_of
@@ -291,13 +291,19 @@ async def test_everything_at_once_is_one_screen(fresh: AsyncEngine, tmp_path: Pa
     assert re.search(r"and [0-9]+ more shops: see --json", screen.screen)
 
 
-async def test_the_document_is_the_one_that_is_written_down(fresh: AsyncEngine) -> None:
+async def test_the_document_is_the_one_that_is_written_down(
+    fresh: AsyncEngine, unused_tcp_port: int
+) -> None:
     """A monitor would look for keys that are not there."""
     shop = await a_shop(database_of(fresh))
     await an_order(shop, "A-1", needed_rate="USD/EUR")
     await a_dead_delivery(shop)
 
-    screen = await told("--json", "--disk", ".", "--free-min", "1e9", DATABASE_URL=url_of(fresh))
+    screen = await told(
+        *("--json", "--disk", ".", "--free-min", "1e9"),
+        DATABASE_URL=url_of(fresh),
+        MESH_ADDRESS=f"127.0.0.1:{unused_tcp_port}",
+    )
     document = json.loads(screen.screen)
 
     [written] = re.findall(r"```json\n(.*?)```", source_of(Path("docs/operating.md")), re.DOTALL)
@@ -321,6 +327,10 @@ def test_a_process_is_found_again_by_its_label() -> None:
     """Whoever reads pg_stat_activity could not tell whose connection it is."""
     label = process_label("work")
 
-    assert read_process_label(label[:63])[0] == "work"
-    assert read_process_label(label)[1].startswith(f"{os.getpid()}@")
-    assert read_process_label("psql") == ("", "")
+    cut, whole = read_process_label(label[:63]), read_process_label(label)
+    assert cut is not None
+    assert cut.kind == "work"
+    assert whole is not None
+    assert whole.name.startswith(f"{os.getpid()}@")
+    assert whole.marks == ()
+    assert read_process_label("psql") is None
