@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domains.campaign.model.rule_document import RuleUnreadableError
 from infrastructure.database.causes import database_cause
-from infrastructure.database.connecting import connect_refusal, tls_cause
 from infrastructure.database.failures import is_away
+from server.connecting import connect_refusal, tls_cause
 from vocabulary.errors import DomainError
 from vocabulary.sealing import SealBrokenError
 
@@ -110,7 +110,10 @@ def _system_cause(raised: OSError) -> str:
         return "the host's name is not known"
     if cause := tls_cause(raised):
         return f"TLS: {cause}"
-    numbers = [raised.errno] if raised.errno else map(int, _ERRNO.findall(str(raised)))
+    numbers = [raised.errno] if raised.errno else [*map(int, _ERRNO.findall(str(raised)))]
+    if not numbers and isinstance(raised, ConnectionError):
+        # The loop and the driver say no more of it.
+        return "the connection was cut"
     told = [
         f"{errno.errorcode[number]}: {os.strerror(number)}"
         for number in dict.fromkeys(numbers)

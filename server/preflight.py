@@ -10,7 +10,6 @@ from typing import Protocol
 import structlog
 from sqlalchemy import text
 
-from infrastructure.database.connecting import connect_refusal
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away, is_timeout, sqlstate
 from infrastructure.database.metadata import metadata
@@ -20,6 +19,7 @@ from infrastructure.database.sealing_key import add_fingerprint, list_fingerprin
 from infrastructure.database.transaction import Database, Transaction
 from server.causes import cause_of
 from server.connected import Connected, list_connected, mark_of, named
+from server.connecting import connect_refusal
 from server.repeating import RETRY_SECONDS
 
 POSTGRES_VERSION_MIN = 18

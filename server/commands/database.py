@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import click
 
-from infrastructure.database.connecting import connect_refusal
 from server.causes import database_fault
 from server.commands.mesh import FOLDER
+from server.connecting import connect_refusal
 from server.embedded.running import read_running
 from server.settings import SettingsError, checked_database_url
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from infrastructure.database.causes import database_cause
+from infrastructure.database.causes import database_cause, said_by_driver
 from infrastructure.database.failures import sqlstate
 
 _LOGIN_REFUSED = {"28000", "28P01", "3D000"}
@@ -40,32 +40,34 @@ def connect_refusal(failure: BaseException, *, by_socket: bool = False) -> Conne
             may_pass=True,
         )
     sentence = ""
-    match failure:
-        case asyncpg.ClientConfigurationError():
-            why = " ".join(str(failure).split("\n")[0].split())
+    match said_by_driver(failure):
+        case asyncpg.ClientConfigurationError() as said:
+            why = " ".join(str(said).split("\n")[0].split())
             sentence = (
                 f"GUERDON_DATABASE_URL cannot be connected to: {why}: see `ssl` there, and "
                 "PGSSLROOTCERT."
             )
-        case ssl.SSLCertVerificationError():
+        case ssl.SSLCertVerificationError() as said:
             sentence = (
-                f"The database's certificate is not accepted, {tls_cause(failure)}: name the host "
+                f"The database's certificate is not accepted, {tls_cause(said)}: name the host "
                 "in GUERDON_DATABASE_URL as the certificate does, and its authority with "
                 "PGSSLROOTCERT."
             )
-        case ssl.SSLError():
+        case ssl.SSLError() as said:
             # What is read of a file, before anything is sent.
-            if failure.library != "SSL" and failure.reason:
-                sentence = _of_file(tls_cause(failure))
-        case ConnectionError():
-            if _NO_TLS in str(failure):
+            if said.library != "SSL" and said.reason:
+                sentence = _of_file(tls_cause(said))
+        case ConnectionError() as said:
+            if _NO_TLS in str(said):
                 sentence = (
                     "The database speaks no TLS, which `ssl` in GUERDON_DATABASE_URL asks for: "
                     "turn it on there, or leave `ssl` out."
                 )
-        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError():
+        case (
+            FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError()
+        ) as said:
             if not by_socket:
-                sentence = _of_file((failure.strerror or "it is missing").lower())
+                sentence = _of_file((said.strerror or "it is missing").lower())
     return ConnectRefusal(sentence=sentence) if sentence else None
 
 
@@ -75,9 +77,8 @@ def tls_cause(failure: BaseException) -> str:
         return " ".join(failure.verify_message.split()).rstrip(".")
     if isinstance(failure, ssl.SSLError):
         return (failure.reason or "the handshake failed").replace("_", " ").lower()
-    if isinstance(failure, ConnectionError) and failure.errno is None:
-        return "the server speaks no TLS" if _NO_TLS in str(failure) else ""
-    return ""
+    is_refused = isinstance(failure, ConnectionError) and _NO_TLS in str(failure)
+    return "the server speaks no TLS" if is_refused else ""
 
 
 def _of_file(problem: str) -> str:
