@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from cryptography.fernet import Fernet
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from infrastructure.database.engine import create_engine
 from infrastructure.keys.secret_box import SecretBox
 from server import preflight
+from server.commands.database import explained_database_faults
 from server.connecting import connect_refusal
 from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, until_usable_at
@@ -71,10 +75,10 @@ async def test_tls_that_cannot_come_about_is_said(place: URL, tmp_path: Path) ->
     """A process waited for ever, and its log told of no cause."""
     verified = place.set(query={"ssl": "verify-full"})
     says(await ended("serve", url=verified, home=tmp_path), "root.crt", "PGSSLROOTCERT")
-    for name, text in (("missing", None), ("garbage", "no certificate")):
+    for name, content in (("missing", None), ("garbage", "no certificate")):
         file = tmp_path / name
-        if text is not None:
-            file.write_text(text)
+        if content is not None:
+            file.write_text(content)
         done = await ended("work", url=verified, home=tmp_path, PGSSLROOTCERT=str(file))
         says(done, "TLS to the database", "PGSSLROOTCERT")
     required = place.set(query={"ssl": "require"})
@@ -159,6 +163,27 @@ async def test_a_command_does_not_wait_for_a_login(place: URL, tmp_path: Path) -
     """Whoever types would see nothing for half a minute."""
     done = await ended("migrate", url=place.set(password="wrong"), home=tmp_path)
     says(done, "password authentication failed")
+
+
+async def test_a_command_tells_no_row_of_a_fault(place: URL) -> None:
+    """PostgreSQL's details hold values of rows: of people, and of secrets."""
+    engine = create_engine(written(place), pool_size=1, application_name="tests")
+    statement = text("INSERT INTO sealing_key (fingerprint) VALUES (decode('c0ffee', 'hex'))")
+
+    async def add() -> None:
+        with explained_database_faults():
+            async with engine.begin() as connection:
+                await connection.execute(statement)
+
+    await add()
+    with pytest.raises(ClickException) as told:
+        await add()
+    await engine.dispose()
+
+    assert "pk_sealing_key" in told.value.message
+    assert "23505" in told.value.message
+    assert "c0ffee" not in told.value.message
+    assert told.value.exit_code == 1
 
 
 def test_a_socket_that_is_not_there_yet_is_waited_for() -> None:
