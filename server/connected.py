@@ -14,8 +14,6 @@ from sqlalchemy import text
 
 from infrastructure.database.transaction import Transaction
 
-KEYS_MAX = 4
-"""How many keys a process tells of: the first of those that it has."""
 _MARK_BYTES = 3
 _LABEL = re.compile(r"guerdon ([a-z]+)(?: ([\w-]{4}(?:\.[\w-]{4})*))? ([0-9]+@.*)")
 
@@ -71,7 +69,7 @@ def process_label(kind: str, fingerprints: Sequence[bytes] = ()) -> str:
 
     PostgreSQL cuts it after 63 bytes: first comes what tells processes of a host apart.
     """
-    marks = ".".join(map(mark_of, fingerprints[:KEYS_MAX]))
+    marks = ".".join(map(mark_of, fingerprints))
     return f"guerdon {kind} {marks} {os.getpid()}@{socket.gethostname()}".replace("  ", " ")
 
 

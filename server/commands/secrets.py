@@ -61,15 +61,19 @@ def rotate() -> None:
             "the new key in front, then run this again."
         )
         raise click.ClickException(message)
-    click.echo(
-        "Nothing is sealed with another key, and "
-        + (
-            f"{counted(done.process_count, 'process', 'processes')} that "
-            f"{'is' if done.process_count == 1 else 'are'} connected will seal with the first one: "
-            if done.process_count
-            else "no process is connected: start all with the first key in front, then "
+    click.echo(_end(done.process_count))
+
+
+def _end(process_count: int) -> str:
+    if not process_count:
+        return (
+            "Nothing is sealed with another key, and no process is connected: the keys behind the "
+            "first one can go, before any process is started with another one in front."
         )
-        + "the keys behind it can go."
+    processes = counted(process_count, "connected process seals", "connected processes seal")
+    return (
+        f"Nothing is sealed with another key, and {processes} with the first one: the keys behind "
+        "it can go."
     )
 
 

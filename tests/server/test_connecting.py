@@ -87,7 +87,7 @@ async def test_tls_that_cannot_come_about_is_said(place: URL, tmp_path: Path) ->
     bogus = place.set(query={"ssl": "bogus"})
     done = await ended("serve", url=bogus, home=tmp_path)
     assert done.returncode == os.EX_CONFIG
-    assert "has ssl=bogus; it is one of disable, allow" in done.stderr
+    assert "has an ssl that is not known; it is one of disable, allow" in done.stderr
 
 
 async def test_a_certificate_of_another_host_is_not_accepted(place: URL, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ async def test_a_process_that_would_seal_with_the_old_key_keeps_it(engine: Async
         code, said = await ended(engine, BOTH)
     assert code == 0, said
     assert "Sealed again: the keys of 0 webhooks." in said
-    assert "2 processes that are connected" in said
+    assert "2 connected processes seal with the first one" in said
 
 
 async def test_a_key_that_is_not_named_stops_it(engine: AsyncEngine) -> None:
