@@ -20,6 +20,7 @@ from domains.business.model import Platform
 from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
 from infrastructure.database.engine import database_of
+from infrastructure.database.sealing_key import add_fingerprint
 from infrastructure.keys.secret_box import SecretBox
 from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable
@@ -72,13 +73,20 @@ async def test_nothing_is_sealed_that_a_process_cannot_read(engine: AsyncEngine)
     await open_shops(engine, 1)
     async with connected(engine, OLD), connected(engine, OLD, kind="work"):
         code, said = await ended(engine, BOTH)
+        assert code == 1, said
+        assert f"`serve {os.getpid()}@" in said
+        assert "lack the first key of GUERDON_SECRETS_KEY" in said
+        # Nor is the key noted: whoever has the old one alone goes on, and can be started again.
+        await require_usable(database_of(engine), SecretBox([OLD]))
 
-    assert code == 1, said
-    assert f"`serve {os.getpid()}@" in said
-    assert "lack the first key of GUERDON_SECRETS_KEY" in said
+        # Also if somebody has noted it before they came.
+        async with database_of(engine).transaction() as tx:
+            await add_fingerprint(tx, SecretBox([NEW]).fingerprint)
+        code, said = await ended(engine, BOTH)
+        assert code == 1, said
+        assert "lack the first key of GUERDON_SECRETS_KEY" in said
+
     assert await sealed_with(engine, OLD) == [True] * 2
-    # Nor is the key noted: whoever has the old one alone goes on, and can be started again.
-    await require_usable(database_of(engine), SecretBox([OLD]))
 
 
 async def test_a_process_that_would_seal_with_the_old_key_keeps_it(engine: AsyncEngine) -> None:
