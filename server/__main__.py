@@ -18,6 +18,8 @@ _COMMANDS = {
     "rate": "server.commands.rate",
     "ledger": "server.commands.ledger",
     "envoy": "server.commands.envoy",
+    "lane": "server.commands.lane",
+    "delivery": "server.commands.delivery",
     "secrets": "server.commands.secrets",
     "status": "server.commands.status",
 }

@@ -9,11 +9,16 @@ import socket
 import traceback
 from collections.abc import Iterator, Mapping
 
+import asyncpg
 import grpc
+from sqlalchemy.exc import SQLAlchemyError
 
 from domains.campaign.model.rule_document import RuleUnreadableError
 from infrastructure.database.causes import database_cause
+from infrastructure.database.failures import is_away
+from server.connecting import connect_refusal, tls_cause
 from vocabulary.errors import DomainError
+from vocabulary.sealing import SealBrokenError
 
 CAUSES_MAX = 10
 """How far a chain of exceptions is followed."""
@@ -47,6 +52,22 @@ def fault_of(raised: BaseException) -> dict[str, str]:
     return cause_of(raised) | {"stack": "".join(traceback.format_tb(raised.__traceback__))}
 
 
+def database_fault(raised: BaseException) -> str | None:
+    """What is wrong with the database, for whoever types a command; None if it is nothing of it."""
+    refusal = connect_refusal(raised)
+    if refusal is not None:
+        return refusal.sentence
+    known = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+    if not isinstance(raised, (*known, asyncpg.InternalClientError)):
+        return None
+    facts = cause_of(raised)
+    cause = facts.get("cause") or facts["fault"]
+    if "sqlstate" in facts:
+        cause += f" ({facts['sqlstate']})"
+    what = "cannot be reached" if is_away(raised) else "refuses"
+    return f"The database {what}: {cause}. See GUERDON_DATABASE_URL."
+
+
 def _chain(raised: BaseException) -> Iterator[BaseException]:
     """The exception, and what it was raised from or while handling, outermost first."""
     current: BaseException | None = raised
@@ -62,6 +83,8 @@ def _facts_of(raised: BaseException) -> Mapping[str, str]:
     match raised:
         case DomainError():
             return {"cause": raised.reason}
+        case SealBrokenError():
+            return {"cause": "it is sealed with a key that GUERDON_SECRETS_KEY does not name"}
         case RuleUnreadableError():
             problem = raised.__cause__
             why = "" if problem is None else f": {type(problem).__name__}{_place_of(problem)}"
@@ -70,21 +93,27 @@ def _facts_of(raised: BaseException) -> Mapping[str, str]:
                 "campaign_id": str(raised.campaign_id),
                 "rule_version": str(raised.version),
             }
-        case socket.gaierror():
-            return {"cause": "the host's name is not known"}
         case OSError() if cause := _system_cause(raised):
             return {"cause": cause}
         case grpc.RpcError() if callable(code := getattr(raised, "code", None)):
             return {"cause": code().name}
-    return database_cause(raised)
+        case _:
+            return database_cause(raised)
 
 
 def _system_cause(raised: OSError) -> str:
-    """The system's names for what went wrong.
+    """The system's names for what went wrong, or those of TLS.
 
     When a host has several addresses, the loop tells all their errors in one text.
     """
-    numbers = [raised.errno] if raised.errno else map(int, _ERRNO.findall(str(raised)))
+    if isinstance(raised, socket.gaierror):
+        return "the host's name is not known"
+    if cause := tls_cause(raised):
+        return f"TLS: {cause}"
+    numbers = [raised.errno] if raised.errno else [*map(int, _ERRNO.findall(str(raised)))]
+    if not numbers and isinstance(raised, ConnectionError):
+        # The loop and the driver say no more of it.
+        return "the connection was cut"
     told = [
         f"{errno.errorcode[number]}: {os.strerror(number)}"
         for number in dict.fromkeys(numbers)

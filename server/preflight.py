@@ -18,9 +18,13 @@ from infrastructure.database.schema import expected_revision, known_revisions
 from infrastructure.database.sealing_key import add_fingerprint, list_fingerprints
 from infrastructure.database.transaction import Database, Transaction
 from server.causes import cause_of
+from server.connected import Connected, list_connected, mark_of, named
+from server.connecting import connect_refusal
 from server.repeating import RETRY_SECONDS
 
 POSTGRES_VERSION_MIN = 18
+LOGIN_SECONDS_MAX = 30.0
+"""So long a role or a database that is not there may still be made by whoever sets them up."""
 _UNDEFINED_TABLE = "42P01"
 _NO_RIGHT = "42501"
 
@@ -40,8 +44,8 @@ class SealingKeys(Protocol):
         """Of the key that secrets are sealed with."""
 
     @property
-    def fingerprints(self) -> frozenset[bytes]:
-        """Of every key that sealed secrets can be read with."""
+    def fingerprints(self) -> tuple[bytes, ...]:
+        """Of every key that sealed secrets can be read with, the one that seals first."""
 
 
 class UnusableDatabaseError(Exception):
@@ -55,6 +59,17 @@ class UnusableDatabaseError(Exception):
         self.dependency = dependency
 
 
+class KeyNotSharedError(Exception):
+    """A process could not read what this one would seal. It can be waited for."""
+
+    def __init__(self, lacking: Sequence[Connected]) -> None:
+        lack = "lacks" if len(lacking) == 1 else "lack"
+        super().__init__(
+            f"{named(lacking)} {lack} the first key of GUERDON_SECRETS_KEY, and could not read "
+            "what is sealed with it: first start every process with that key behind its own one."
+        )
+
+
 async def until_usable_at(url: str, secrets: SealingKeys, stopping: asyncio.Event) -> None:
     """The same, by a connection without the limits that an older PostgreSQL does not know.
 
@@ -62,24 +77,40 @@ async def until_usable_at(url: str, secrets: SealingKeys, stopping: asyncio.Even
         UnusableDatabaseError: the process must not work on it.
     """
     engine = create_engine(url, pool_size=1, application_name="preflight")
+    host = engine.url.host or str(engine.url.query.get("host", ""))
     try:
-        await until_usable(database_of(engine), secrets, stopping)
+        await until_usable(database_of(engine), secrets, stopping, by_socket=host.startswith("/"))
     finally:
         await engine.dispose()
 
 
-async def until_usable(database: Database, secrets: SealingKeys, stopping: asyncio.Event) -> None:
+async def until_usable(
+    database: Database, secrets: SealingKeys, stopping: asyncio.Event, *, by_socket: bool = False
+) -> None:
     """Returns once the database was asked, or the process is told to stop.
+
+    One that is away is waited for, one that lets nobody in for `LOGIN_SECONDS_MAX`.
 
     Raises:
         UnusableDatabaseError: the process must not work on it.
     """
+    now = asyncio.get_running_loop().time
+    refused_since: float | None = None
     while not stopping.is_set():
         try:
             beyond = await require_usable(database, secrets)
+        except KeyNotSharedError as problem:
+            _log.warning("waiting for others to have the key", problem=str(problem))
         except Exception as raised:
-            if not is_away(raised) and not is_timeout(raised):
-                raise
+            refusal = connect_refusal(raised, by_socket=by_socket)
+            if refusal is None:
+                refused_since = None
+                if not is_away(raised) and not is_timeout(raised):
+                    raise
+            else:
+                refused_since = refused_since or now()
+                if not refusal.may_pass or now() - refused_since >= LOGIN_SECONDS_MAX:
+                    raise UnusableDatabaseError("database", refusal.sentence) from raised
             _log.warning("dependency away", job="preflight", **cause_of(raised))
         else:
             if beyond:
@@ -96,13 +127,24 @@ async def require_usable(database: Database, secrets: SealingKeys) -> Sequence[s
 
     Raises:
         UnusableDatabaseError: something is not so.
+        KeyNotSharedError: nobody has sealed with that key yet, and a process lacks it.
     """
     async with database.single() as tx:
-        await require_version(tx)
-        await require_schema(tx)
-        beyond = await _require_rights(tx)
-        await _require_keys(tx, secrets)
+        beyond = await require_tables(tx)
+        await require_keys(tx, secrets)
+        await note_key(tx, secrets)
     return beyond
+
+
+async def require_tables(tx: Transaction) -> Sequence[str]:
+    """Asks for the version, the schema and the rights; returns what the user may do beyond them.
+
+    Raises:
+        UnusableDatabaseError: something is not so.
+    """
+    await require_version(tx)
+    await require_schema(tx)
+    return await _require_rights(tx)
 
 
 async def require_version(tx: Transaction) -> None:
@@ -178,13 +220,31 @@ async def _require_rights(tx: Transaction) -> Sequence[str]:
     return found.beyond
 
 
-async def _require_keys(tx: Transaction, secrets: SealingKeys) -> None:
-    unknown = await list_fingerprints(tx) - secrets.fingerprints
-    if unknown:
+async def require_keys(tx: Transaction, secrets: SealingKeys) -> None:
+    """Raises UnusableDatabaseError unless every secret can be read."""
+    if await list_fingerprints(tx) - {*secrets.fingerprints}:
         raise UnusableDatabaseError(
             "secrets",
             "The database holds secrets that were sealed with a key which GUERDON_SECRETS_KEY "
-            "does not name: without it, no shop's webhook can be verified. Add the key that was "
-            "there before, after the new one and a comma.",
+            "does not name, and without it shops' webhooks cannot be verified: add that key, after "
+            "the first one and a comma; if it is lost, see `guerdon secrets forget-lost`.",
         )
-    await add_fingerprint(tx, secrets.fingerprint)
+
+
+async def note_key(tx: Transaction, secrets: SealingKeys) -> None:
+    """Notes the key that is sealed with, the first time that it is.
+
+    Raises:
+        KeyNotSharedError: there are processes which could not read that.
+    """
+    if secrets.fingerprint not in await list_fingerprints(tx):
+        await require_shared(tx, secrets)
+        await add_fingerprint(tx, secrets.fingerprint)
+
+
+async def require_shared(tx: Transaction, secrets: SealingKeys) -> None:
+    """Raises KeyNotSharedError unless every process has the key that is sealed with."""
+    mark = mark_of(secrets.fingerprint)
+    lacking = [each for each in await list_connected(tx) if not each.opens({mark})]
+    if lacking:
+        raise KeyNotSharedError(lacking)

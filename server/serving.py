@@ -50,6 +50,7 @@ from server.interception.request_log import RequestLog
 from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.preflight import until_usable_at
+from server.probes.keys import KeyWatch
 from server.repeating import once, repeatedly, timekeeping
 from server.settings import Settings
 from server.wiring import Servicers, application
@@ -218,22 +219,29 @@ async def serve(settings: Settings) -> None:
         except RuntimeError as problem:
             raise AddressTakenError(address) from problem
 
+        async def set_health(is_passed_over: bool) -> None:
+            status = health_pb2.HealthCheckResponse
+            for name in (OVERALL_HEALTH, *(each.full_name for each, _ in SERVICES.values())):
+                await health.set(name, status.NOT_SERVING if is_passed_over else status.SERVING)
+
         run_clock = timekeeping(app.clock, app.database)
         # Before anything is dated by it.
         await once("clock", run_clock)
-        keeping_time = asyncio.create_task(
-            repeatedly("clock", run_clock, stopping, asyncio.Event())
-        )
+        watch = KeyWatch(database=app.database, secrets=app.secrets, tell=set_health)
+        jobs = [
+            asyncio.create_task(repeatedly(name, run, stopping, asyncio.Event()))
+            for name, run in (("clock", run_clock), ("keys", watch.run))
+        ]
         await server.start()
-        for name in (OVERALL_HEALTH, *(each.full_name for each, _ in SERVICES.values())):
-            await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await set_health(is_passed_over=False)
         _log.info("serving", host=settings.listen_host, port=port)
         await stopping.wait()
         _log.info("draining", seconds=settings.drain_seconds)
         await health.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_seconds)
         await server.stop(GRACE_SECONDS)
-        keeping_time.cancel()
+        for job in jobs:
+            job.cancel()
         _log.info("stopped")
 
 

@@ -15,8 +15,11 @@ from sqlalchemy.exc import ArgumentError
 from server.header_names import read_header_names
 
 PREFIX = "GUERDON_"
+SECRETS_KEYS_MAX = 4
+"""What a process tells of its keys has room for so many."""
 _DATABASE_PARAMETERS = {"ssl", "host", "port", "passfile", "service", "servicefile"}
 """What may stand behind the `?` of a database's address."""
+_TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 Value = TypeVar("Value")
 
@@ -186,6 +189,10 @@ def _database_url(text: str) -> str:
     if unknown:
         message = f"has the parameter {min(unknown)}; for TLS it is ssl, as in ?ssl=verify-full"
         raise ValueError(message)
+    mode = url.query.get("ssl", "prefer")
+    if mode not in _TLS_MODES:
+        message = f"has an ssl that is not known; it is one of {', '.join(_TLS_MODES)}"
+        raise ValueError(message)
     return text
 
 
@@ -207,6 +214,12 @@ def _fernet_keys(text: str) -> tuple[str, ...]:
         raise ValueError(message) from problem
     if not keys:
         message = "must be one or more Fernet keys, separated by commas"
+        raise ValueError(message)
+    if len(keys) > SECRETS_KEYS_MAX:
+        message = (
+            f"names {len(keys)} keys, and {SECRETS_KEYS_MAX} are the most: run `guerdon secrets "
+            "rotate`, then leave out those behind the first one"
+        )
         raise ValueError(message)
     return keys
 

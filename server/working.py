@@ -18,16 +18,17 @@ from server.jobs.housekeeping import Housekeeping
 from server.jobs.rate_announcements import RateAnnouncements
 from server.jobs.reward_work import LANES_MAX, RewardWork
 from server.preflight import until_usable_at
-from server.repeating import RETRY_SECONDS, once, paced, repeatedly, timekeeping
+from server.probes.keys import KeyWatch
+from server.repeating import RETRY_SECONDS, Job, once, paced, repeatedly, timekeeping
 from server.serving import stop_signal
 from server.settings import Settings
-from server.wiring import application
+from server.wiring import Application, application
 
 SLEEP_SECONDS_MAX = 1.0
 COLLECTOR_THRESHOLDS = (100_000, 50, 50)
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 
-JOBS = ("clock", "rewards", "retries", "rates", "housekeeping", "listening")
+JOBS = ("clock", "rewards", "retries", "rates", "housekeeping", "keys", "listening")
 CONNECTIONS = LANES_MAX + MERCHANTS_MAX + len(JOBS)
 """One for each lane that is worked on, each merchant whose deliveries are tried, and each job."""
 
@@ -50,13 +51,6 @@ async def work(settings: Settings) -> None:
         rewards = RewardWork(flow=app.flows.reward, clock=clock, woken=alarms["rewards"].set)
         retries = DeliveryRetries(flow=app.flows.purchase_webhook)
         rates = RateAnnouncements(flow=app.flows.rate_announcement)
-        housekeeping = Housekeeping(
-            database=app.database,
-            purchases=app.domains.purchases,
-            deliveries=app.domains.deliveries,
-            keep_months=keep_months,
-            clock=clock,
-        )
 
         async def run_retries() -> float:
             await retries.run()
@@ -70,20 +64,23 @@ async def work(settings: Settings) -> None:
                 alarms["rewards"].set()
             return SLEEP_SECONDS_MAX
 
-        async def run_housekeeping() -> float:
-            # What is forgotten does not come back: not by the host's clock alone.
-            await clock.synchronise(app.database)
-            is_more_left = await housekeeping.run()
-            return RETRY_SECONDS if is_more_left else HOUSEKEEPING_EVERY.total_seconds()
-
         async def run_listening() -> float:
             await listen(app.database, WORKERS, alarms["rewards"], stopping)
             return RETRY_SECONDS
 
-        run_clock = timekeeping(clock, app.database)
+        run_clock, run_housekeeping = timekeeping(clock, app.database), _housekeeping(app)
         # A look follows the end of every lane, and costs the more the more merchants there are.
         run_looks = paced(run_rewards, stopping)
-        runs = (run_clock, run_looks, run_retries, run_rates, run_housekeeping, run_listening)
+        run_keys = KeyWatch(database=app.database, secrets=app.secrets).run
+        runs = (
+            run_clock,
+            run_looks,
+            run_retries,
+            run_rates,
+            run_housekeeping,
+            run_keys,
+            run_listening,
+        )
         # Before anything is decided by it.
         await once("clock", run_clock)
         _log.info("working")
@@ -96,6 +93,24 @@ async def work(settings: Settings) -> None:
         )
         await rewards.finish()
         _log.info("stopped")
+
+
+def _housekeeping(app: Application) -> Job:
+    housekeeping = Housekeeping(
+        database=app.database,
+        purchases=app.domains.purchases,
+        deliveries=app.domains.deliveries,
+        keep_months=keep_months,
+        clock=app.clock,
+    )
+
+    async def run() -> float:
+        # What is forgotten does not come back: not by the host's clock alone.
+        await app.clock.synchronise(app.database)
+        is_more_left = await housekeeping.run()
+        return RETRY_SECONDS if is_more_left else HOUSEKEEPING_EVERY.total_seconds()
+
+    return run
 
 
 def _seconds_until(due_time: datetime | None, *, now: datetime) -> float:

@@ -133,6 +133,10 @@ class Webhook:
             previous = replace(previous, sealed_key=before[0])
         return replace(self, sealed_key=sealed_key, previous_key=previous)
 
+    def without_previous_key(self) -> Self:
+        """The webhook, which the key before this one verifies no more."""
+        return replace(self, previous_key=None)
+
     def with_previous_key_until(self, time: datetime) -> Self:
         """The webhook with the key before this one ending by a time, if not earlier."""
         previous = self.previous_key
@@ -156,6 +160,18 @@ class SealedAgain:
 
     count: int
     unreadable: tuple[MerchantId, ...]
+    last: MerchantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgottenKeys:
+    """The merchants up to `last` who have no key any more, because nobody could read it.
+
+    Of `previous_count` others only the key before the present one is gone.
+    """
+
+    merchants: tuple[MerchantId, ...]
+    previous_count: int
     last: MerchantId
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domains.business.model import (
@@ -82,6 +82,9 @@ _SET_WEBHOOK = _NEW_WEBHOOK.on_conflict_do_update(
         for column in merchant_webhook.c
         if not column.primary_key
     },
+)
+_DELETE_WEBHOOK = delete(merchant_webhook).where(
+    merchant_webhook.c.merchant_id == bindparam("known_id")
 )
 
 
@@ -168,6 +171,9 @@ class MerchantRepository:
                 "previous_key_end_time": previous and previous.end_time,
             },
         )
+
+    async def delete_webhook(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        await tx.execute(_DELETE_WEBHOOK, {"known_id": merchant_id})
 
 
 def _webhook(row: Any) -> Webhook:

@@ -16,6 +16,7 @@ from domains.business.errors import (
 from domains.business.model import (
     KEY_SUFFIX_CHARACTERS,
     PREVIOUS_KEY_DEFAULT,
+    ForgottenKeys,
     Merchant,
     Platform,
     PreviousKey,
@@ -206,6 +207,29 @@ class BusinessService:
                 await self._merchants.set_webhook(tx, changed)
                 count += 1
         return SealedAgain(count=count, unreadable=tuple(unreadable), last=merchant_ids[-1])
+
+    async def forget_unreadable(
+        self, tx: Transaction, *, after: MerchantId | None, limit: int
+    ) -> ForgottenKeys | None:
+        """Forgets the keys of the next merchants that cannot be read; None after the last.
+
+        Who has none any more sets a new one, as at the beginning.
+        """
+        merchant_ids = await self._merchants.lock_some(tx, after=after, limit=limit)
+        if not merchant_ids:
+            return None
+        lost, previous_count = [], 0
+        for webhook in await self._merchants.list_webhooks(tx, merchant_ids):
+            present, *before = (self._seal.open_if_possible(each) for each in webhook.sealed_keys)
+            if present is None:
+                await self._merchants.delete_webhook(tx, webhook.merchant_id)
+                lost.append(webhook.merchant_id)
+            elif None in before:
+                await self._merchants.set_webhook(tx, webhook.without_previous_key())
+                previous_count += 1
+        return ForgottenKeys(
+            merchants=tuple(lost), previous_count=previous_count, last=merchant_ids[-1]
+        )
 
     async def is_sealed_alike(self, tx: Transaction, *, page_size: int) -> bool:
         """Whether every stored key is sealed as new ones are."""

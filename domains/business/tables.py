@@ -94,6 +94,8 @@ merchant_webhook = Table(
             "previous_sealed_key",
             "previous_key_suffix",
             "previous_key_end_time",
-        )
+        ),
+        # When nobody can read a key any more.
+        are_deleted=True,
     ),
 )

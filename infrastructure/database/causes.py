@@ -32,7 +32,7 @@ def database_cause(failure: BaseException) -> Mapping[str, str]:
     """SQLSTATE, primary message and names of what it is about; empty if the failure has none."""
     if isinstance(failure, PoolTimeoutError):
         return {"cause": "no connection of the pool became free in time"}
-    said = _of_the_driver(failure)
+    said = said_by_driver(failure)
     if isinstance(said, asyncpg.PostgresError):
         state = sqlstate(said) or ""
         names = {
@@ -42,11 +42,11 @@ def database_cause(failure: BaseException) -> Mapping[str, str]:
         }
         return {"sqlstate": state, "cause": _primary_message(said, state), **names}
     if isinstance(said, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        return {"cause": _words_of_the_driver(said, may_hold_values=isinstance(said, ValueError))}
+        return {"cause": _wordssaid_by_driver(said, may_hold_values=isinstance(said, ValueError))}
     return {}
 
 
-def _of_the_driver(failure: BaseException) -> BaseException | None:
+def said_by_driver(failure: BaseException) -> BaseException | None:
     """The driver's own exception, which SQLAlchemy wraps twice."""
     if not isinstance(failure, DBAPIError):
         return failure
@@ -59,13 +59,13 @@ def _primary_message(said: asyncpg.PostgresError, state: str) -> str:
     is_without_values = state[:2] in _WITHOUT_VALUES
     if message is None:
         # The driver says so by itself.
-        return _words_of_the_driver(said, may_hold_values=not is_without_values)
+        return _wordssaid_by_driver(said, may_hold_values=not is_without_values)
     if not is_without_values:
         message = _BYTES.sub("…", _QUOTED.sub("…", message))
     return _one_line(message)
 
 
-def _words_of_the_driver(said: Exception, *, may_hold_values: bool) -> str:
+def _wordssaid_by_driver(said: Exception, *, may_hold_values: bool) -> str:
     """Its fixed texts; of an argument that it cannot send it tells the value as well."""
     text = str(said)
     if may_hold_values:

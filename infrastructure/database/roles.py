@@ -15,15 +15,18 @@ from infrastructure.database.transaction import Transaction
 
 _VERSIONS = "alembic_version"
 
-_ROLE = text("SELECT rolsuper FROM pg_roles WHERE rolname = :role")
+_ROLE = text(
+    "SELECT rolsuper, rolname = current_user AS is_asking FROM pg_roles WHERE rolname = :role"
+)
 _OWNS = text(
     """
-    SELECT pg_has_role(CAST(:role AS name), current_user, 'MEMBER') OR EXISTS (
+    SELECT EXISTS (
         SELECT FROM pg_class
         WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:names)
           AND pg_has_role(CAST(:role AS name), relowner, 'MEMBER'))
     """
 )
+_BELONGS = text("SELECT pg_has_role(CAST(:role AS name), current_user, 'MEMBER')")
 _SCHEMA = text(
     """
     SELECT current_schema() AS name, current_user AS role_name,
@@ -76,17 +79,23 @@ class Rights:
 
 async def require_role(tx: Transaction, role: str, tables: Sequence[Table]) -> None:
     """Raises UnusableRoleError unless there is such a role, which owns nothing of ours."""
-    is_superuser = (await tx.execute(_ROLE, {"role": role})).scalar_one_or_none()
-    if is_superuser is None:
+    found = (await tx.execute(_ROLE, {"role": role})).one_or_none()
+    if found is None:
         raise UnusableRoleError(
             f"There is no role {role}: make it with `CREATE ROLE … LOGIN`, or name another one."
         )
-    if is_superuser:
+    if found.rolsuper:
         raise UnusableRoleError(
             f"The role {role} is a superuser, who may do anything: name one that is not."
         )
     asked = {"role": role, "names": [*_names(tables)]}
-    if (await tx.execute(_OWNS, asked)).scalar_one():
+    owns = (await tx.execute(_OWNS, asked)).scalar_one()
+    if found.is_asking and not owns:
+        raise UnusableRoleError(
+            f"The role {role} is the one that this command connects as: connect as the owner of "
+            "the tables, and name the role that processes work as."
+        )
+    if owns or (await tx.execute(_BELONGS, {"role": role})).scalar_one():
         raise UnusableRoleError(
             f"The role {role} owns the tables or is a member of who does, and may do anything to "
             "them: name one that does not."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Column, DateTime, LargeBinary, Table, func, text
 
 from infrastructure.database.metadata import metadata
@@ -25,7 +27,7 @@ _HOLD = text(
     ON CONFLICT (fingerprint) DO UPDATE SET create_time = sealing_key.create_time
     """
 )
-_FORGET_OTHERS = text("DELETE FROM sealing_key WHERE fingerprint <> :fingerprint")
+_FORGET_OTHERS = text("DELETE FROM sealing_key WHERE fingerprint <> ALL(:fingerprints)")
 
 
 async def list_fingerprints(tx: Transaction) -> frozenset[bytes]:
@@ -38,12 +40,12 @@ async def hold_fingerprint(tx: Transaction, fingerprint: bytes) -> None:
     await tx.execute(_HOLD, {"fingerprint": fingerprint})
 
 
-async def forget_other_fingerprints(tx: Transaction, fingerprint: bytes) -> int:
-    """Forgets all keys but one, once who seals with them has ended; returns how many.
+async def forget_other_fingerprints(tx: Transaction, fingerprints: Collection[bytes]) -> int:
+    """Forgets all keys but these, once who seals with others has ended; returns how many.
 
     Until this transaction ends, nobody seals with them.
     """
-    return (await tx.execute(_FORGET_OTHERS, {"fingerprint": fingerprint})).rowcount
+    return (await tx.execute(_FORGET_OTHERS, {"fingerprints": [*fingerprints]})).rowcount
 
 
 async def add_fingerprint(tx: Transaction, fingerprint: bytes) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from vocabulary.sealing import SealBrokenError
+
 
 class SecretBox:
     """Encrypts with the first key and decrypts with any, so that keys can be rotated.
@@ -26,9 +28,9 @@ class SecretBox:
         return self._fingerprints[0]
 
     @property
-    def fingerprints(self) -> frozenset[bytes]:
-        """Of every key that sealed secrets can be read with."""
-        return frozenset(self._fingerprints)
+    def fingerprints(self) -> tuple[bytes, ...]:
+        """Of every key that sealed secrets can be read with, the one that seals first."""
+        return self._fingerprints
 
     def seal(self, secret: str) -> bytes:
         return self._fernet.encrypt(secret.encode())
@@ -63,7 +65,3 @@ class SecretBox:
 def _fingerprint(key: str) -> bytes:
     # Keys are 32 random bytes, so nobody finds one by trying.
     return hashlib.sha256(b"sealing key\0" + base64.urlsafe_b64decode(key)).digest()
-
-
-class SealBrokenError(Exception):
-    """A stored secret cannot be read with the keys of the settings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from vocabulary.errors import DomainError, Kind
-from vocabulary.ids import DeliveryId
+from vocabulary.ids import DeliveryId, MerchantId
 
 
 class PurchaseWebhookError(DomainError):
@@ -18,8 +18,8 @@ class WebhookNotFoundError(PurchaseWebhookError):
 
     def __init__(self, merchant: str, platform: str) -> None:
         super().__init__(
-            f"{merchant} is no merchant, or its shop is not set up to send webhooks of this kind: "
-            f"{platform}.",
+            f"{merchant} is no merchant, or its shop has no signing key for webhooks of this kind: "
+            f"{platform}. Its owner sets one with UpdateWebhook.",
             merchant=merchant,
             platform=platform,
         )
@@ -54,4 +54,16 @@ class DeliveryPostponedError(PurchaseWebhookError):
         super().__init__(
             f"Delivery {delivery_id} was kept and will be applied later; sending it again is safe.",
             delivery_id=delivery_id,
+        )
+
+
+class SigningKeyUnreadableError(PurchaseWebhookError):
+    reason = "SIGNING_KEY_UNREADABLE"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, merchant_id: MerchantId) -> None:
+        super().__init__(
+            f"The server cannot read the signing key of merchant {merchant_id} at present, and "
+            "kept nothing: send the delivery again later.",
+            merchant_id=merchant_id,
         )

@@ -27,11 +27,13 @@ from orchestration.purchase_webhook.errors import (
     DeliveryPostponedError,
     DeliveryUnusableError,
     SignatureInvalidError,
+    SigningKeyUnreadableError,
     WebhookNotFoundError,
 )
 from orchestration.purchase_webhook.shops import Shop, find_shop
 from orchestration.purchase_webhook.statements import Applied, NewIds, apply, lock_order
 from vocabulary.ids import DeliveryId, IdentityGroupId, MerchantId, PurchaseId
+from vocabulary.sealing import SealBrokenError
 
 TRIAL_HEADER = "x-test"
 OK = "ok"
@@ -41,7 +43,11 @@ class Unseal(Protocol):
     """Whoever decrypts stored secrets."""
 
     def open(self, sealed: bytes) -> str:
-        """The secret."""
+        """The secret.
+
+        Raises:
+            SealBrokenError: it is sealed with a key that is not there.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +102,7 @@ class PurchaseWebhookOrchestrator:
 
         Raises:
             WebhookNotFoundError: no such merchant, or no webhook of this platform.
-            SignatureInvalidError: nothing is kept.
+            SignatureInvalidError, SigningKeyUnreadableError: nothing is kept.
             DeliveryUnusableError: kept as dead.
             DeliveryPostponedError: kept, and tried again later.
         """
@@ -115,7 +121,10 @@ class PurchaseWebhookOrchestrator:
             )
         if shop is None or shop.platform != received.platform or shop.sealed_key is None:
             raise WebhookNotFoundError(received.addressee, received.platform)
-        self._verify(proof, shop, now)
+        try:
+            self._verify(proof, shop, now)
+        except SealBrokenError as broken:
+            raise SigningKeyUnreadableError(shop.merchant_id) from broken
         delivery = self._delivery(received, proof, shop, signed_digest, now)
         if is_passed_over:
             async with self._database.single() as tx:
@@ -142,6 +151,7 @@ class PurchaseWebhookOrchestrator:
 
         Raises:
             SignatureInvalidError: it is right by none of them; what is wrong by the newer one.
+            SealBrokenError: a key cannot be read.
         """
         assert shop.sealed_key is not None
         fault = proof.fault(self._secrets.open(shop.sealed_key))

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
 import click
-from sqlalchemy.exc import DBAPIError
 
+from server.causes import database_fault
 from server.commands.mesh import FOLDER
+from server.connecting import connect_refusal
 from server.embedded.running import read_running
 from server.settings import SettingsError, checked_database_url
 
@@ -41,12 +41,16 @@ def find_database_url() -> str:
 
 @contextmanager
 def explained_database_faults() -> Iterator[None]:
-    """A database that cannot be used ends the command with the database's own words."""
+    """A database that cannot be used ends the command with what may be told of the fault.
+
+    With exit code 78 if the settings are wrong.
+    """
     try:
         yield
-    except DBAPIError as failure:
-        message = f"The database refuses: {failure.orig}. See GUERDON_DATABASE_URL."
-        raise click.ClickException(message) from failure
-    except (OSError, asyncpg.PostgresError) as failure:
-        message = f"The database cannot be reached: {failure}. See GUERDON_DATABASE_URL."
-        raise click.ClickException(message) from failure
+    except Exception as raised:
+        fault = database_fault(raised)
+        if fault is None:
+            raise
+        if connect_refusal(raised) is not None:
+            raise WrongConfigurationError(fault) from raised
+        raise click.ClickException(fault) from raised

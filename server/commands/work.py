@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from server.commands.counting import counted
 from server.commands.mesh import asynchronous, find_mesh
 from server.commands.retrying import retry_deliveries, retry_interactions
 
@@ -31,7 +32,7 @@ async def retry(merchant: str, interaction: str | None, delivery: str | None) ->
     mesh = find_mesh()
     if delivery is None:
         count = await retry_interactions(mesh, merchant, interaction)
-        click.echo(f"{count} interactions are decided again.")
+        click.echo(f"{counted(count, 'interaction is', 'interactions are')} decided again.")
     if interaction is None:
         count = await retry_deliveries(mesh, merchant, delivery)
-        click.echo(f"{count} deliveries are applied again.")
+        click.echo(f"{counted(count, 'delivery is', 'deliveries are')} applied again.")

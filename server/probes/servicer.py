@@ -11,15 +11,22 @@ from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database
 from server.interception.refusals import Refusal
-from server.preflight import UnusableDatabaseError, require_schema, require_version
+from server.preflight import (
+    SealingKeys,
+    UnusableDatabaseError,
+    require_keys,
+    require_schema,
+    require_version,
+)
 
 OK = "ok"
 READINESS_TIMEOUT_SECONDS = 1
 
 
 class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, secrets: SealingKeys) -> None:
         self._database = database
+        self._secrets = secrets
 
     async def GetHealth(
         self, request: edge_pb2.GetHealthRequest, context: Any
@@ -33,6 +40,7 @@ class EdgeServicer(edge_pb2_grpc.EdgeServiceServicer):
             async with asyncio.timeout(READINESS_TIMEOUT_SECONDS), self._database.single() as tx:
                 await require_version(tx)
                 await require_schema(tx)
+                await require_keys(tx, self._secrets)
         except TimeoutError as slow:
             raise not_ready("database", "The database does not answer within a second.") from slow
         except UnusableDatabaseError as problem:

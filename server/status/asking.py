@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import grpc
 from grpc_status import rpc_status
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.metadata import metadata
+from infrastructure.database.roles import Rights, find_rights
 from infrastructure.database.schema import expected_revision
+from infrastructure.database.sealing_key import list_fingerprints
 from infrastructure.database.transaction import Transaction
 from orchestration.queries.troubles import Troubles, list_troubles
+from server.causes import database_fault
+from server.connected import Connected, list_connected, marks_of
 from server.embedded.running import RunningStack, is_alive
 from server.preflight import UnusableDatabaseError, find_revision, require_schema, require_version
 from server.status.model import (
@@ -28,10 +30,10 @@ from server.status.model import (
     LATE_AFTER,
     DatabaseState,
     DiskState,
+    MeshState,
     ProcessState,
     Status,
 )
-from server.wiring.application import read_process_label
 
 SHOPS_MAX = 200
 """How many shops a status tells of."""
@@ -45,14 +47,6 @@ _DATABASE = text(
            pg_database_size(current_database()) AS size_bytes,
            (SELECT sum(numbackends) FROM pg_stat_database)::int AS connections,
            current_setting('max_connections')::int AS connections_max
-    """
-)
-# A process has several connections; its name is the same in all of them.
-_PROCESSES = text(
-    """
-    SELECT application_name, min(backend_start) AS since FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name LIKE 'guerdon %'
-    GROUP BY application_name ORDER BY application_name
     """
 )
 
@@ -87,7 +81,7 @@ async def ask(places: Places) -> Status:
         version=version("guerdon"),
         time=told.now,
         processes=[*_of_stack(places.stack), *told.processes],
-        mesh_problem=await _mesh_problem(places.mesh_address),
+        mesh=await _ask_mesh(places.mesh_address),
         database=told.database,
         database_problem=told.problem,
         troubles=told.troubles,
@@ -100,10 +94,11 @@ async def _ask_database(places: Places) -> _Told:
     try:
         async with database_of(engine).single() as tx:
             return await _ask_tables(tx, places)
-    except DBAPIError as failure:
-        problem = f"The database refuses: {failure.orig}."
-    except (OSError, asyncpg.PostgresError) as failure:
-        problem = f"The database cannot be reached: {failure}."
+    except Exception as raised:
+        fault = database_fault(raised)
+        if fault is None:
+            raise
+        problem = fault
     finally:
         await engine.dispose()
     return _Told(now=datetime.now(UTC), problem=problem)
@@ -112,31 +107,47 @@ async def _ask_database(places: Places) -> _Told:
 async def _ask_tables(tx: Transaction, places: Places) -> _Told:
     row = (await tx.execute(_DATABASE)).one()
     revision, schema_problem = await _schema(tx)
-    database = DatabaseState(
-        version=row.version,
-        size_bytes=row.size_bytes,
-        connection_count=row.connections,
-        connection_max=row.connections_max,
-        revision=revision,
-        expected_revision=expected_revision(),
-        schema_problem=schema_problem,
-    )
-    # Another schema may have other columns.
+    connected = await list_connected(tx)
+    rights: list[Rights] = []
+    needed: frozenset[str] = frozenset()
     troubles = None
+    # Another schema may have other tables and columns.
     if not schema_problem:
-        troubles = await list_troubles(
-            tx,
-            now=row.now,
-            late_after=LATE_AFTER,
-            rate_age_max=places.rate_age_max,
-            shops_max=SHOPS_MAX,
-        )
+        own = await find_rights(tx, metadata.sorted_tables)
+        roles = {each.role for each in connected if each.role} or {own.role}
+        rights = [
+            own if role == own.role else await find_rights(tx, metadata.sorted_tables, role=role)
+            for role in sorted({*roles, own.role} if _is_blind(own) else roles)
+        ]
+        if not _is_blind(own):
+            needed = marks_of(await list_fingerprints(tx))
+            troubles = await list_troubles(
+                tx,
+                now=row.now,
+                late_after=LATE_AFTER,
+                rate_age_max=places.rate_age_max,
+                shops_max=SHOPS_MAX,
+            )
     return _Told(
         now=row.now,
-        processes=_connected(await tx.execute(_PROCESSES)),
-        database=database,
+        processes=_processes(connected, needed),
+        database=DatabaseState(
+            version=row.version,
+            size_bytes=row.size_bytes,
+            connection_count=row.connections,
+            connection_max=row.connections_max,
+            revision=revision,
+            expected_revision=expected_revision(),
+            schema_problem=schema_problem,
+            rights=rights,
+        ),
         troubles=troubles,
     )
+
+
+def _is_blind(rights: Rights) -> bool:
+    """Whether a role cannot read all tables."""
+    return any(each.startswith(("SELECT", "USAGE")) for each in rights.missing)
 
 
 async def _schema(tx: Transaction) -> tuple[str | None, str]:
@@ -151,14 +162,19 @@ async def _schema(tx: Transaction) -> tuple[str | None, str]:
     return revision, ""
 
 
-def _connected(rows: Any) -> list[ProcessState]:
+def _processes(connected: Sequence[Connected], needed: frozenset[str]) -> list[ProcessState]:
     """The processes that have connections to the database."""
-    found = []
-    for row in rows:
-        kind, name = read_process_label(row.application_name)
-        if kind in KINDS:
-            found.append(ProcessState(kind=kind, name=name, is_up=True, since=row.since))
-    return found
+    return [
+        ProcessState(
+            kind=each.kind,
+            name=each.name,
+            is_up=True,
+            lacks_key=bool(each.marks) and not each.opens(needed),
+            since=each.since,
+        )
+        for each in connected
+        if each.kind in KINDS
+    ]
 
 
 def _of_stack(stack: RunningStack | None) -> list[ProcessState]:
@@ -173,10 +189,11 @@ def _of_stack(stack: RunningStack | None) -> list[ProcessState]:
     return found
 
 
-async def _mesh_problem(address: str) -> str:
+async def _ask_mesh(address: str) -> MeshState | None:
     """What is wrong with the mesh listener, and with the servers behind it."""
     if not address:
-        return ""
+        return None
+    problem = ""
     try:
         async with grpc.aio.insecure_channel(address) as channel:
             await edge_pb2_grpc.EdgeServiceStub(channel).GetReadiness(
@@ -184,9 +201,10 @@ async def _mesh_problem(address: str) -> str:
             )
     except grpc.aio.AioRpcError as refused:
         if rpc_status.from_call(refused) is None:  # type: ignore[arg-type]  # the asynchronous kind serves
-            return f"The mesh listener {address} does not answer: {refused.details()}."
-        return f"The mesh is not ready: {refused.details()}"
-    return ""
+            problem = f"The mesh listener {address} does not answer: {refused.details()}."
+        else:
+            problem = f"The mesh is not ready: {refused.details()}"
+    return MeshState(address=address, problem=problem)
 
 
 def _disk(folder: Path, free_min_bytes: int) -> DiskState:

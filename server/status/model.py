@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domains.rewards.model import Obstacle
+from infrastructure.database.roles import Rights, listed
 from orchestration.queries.troubles import TroubledShop, Troubles
 
 LATE_AFTER = timedelta(minutes=2)
 """A lane is late when something of it is due for longer: workers look once a second."""
 CONNECTIONS_SHARE_MAX = 0.85
 """Beyond this share of PostgreSQL's connections the next process may find none."""
+RIGHTS_SHOWN = 10
+"""So many rights that a role lacks are named in a sentence; the document has all."""
 KINDS = ("serve", "work")
 """The processes that a mesh cannot be without."""
 _OBSTACLES = {
@@ -28,18 +31,23 @@ _OBSTACLES = {
 class ProcessState:
     """One process: `kind` is `serve`, `work`, `envoy` or `postgres`; `name` tells it from others.
 
-    `since`: when it connected to the database, as far as that is known.
+    `since`: when it connected to the database, as far as that is known. `lacks_key`: secrets are
+    sealed with a key that it does not have.
     """
 
     kind: str
     name: str
     is_up: bool
+    lacks_key: bool = False
     since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseState:
-    """The database that was asked. `revision` None: it has no schema."""
+    """The database that was asked. `revision` None: it has no schema.
+
+    `rights` are of the roles that processes work as; if none is connected, of whoever asked.
+    """
 
     version: str
     size_bytes: int
@@ -48,6 +56,15 @@ class DatabaseState:
     revision: str | None
     expected_revision: str
     schema_problem: str
+    rights: Sequence[Rights]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshState:
+    """The mesh listener that was asked, and what is wrong with it and the servers behind it."""
+
+    address: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +83,15 @@ class DiskState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A mesh at a time. What could not be asked is None, and a problem says why."""
+    """A mesh at a time. What could not be asked is None, and a problem says why.
+
+    `mesh` None: nobody said where it is, which is no problem.
+    """
 
     version: str
     time: datetime
     processes: Sequence[ProcessState]
-    mesh_problem: str
+    mesh: MeshState | None
     database: DatabaseState | None
     database_problem: str
     troubles: Troubles | None
@@ -80,11 +100,19 @@ class Status:
     @property
     def problems(self) -> list[str]:
         """What needs a look, a sentence each: first what stops everything. Shops come after."""
-        told = [each for each in (self.database_problem, self.mesh_problem) if each]
+        mesh_problem = "" if self.mesh is None else self.mesh.problem
+        told = [each for each in (self.database_problem, mesh_problem) if each]
         told += [f"The process `{each.name}` is down." for each in self.processes if not each.is_up]
         if self.database is not None:
             told += _of_database(self.database)
             told += _of_missing(self.processes)
+        told += [
+            f"The process `{each.kind} {each.name}` lacks a key that secrets are sealed with, and "
+            "cannot verify the webhooks of all shops: start it with every key in "
+            "GUERDON_SECRETS_KEY."
+            for each in self.processes
+            if each.lacks_key
+        ]
         told += [
             f"The disk of {each.folder} is nearly full: {gigabytes(each.free_bytes)} are free."
             for each in self.disks
@@ -100,6 +128,12 @@ class Status:
 
 def _of_database(database: DatabaseState) -> list[str]:
     told = [database.schema_problem] if database.schema_problem else []
+    told += [
+        f"The role {each.role} has no {listed(each.missing, shown=RIGHTS_SHOWN)}: run `guerdon "
+        f"migrate` as the owner of the tables with GUERDON_DATABASE_ROLE={each.role}."
+        for each in database.rights
+        if each.missing
+    ]
     if database.connection_count > database.connection_max * CONNECTIONS_SHARE_MAX:
         told.append(
             f"{database.connection_count} of PostgreSQL's {database.connection_max} connections "

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from infrastructure.database.roles import Rights
 from orchestration.queries.troubles import TroubledShop
-from server.status.model import KINDS, ProcessState, Status, gigabytes, trouble_of
+from server.status.model import (
+    KINDS,
+    MeshState,
+    ProcessState,
+    Status,
+    gigabytes,
+    trouble_of,
+)
 
 COLUMNS = 100
 LINES_MAX = 24
@@ -45,10 +53,14 @@ def document_of(status: Status) -> dict[str, Any]:
                 "kind": each.kind,
                 "name": each.name,
                 "isUp": each.is_up,
+                "lacksKey": each.lacks_key,
                 "since": _instant(each.since),
             }
             for each in status.processes
         ],
+        "mesh": None
+        if status.mesh is None
+        else {"address": status.mesh.address, "isReady": not status.mesh.problem},
         "database": None
         if database is None
         else {
@@ -58,6 +70,9 @@ def document_of(status: Status) -> dict[str, Any]:
             "connectionMax": database.connection_max,
             "revision": database.revision,
             "expectedRevision": database.expected_revision,
+            "roles": [
+                {"name": each.role, "missingRights": [*each.missing]} for each in database.rights
+            ],
         },
         "disks": [
             {"folder": each.folder, "sizeBytes": each.size_bytes, "freeBytes": each.free_bytes}
@@ -109,9 +124,9 @@ def _head(status: Status) -> str:
 
 def _facts(status: Status) -> list[str]:
     database, troubles = status.database, status.troubles
-    told = {"processes": _processes(status.processes)}
+    told = {"processes": _processes(status.processes), "mesh": _mesh(status.mesh)}
     if database is None:
-        told["database"] = told["schema"] = told["shops"] = "unknown"
+        told["database"] = told["schema"] = told["rights"] = told["shops"] = "unknown"
     else:
         told["database"] = (
             f"PostgreSQL {database.version}, {gigabytes(database.size_bytes)}, "
@@ -120,6 +135,7 @@ def _facts(status: Status) -> list[str]:
         told["schema"] = f"revision {database.revision or 'none'}" + (
             "" if database.schema_problem else ", the one of this version"
         )
+        told["rights"] = _rights(database.rights)
         told["shops"] = (
             "unknown"
             if troubles is None
@@ -133,6 +149,22 @@ def _facts(status: Status) -> list[str]:
         or "unknown: name a folder of it with --disk"
     )
     return [_cut(f"{name:<10} {fact}") for name, fact in told.items()]
+
+
+def _mesh(mesh: MeshState | None) -> str:
+    if mesh is None:
+        return "unknown: name its listener with GUERDON_MESH_ADDRESS"
+    return f"{mesh.address}, {'not ready' if mesh.problem else 'ready'}"
+
+
+def _rights(rights: Sequence[Rights]) -> str:
+    told = [
+        f"{each.role} lacks {len(each.missing)}"
+        if each.missing
+        else f"{each.role} has what processes need"
+        for each in rights
+    ]
+    return ", ".join(told) or "unknown"
 
 
 def _processes(processes: Sequence[ProcessState]) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +30,7 @@ from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
 from orchestration.reward.flow import RateAnnouncementOrchestrator, RewardOrchestrator
 from orchestration.reward_reading.flow import RewardReadingOrchestrator
 from orchestration.reward_reading.servicer import RewardReadingServicer
+from server.connected import process_label
 from server.probes.servicer import EdgeServicer
 from server.settings import Settings, Stage
 from server.wiring.domains import Domains, build_domains
@@ -87,32 +85,16 @@ class Application:
     servicers: Servicers
 
 
-_LABEL = re.compile(r"guerdon ([a-z]+) ([0-9]+@.*)")
-
-
-def process_label(name: str) -> str:
-    """What a process calls itself at the database, where whoever operates it finds it again.
-
-    PostgreSQL cuts it after 63 bytes: first comes what tells processes of a host apart.
-    """
-    return f"guerdon {name} {os.getpid()}@{socket.gethostname()}"
-
-
-def read_process_label(label: str) -> tuple[str, str]:
-    """What a process is, `serve` or `work`, and which one; empty if it is none of ours."""
-    found = _LABEL.fullmatch(label)
-    return ("", "") if found is None else (found[1], found[2])
-
-
 @asynccontextmanager
 async def application(
     settings: Settings, *, name: str, limits: Limits
 ) -> AsyncIterator[Application]:
     """Builds the application and takes it down again. Opens no connection by itself."""
+    secrets = SecretBox(settings.secrets_keys)
     engine = create_engine(
         settings.database_url,
         pool_size=settings.database_pool_size,
-        application_name=process_label(name),
+        application_name=process_label(name, secrets.fingerprints),
         limits=limits,
     )
     try:
@@ -143,7 +125,9 @@ def build(database: Database, settings: Settings) -> Application:
         clock=clock,
         domains=domains,
         flows=flows,
-        servicers=build_servicers(database, domains, flows, clock=clock, new_id=new_id),
+        servicers=build_servicers(
+            database, domains, flows, secrets=secrets, clock=clock, new_id=new_id
+        ),
     )
 
 
@@ -212,12 +196,13 @@ def build_servicers(
     domains: Domains,
     flows: Flows,
     *,
+    secrets: SecretBox,
     clock: Callable[[], datetime],
     new_id: Callable[[], UUID],
 ) -> Servicers:
     """Builds what the contract's services are answered by."""
     return Servicers(
-        edge=EdgeServicer(database=database),
+        edge=EdgeServicer(database=database, secrets=secrets),
         business=BusinessServicer(
             database=database,
             business=domains.business,

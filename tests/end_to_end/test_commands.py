@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ import pytest
 
 from server.embedded.stack import Stack
 from tests.support.files import ROOT
+from tests.support.shop import sign_standard
 
 EXAMPLE = ROOT / "examples" / "cdnow" / "campaign-friends.json"
 TOKEN = "0x" + "ab" * 20
@@ -207,6 +209,63 @@ async def test_what_is_dead_is_tried_again_from_the_command_line(stack: Stack) -
         assert refused.complaint.strip(), refused
 
 
+async def test_a_lane_is_held_and_released_from_the_command_line(stack: Stack) -> None:
+    """An operator would need a program to stop a shop whose rewards go wrong."""
+    folder, nobody = stack.folder.parent, str(uuid4())
+    merchants = [
+        (await create_merchant(folder, str(uuid4()))).document["merchantId"] for _ in range(2)
+    ]
+
+    held = await guerdon(folder, "lane", "hold", *merchants)
+    shown = await guerdon(folder, "lane", "show", merchants[1])
+    status = await guerdon(folder, "status")
+    released = await guerdon(folder, "lane", "release", *merchants)
+    again = await guerdon(folder, "lane", "show", merchants[1])
+    dead = await guerdon(folder, "lane", "dead", merchants[0])
+
+    assert held.output.splitlines() == [f"The lane of {each} is held." for each in merchants]
+    assert shown.document["held"] is True
+    assert status.output.count("lane held") == 2
+    assert "0 events are due" in released.output
+    assert (again.document["held"], again.document["dueCount"]) == (False, 0)
+    assert (dead.code, dead.output) == (0, "")
+    for verb in ("hold", "release", "show", "dead"):
+        for merchant, says in ((nobody, nobody), ("red-shoes", "UUID")):
+            refused = await guerdon(folder, "lane", verb, merchant)
+            assert refused.code == 1
+            assert says in refused.complaint
+            assert "Traceback" not in refused.complaint
+
+
+async def test_dead_deliveries_are_listed_and_tried_again(stack: Stack) -> None:
+    """An operator would know that a shop's message died, and not which, nor why."""
+    folder = stack.folder.parent
+    created = (await create_merchant(folder, str(uuid4()))).document
+    merchant, webhook = created["merchantId"], created["webhook"]
+    body = json.dumps({"id": "A-1"}).encode()
+    proof = sign_standard(
+        body, event_id="first", sent=datetime.now(UTC), keys=[webhook["signingKey"]]
+    )
+    headers = {name: values[0] for name, values in proof.items()}
+    async with httpx.AsyncClient(base_url=stack.public_url) as public:
+        answer = await public.post(webhook["path"], content=body, headers=headers)
+    assert answer.status_code == 400, answer.text
+
+    listed = await guerdon(folder, "delivery", "list", merchant)
+    applied = await guerdon(folder, "delivery", "list", merchant, "--state", "applied")
+    one = listed.output.split()[0]
+    retried = await guerdon(folder, "delivery", "retry", merchant, one)
+    unknown = await guerdon(folder, "delivery", "retry", merchant, str(uuid4()))
+
+    assert listed.output.count("\n") == 1, listed
+    assert " dead " in listed.output
+    assert "status" in listed.output
+    assert applied.output == ""
+    assert retried.output == "1 delivery is applied again.\n"
+    assert unknown.code == 1
+    assert "Traceback" not in unknown.complaint
+
+
 async def test_without_a_mesh_a_command_says_how_to_get_one(tmp_path: Path) -> None:
     """A stranger would read a stack of calls."""
     for arguments in (
@@ -237,9 +296,12 @@ async def test_a_database_that_cannot_be_used_is_explained(stack: Stack, tmp_pat
     user, _, place = stack.database_url.partition("@")
     locked = f"{user.rpartition(':')[0]}:wrong@{place}"
     for arguments in (("ledger", "check"), ("migrate",)):
-        for url, says in ((nowhere, "cannot be reached"), (locked, "password authentication")):
+        for url, says, code in (
+            (nowhere, "cannot be reached: ECONNREFUSED", 1),
+            (locked, "password authentication", os.EX_CONFIG),
+        ):
             ended = await guerdon(tmp_path, *arguments, GUERDON_DATABASE_URL=url)
-            assert ended.code == 1
+            assert ended.code == code
             assert says in ended.complaint
             assert "Traceback" not in ended.complaint
 

@@ -13,8 +13,10 @@ from tests.support.files import ROOT
 
 NAMES = (
     "campaign",
+    "delivery",
     "demo",
     "envoy",
+    "lane",
     "ledger",
     "merchant",
     "migrate",
@@ -25,7 +27,7 @@ NAMES = (
     "up",
     "work",
 )
-CALLERS = ("campaign", "merchant", "rate", "work")
+CALLERS = ("campaign", "delivery", "lane", "merchant", "rate", "work")
 """Commands that call a running mesh, or can."""
 
 

@@ -57,7 +57,7 @@ async def test_an_owner_migrates_and_the_role_works(postgres: Postgres, database
     owner_url = f"postgresql+asyncpg://guerdon_owner:owns@{place}"
     for role, says in (
         ("nobody_knows", "There is no role nobody_knows"),
-        ("guerdon_owner", "owns the tables"),
+        ("guerdon_owner", "is the one that this command connects as"),
         ("guerdon", "is a superuser"),
     ):
         refused = await run(owner_url, "migrate", DATABASE_ROLE=role)
@@ -70,6 +70,13 @@ async def test_an_owner_migrates_and_the_role_works(postgres: Postgres, database
         assert done.returncode == 0, done
         assert f"The role {ROLE} has what serve and work need." in done.stdout
     role_url = postgres.role_url_of(database_name)
+    owner = await run(owner_url, "migrate", DATABASE_ROLE="guerdon_owner")
+    assert owner.returncode == os.EX_CONFIG, owner
+    assert "owns the tables" in owner.stderr
+    itself = await run(role_url, "migrate", DATABASE_ROLE=ROLE)
+    assert itself.returncode == os.EX_CONFIG, itself
+    assert "is the one that this command connects as" in itself.stderr
+    assert "owns" not in itself.stderr
     for command in (("ledger", "check"), ("secrets", "rotate")):
         done = await run(role_url, *command)
         assert done.returncode == 0, done

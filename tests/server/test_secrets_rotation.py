@@ -7,14 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
 import pytest
-from cryptography.fernet import Fernet
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +20,7 @@ from domains.business.model import Platform
 from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
 from infrastructure.database.engine import database_of
+from infrastructure.database.sealing_key import add_fingerprint
 from infrastructure.keys.secret_box import SecretBox
 from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable
@@ -31,10 +30,20 @@ from tests.support.files import ROOT
 from tests.support.mesh import own_database, process_environment, running_mesh, settings_for, url_of
 from tests.support.races import beside, until_awaited
 from tests.support.rpc_shop import SIGNING_KEY, RpcShop, open_shop
+from tests.support.sealed_shops import (
+    BOTH,
+    LOST,
+    NEW,
+    OLD,
+    connected,
+    ended,
+    open_shops,
+    sealed_with,
+    set_key,
+    started,
+)
 from vocabulary.ids import MerchantId
 
-OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
-BOTH = f"{NEW},{OLD}"
 _numbers = count()
 
 
@@ -43,58 +52,6 @@ async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
     """A migrated database of the test's own."""
     async with own_database(postgres, pool_size=4) as engine:
         yield engine
-
-
-async def open_shops(engine: AsyncEngine, number: int, *, key: str = OLD) -> list[RpcShop]:
-    """Shops whose keys are sealed with one key, and each has a key before that."""
-    await require_usable(database_of(engine), SecretBox([key]))
-    async with running_mesh(engine, settings_for(url_of(engine), SECRETS_KEY=key)) as mesh:
-        shops = [await open_shop(mesh) for _ in range(number)]
-        for shop in shops:
-            await set_key(engine, shop, f"{SIGNING_KEY}-newer", key)
-    return shops
-
-
-async def set_key(engine: AsyncEngine, shop: RpcShop, signing_key: str, *keys: str) -> None:
-    business = BusinessService(merchants=MerchantRepository(), seal=SecretBox(keys))
-    async with database_of(engine).transaction() as tx:
-        await business.set_webhook(
-            tx,
-            MerchantId(UUID(shop.merchant_id)),
-            platform=Platform.CUSTOM,
-            signing_key=signing_key,
-            now=datetime.now(UTC),
-        )
-
-
-async def sealed_with(engine: AsyncEngine, key: str) -> list[bool]:
-    """Of each stored key, whether it can be read with this key alone."""
-    box = SecretBox([key])
-    async with engine.connect() as connection:
-        rows = await connection.execute(
-            text(
-                "SELECT sealed_key FROM merchant_webhook UNION ALL"
-                " SELECT previous_sealed_key FROM merchant_webhook"
-            )
-        )
-        return [box.open_if_possible(sealed) is not None for (sealed,) in rows]
-
-
-async def started(engine: AsyncEngine, keys: str) -> asyncio.subprocess.Process:
-    """`guerdon secrets rotate` with these keys."""
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", "secrets", "rotate"),
-        cwd=ROOT,
-        env=process_environment(url_of(engine), SECRETS_KEY=keys),
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-
-
-async def ended(engine: AsyncEngine, keys: str) -> tuple[int | None, str]:
-    process = await started(engine, keys)
-    output, problems = await asyncio.wait_for(process.communicate(), 30)
-    return process.returncode, (output + problems).decode()
 
 
 async def test_the_old_key_can_go(engine: AsyncEngine) -> None:
@@ -107,7 +64,50 @@ async def test_the_old_key_can_go(engine: AsyncEngine) -> None:
     assert "3 webhooks" in said
     assert await sealed_with(engine, NEW) == [True] * 6
     await require_usable(database_of(engine), SecretBox([NEW]))
-    assert await rotate(database_of(engine), [NEW]) == Rotation(count=0, unreadable=(), forgotten=0)
+    assert await rotate(database_of(engine), [NEW]) == Rotation(count=0, forgotten=0)
+    assert "no process is connected" in said
+
+
+async def test_nothing_is_sealed_that_a_process_cannot_read(engine: AsyncEngine) -> None:
+    """Its shops' webhooks would be refused, and the operator told that the old key can go."""
+    await open_shops(engine, 1)
+    async with connected(engine, OLD), connected(engine, OLD, kind="work"):
+        code, said = await ended(engine, BOTH)
+        assert code == 1, said
+        assert f"`serve {os.getpid()}@" in said
+        assert "lack the first key of GUERDON_SECRETS_KEY" in said
+        # Nor is the key noted: whoever has the old one alone goes on, and can be started again.
+        await require_usable(database_of(engine), SecretBox([OLD]))
+
+        # Also if somebody has noted it before they came.
+        async with database_of(engine).transaction() as tx:
+            await add_fingerprint(tx, SecretBox([NEW]).fingerprint)
+        code, said = await ended(engine, BOTH)
+        assert code == 1, said
+        assert "lack the first key of GUERDON_SECRETS_KEY" in said
+
+    assert await sealed_with(engine, OLD) == [True] * 2
+
+
+async def test_a_process_that_would_seal_with_the_old_key_keeps_it(engine: AsyncEngine) -> None:
+    """The operator would throw the old key away, and a shop set one that is sealed with it."""
+    await open_shops(engine, 1)
+    async with connected(engine, NEW, OLD), connected(engine, OLD, NEW, kind="work"):
+        code, said = await ended(engine, BOTH)
+
+    assert code == 1, said
+    assert "No key can go yet" in said
+    assert f"`work {os.getpid()}@" in said
+    assert "`serve" not in said
+    assert await sealed_with(engine, NEW) == [True] * 2
+    with pytest.raises(UnusableDatabaseError):
+        await require_usable(database_of(engine), SecretBox([NEW]))
+
+    async with connected(engine, NEW, OLD), connected(engine, NEW, OLD, kind="work"):
+        code, said = await ended(engine, BOTH)
+    assert code == 0, said
+    assert "Sealed again: the keys of 0 webhooks." in said
+    assert "2 connected processes seal with the first one" in said
 
 
 async def test_a_key_that_is_not_named_stops_it(engine: AsyncEngine) -> None:
@@ -224,7 +224,7 @@ async def test_a_process_that_goes_on_with_the_old_key_keeps_it(
 async def test_who_seals_with_the_old_key_afterwards_is_remembered(engine: AsyncEngine) -> None:
     """A process that nobody restarted would seal what no other one can read."""
     (shop,) = await open_shops(engine, 1)
-    await rotate(database_of(engine), [NEW, OLD])
+    assert "the keys of 1 webhook." in (await ended(engine, BOTH))[1]
 
     await set_key(engine, shop, "set-later", OLD, NEW)
 

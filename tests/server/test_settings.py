@@ -95,6 +95,8 @@ def test_a_setting_is_read(name: str, text: str, field: str, value: Any) -> None
         ("SECRETS_KEY", ""),
         ("SECRETS_KEY", ","),
         ("SECRETS_KEY", f"{KEY},whispered"),
+        ("SECRETS_KEY", ",".join([KEY] * 5)),
+        ("DATABASE_URL", "postgresql+asyncpg://user@localhost/mesh?ssl=whispered"),
         ("STAGE", "Production"),
         ("LISTEN_PORT", "65536"),
         ("LISTEN_PORT", "50051.0"),

@@ -23,16 +23,19 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
+from infrastructure.database.sealing_key import add_fingerprint
+from infrastructure.keys.secret_box import SecretBox
 from server.__main__ import main
-from server.embedded.postgres import Postgres
+from server.connected import process_label, read_process_label
+from server.embedded.postgres import ROLE, Postgres
 from server.embedded.progress import SilentReporter
 from server.embedded.stack import Stack
 from server.status.printing import COLUMNS, LINES_MAX
-from server.wiring.application import process_label, read_process_label
 from tests.support.deliveries import FAULT
 from tests.support.files import ROOT, source_of
 from tests.support.mesh import own_database, running_mesh, settings_for, url_of
 from tests.support.orders import add_order
+from tests.support.sealed_shops import NEW, OLD, connected
 from tests.support.shop import Shop, a_delivery, a_shop
 
 HOUR = timedelta(hours=1)
@@ -210,6 +213,59 @@ async def test_a_process_of_this_host_that_is_down_is_told(tmp_path: Path) -> No
     assert "No stack runs here" in later
 
 
+async def test_a_process_that_lacks_a_key_is_told(fresh: AsyncEngine) -> None:
+    """It refuses the webhooks of some shops, and everything else of it is well."""
+    async with connected(fresh, OLD), connected(fresh, NEW, OLD, kind="work"):
+        for key in (OLD, NEW):
+            async with database_of(fresh).transaction() as tx:
+                await add_fingerprint(tx, SecretBox([key]).fingerprint)
+        screen = await told(DATABASE_URL=url_of(fresh))
+        document = json.loads((await told("--json", DATABASE_URL=url_of(fresh))).screen)
+
+    assert screen.code == 1
+    assert f"The process `serve {os.getpid()}@" in screen
+    assert "lacks a key that secrets are sealed with" in screen
+    assert [each["kind"] for each in document["processes"] if each["lacksKey"]] == ["serve"]
+
+
+async def test_rights_that_were_taken_away_are_told(fresh: AsyncEngine, postgres: Postgres) -> None:
+    """Only the log told of it, call by call; the role is that of the processes, not of who asks."""
+    role_url = postgres.role_url_of(make_url(url_of(fresh)).database or "")
+    as_role = create_engine(role_url, pool_size=1, application_name=process_label("serve"))
+    async with as_role.connect():
+        pass
+    well = await told(DATABASE_URL=url_of(fresh))
+    async with fresh.begin() as connection:
+        await connection.execute(text(f"REVOKE DELETE ON delivery FROM {ROLE}"))
+        await connection.execute(text(f"REVOKE INSERT, SELECT ON merchant FROM {ROLE}"))
+    screens = [await told(DATABASE_URL=url) for url in (url_of(fresh), role_url)]
+    document = json.loads((await told("--json", DATABASE_URL=url_of(fresh))).screen)
+    await as_role.dispose()
+
+    assert f"{ROLE} has what processes need" in well
+    for screen in screens:
+        assert screen.code == 1
+        assert f"{ROLE} has no DELETE on delivery, INSERT on merchant and SELECT on" in screen
+    # Whoever cannot look says so, and tells the rest.
+    assert "shops unknown" in screens[1]
+    [role] = [each for each in document["database"]["roles"] if each["name"] == ROLE]
+    assert role["missingRights"] == [
+        "DELETE on delivery",
+        "INSERT on merchant",
+        "SELECT on merchant",
+    ]
+
+
+async def test_what_is_not_known_is_said(fresh: AsyncEngine) -> None:
+    """Everything would look well that was never asked."""
+    screen = await told(DATABASE_URL=url_of(fresh))
+    document = json.loads((await told("--json", DATABASE_URL=url_of(fresh))).screen)
+
+    assert "mesh unknown: name its listener with GUERDON_MESH_ADDRESS" in screen
+    assert "disk unknown: name a folder of it with --disk" in screen
+    assert (screen.code, document["mesh"]) == (0, None)
+
+
 async def test_a_schema_that_is_behind_is_told(fresh: AsyncEngine) -> None:
     """Calls of a newer version fail, and the rest of the screen would as well."""
     async with fresh.begin() as connection:
@@ -291,13 +347,19 @@ async def test_everything_at_once_is_one_screen(fresh: AsyncEngine, tmp_path: Pa
     assert re.search(r"and [0-9]+ more shops: see --json", screen.screen)
 
 
-async def test_the_document_is_the_one_that_is_written_down(fresh: AsyncEngine) -> None:
+async def test_the_document_is_the_one_that_is_written_down(
+    fresh: AsyncEngine, unused_tcp_port: int
+) -> None:
     """A monitor would look for keys that are not there."""
     shop = await a_shop(database_of(fresh))
     await an_order(shop, "A-1", needed_rate="USD/EUR")
     await a_dead_delivery(shop)
 
-    screen = await told("--json", "--disk", ".", "--free-min", "1e9", DATABASE_URL=url_of(fresh))
+    screen = await told(
+        *("--json", "--disk", ".", "--free-min", "1e9"),
+        DATABASE_URL=url_of(fresh),
+        MESH_ADDRESS=f"127.0.0.1:{unused_tcp_port}",
+    )
     document = json.loads(screen.screen)
 
     [written] = re.findall(r"```json\n(.*?)```", source_of(Path("docs/operating.md")), re.DOTALL)
@@ -321,6 +383,10 @@ def test_a_process_is_found_again_by_its_label() -> None:
     """Whoever reads pg_stat_activity could not tell whose connection it is."""
     label = process_label("work")
 
-    assert read_process_label(label[:63])[0] == "work"
-    assert read_process_label(label)[1].startswith(f"{os.getpid()}@")
-    assert read_process_label("psql") == ("", "")
+    cut, whole = read_process_label(label[:63]), read_process_label(label)
+    assert cut is not None
+    assert cut.kind == "work"
+    assert whole is not None
+    assert whole.name.startswith(f"{os.getpid()}@")
+    assert whole.marks == ()
+    assert read_process_label("psql") is None

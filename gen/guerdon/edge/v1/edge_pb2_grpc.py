@@ -59,11 +59,12 @@ class EdgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetReadiness(self, request, context):
-        """Says whether a server process can do its work: its database answers within a second and
-        has the schema that this version expects.
+        """Says whether a server process can do its work: its database answers within a second, has
+        the schema that this version expects, and names no sealing key that the process lacks.
 
         Errors:
-        - UNAVAILABLE, NOT_READY: it cannot; the metadata says why.
+        - UNAVAILABLE, NOT_READY: it cannot; the message says why, the metadata what is wrong:
+        `database`, `schema`, `rights` or `secrets`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,11 +36,12 @@ class EdgeServiceStub:
     GetHealth: _grpc.UnaryUnaryMultiCallable[_edge_pb2.GetHealthRequest, _edge_pb2.GetHealthResponse]
     """Says that a server process is alive. Asks nothing that it depends on."""
     GetReadiness: _grpc.UnaryUnaryMultiCallable[_edge_pb2.GetReadinessRequest, _edge_pb2.GetReadinessResponse]
-    """Says whether a server process can do its work: its database answers within a second and
-    has the schema that this version expects.
+    """Says whether a server process can do its work: its database answers within a second, has
+    the schema that this version expects, and names no sealing key that the process lacks.
 
     Errors:
-      - UNAVAILABLE, NOT_READY: it cannot; the metadata says why.
+      - UNAVAILABLE, NOT_READY: it cannot; the message says why, the metadata what is wrong:
+        `database`, `schema`, `rights` or `secrets`.
     """
 
 @_typing.type_check_only
@@ -51,11 +52,12 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     GetHealth: _aio.UnaryUnaryMultiCallable[_edge_pb2.GetHealthRequest, _edge_pb2.GetHealthResponse]  # type: ignore[assignment]
     """Says that a server process is alive. Asks nothing that it depends on."""
     GetReadiness: _aio.UnaryUnaryMultiCallable[_edge_pb2.GetReadinessRequest, _edge_pb2.GetReadinessResponse]  # type: ignore[assignment]
-    """Says whether a server process can do its work: its database answers within a second and
-    has the schema that this version expects.
+    """Says whether a server process can do its work: its database answers within a second, has
+    the schema that this version expects, and names no sealing key that the process lacks.
 
     Errors:
-      - UNAVAILABLE, NOT_READY: it cannot; the metadata says why.
+      - UNAVAILABLE, NOT_READY: it cannot; the message says why, the metadata what is wrong:
+        `database`, `schema`, `rights` or `secrets`.
     """
 
 class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,11 +77,12 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edge_pb2.GetReadinessRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edge_pb2.GetReadinessResponse, _abc.Awaitable[_edge_pb2.GetReadinessResponse]]:
-        """Says whether a server process can do its work: its database answers within a second and
-        has the schema that this version expects.
+        """Says whether a server process can do its work: its database answers within a second, has
+        the schema that this version expects, and names no sealing key that the process lacks.
 
         Errors:
-          - UNAVAILABLE, NOT_READY: it cannot; the metadata says why.
+          - UNAVAILABLE, NOT_READY: it cannot; the message says why, the metadata what is wrong:
+            `database`, `schema`, `rights` or `secrets`.
         """
 
 def add_EdgeServiceServicer_to_server(servicer: EdgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -34,6 +34,10 @@ class _PurchaseWebhookErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWra
     """INVALID_ARGUMENT. Metadata: `field`."""
     PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_POSTPONED: _PurchaseWebhookErrorReason.ValueType  # 4
     """UNAVAILABLE. Metadata: `delivery_id`."""
+    PURCHASE_WEBHOOK_ERROR_REASON_SIGNING_KEY_UNREADABLE: _PurchaseWebhookErrorReason.ValueType  # 5
+    """UNAVAILABLE. The server lacks what the shop's signing key is sealed with. Metadata:
+    `merchant_id`.
+    """
 
 class PurchaseWebhookErrorReason(_PurchaseWebhookErrorReason, metaclass=_PurchaseWebhookErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that PurchaseWebhookService sends, under the error
@@ -50,6 +54,10 @@ PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_UNUSABLE: PurchaseWebhookErrorReason.Valu
 """INVALID_ARGUMENT. Metadata: `field`."""
 PURCHASE_WEBHOOK_ERROR_REASON_DELIVERY_POSTPONED: PurchaseWebhookErrorReason.ValueType  # 4
 """UNAVAILABLE. Metadata: `delivery_id`."""
+PURCHASE_WEBHOOK_ERROR_REASON_SIGNING_KEY_UNREADABLE: PurchaseWebhookErrorReason.ValueType  # 5
+"""UNAVAILABLE. The server lacks what the shop's signing key is sealed with. Metadata:
+`merchant_id`.
+"""
 Global___PurchaseWebhookErrorReason: _TypeAlias = PurchaseWebhookErrorReason  # noqa: Y015
 
 @_typing.final

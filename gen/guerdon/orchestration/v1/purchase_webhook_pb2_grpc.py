@@ -140,13 +140,17 @@ class PurchaseWebhookServiceServicer:
         The header `x-test` is `true` for a trial, which a server in production passes over.
 
         Errors:
-        - NOT_FOUND, WEBHOOK_NOT_FOUND: no such merchant, or it has set no webhook up.
+        - NOT_FOUND, WEBHOOK_NOT_FOUND: no such merchant, or it has no signing key: none was set with
+        UpdateWebhook, or the server's operators have lost what it was sealed with, and it has to be
+        set again.
         - UNAUTHENTICATED, SIGNATURE_INVALID: the signature is missing, too old or wrong. Says
         which header is to blame, and the server's time if that is. Nothing is kept.
         - INVALID_ARGUMENT, DELIVERY_UNUSABLE: the signature is right, but the body can never
         be applied; a `BadRequest` detail names the field. The delivery is kept as dead.
         - UNAVAILABLE, DELIVERY_POSTPONED: a fault of ours; the delivery is kept and tried
         again.
+        - UNAVAILABLE, SIGNING_KEY_UNREADABLE: a fault of ours; nothing is kept, sending it again later
+        is right.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
