@@ -27,10 +27,21 @@ REQUEST_ID_CHARACTERS_MAX = 64
 
 # Codes are asked first, since that costs next to nothing and ends it for most calls.
 FAULTS_FROM = 400
-# Whoever floods is answered so: with too many, and, before a limit has counted them, with requests
-# that cannot be read. All others have passed the limit of their address.
-OF_FLOODS = (400, 429, 431)
+# Whoever floods is answered so: too many calls, or, before a limit counts them, unreadable ones.
+# The others have passed the limit of their address,
+OF_FLOODS = (400, 414, 429, 431)
+# or ended like this, whatever their code: not sent to their end, left, never taken, refused while
+# memory was short, or meant for another protocol.
+FLOODS_END = (
+    "downstream_remote_disconnect",
+    "http2.remote_reset",
+    "overload",
+    "request_overall_timeout",
+    "stream_idle_timeout",
+    "upgrade_failed",
+)
 _OWN = "response.code_details != 'via_upstream'"
+_NOT_OF_FLOODS = f"!(response.code_details in {[*FLOODS_END]})"
 FLOOD_PERCENT = 1
 FLOOD_RUNTIME_KEY = "access_log.of_floods"
 
@@ -44,7 +55,13 @@ def access_log(listener: str) -> AccessLog:
         name="own_answers",
         filter=_all(
             _code(ComparisonFilterOp.GE, FAULTS_FROM),
-            _any(_all(*(_code(ComparisonFilterOp.NE, code) for code in OF_FLOODS)), _sampled()),
+            _any(
+                _all(
+                    *(_code(ComparisonFilterOp.NE, code) for code in OF_FLOODS),
+                    _expression(_NOT_OF_FLOODS),
+                ),
+                _sampled(),
+            ),
             _expression(_OWN),
         ),
         typed_config=protobuf.Any.pack(StdoutAccessLog(log_format=_line(listener))),

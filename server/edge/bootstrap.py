@@ -46,7 +46,9 @@ def build_bootstrap(edge: EdgeSettings, door: Door, descriptors: bytes) -> Boots
         static_resources=BootstrapStaticResources(
             listeners=[listener], clusters=[servers_cluster(edge, door)]
         ),
-        layered_runtime=runtime_limits(door.name, chosen.connections_max),
+        layered_runtime=runtime_limits(
+            door.name, chosen.connections_max, is_for_strangers=is_public
+        ),
         overload_manager=overload_manager(chosen.connections_max),
         memory_allocator_manager=memory_allocator(),
     )

@@ -32,7 +32,6 @@ from server.edge.cluster import (
 from server.edge.contract import PublicMethod
 from server.edge.filters import mesh_filters, public_filters
 from server.edge.local_replies import Readers, local_reply_config, page_readers
-from server.edge.open_queries import with_open_queries
 from server.edge.routes import (
     DASHBOARD_AUDIENCE,
     mesh_routes,
@@ -58,7 +57,7 @@ CONNECTION_DURATION_MAX = timedelta(hours=1)
 STREAM_DURATION_MAX = timedelta(hours=1)
 # Of one connection at once. What a connection has begun waits for its turn with all its headers, so
 # this is how much work strangers can put in front of others'. Whoever needs more opens another.
-PUBLIC_STREAMS_MAX = 16
+PUBLIC_STREAMS_MAX = 8
 MESH_STREAMS_MAX = 100
 # Path and headers together. The server takes four times as much: the path reaches it twice, and
 # Envoy adds headers of its own.
@@ -136,7 +135,7 @@ def _connection_manager(
     return HttpConnectionManager(
         stat_prefix=name,
         access_log=[access_log(name)],
-        route_config=with_open_queries(routes, filters),
+        route_config=routes,
         http_filters=filters,
         local_reply_config=local_reply_config(pages),
         # Without `internal_address_config` no address is one of ours, so nobody's `x-envoy-…`

@@ -37,7 +37,12 @@ from envoy_data_plane.google import protobuf
 from grpc import StatusCode
 
 from server.edge.routes import BODY_BYTES_MAX_KEY, METADATA
-from server.edge.scripts import ENCODING_UNKNOWN_STATUS, ENCODINGS
+from server.edge.scripts import (
+    ENCODING_UNKNOWN_STATUS,
+    ENCODINGS,
+    PATH_TOO_LONG_STATUS,
+    PATH_WITH_QUERY_BYTES_MAX,
+)
 from server.edge.status_details import ERROR_DOMAIN, details_of
 
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -131,6 +136,12 @@ LOCAL_REPLIES = (
         code=StatusCode.INVALID_ARGUMENT,
         reason="REQUEST_MALFORMED",
         message=f"The header grpc-encoding is one of {', '.join(ENCODINGS)}.",
+    ),
+    LocalReply(
+        http_status=PATH_TOO_LONG_STATUS,
+        code=StatusCode.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message=f"Path and query have more than {PATH_WITH_QUERY_BYTES_MAX} bytes together.",
     ),
     LocalReply(
         http_status=431,

@@ -11,6 +11,7 @@ from envoy_data_plane.envoy.config.bootstrap.v3 import (
 )
 from envoy_data_plane.envoy.config.overload.v3 import (
     BufferFactoryConfig,
+    LoadShedPoint,
     OverloadAction,
     OverloadManager,
     ResourceMonitor,
@@ -35,9 +36,15 @@ HEAP_BYTES_MAX = 768 << 20
 # 32 MiB, twice what Envoy needs: from here on what was freed is given back.
 SHRINK_AT = 0.05
 # What waits for its caller is waited for less, down to a second: answers that are not taken, and
-# connections that are not used. Neither is in a buffer, so nothing else gives it up.
+# connections that are not used. Neither is in a buffer, so nothing else gives it up. Also when most
+# of the connections are taken, so that whoever holds them does not keep others out.
 HURRY_FROM, HURRY_TO = 0.3, 0.7
+HURRY_AT_CONNECTIONS_FROM, HURRY_AT_CONNECTIONS_TO = 0.5, 0.95
 HURRIED_TIMEOUT = timedelta(seconds=1)
+# Calls that wait for their turn, 17 KiB each, are in no buffer either: connections are turned away,
+# then those that go on sending are closed.
+TURN_AWAY_FROM, TURN_AWAY_TO = 0.6, 0.85
+CLOSE_FROM, CLOSE_TO = 0.87, 0.97
 # The streams that hold most are reset, more of them the nearer the limit is.
 RESET_FROM, RESET_TO = 0.85, 0.95
 REFUSE_AT = 0.98
@@ -56,13 +63,16 @@ PATTERN_STEPS_MAX = 800
 # Of one connection, before all others had their turn. Without it a connection's whole burst goes
 # first, and the calls of everybody else wait for it.
 REQUESTS_PER_TURN = 1
+# A call that is reset at once does not wait for its turn, and no limit counts it. A connection is
+# closed when half of its calls were reset within a second: half of so many, if it had fewer.
+HASTY_RESETS_OF = 16
 
 _HEAP = "envoy.resource_monitors.fixed_heap"
 _CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
 
 
 def overload_manager(connections_max: int) -> OverloadManager:
-    """Gives memory back, waits less, then resets the greediest streams, then refuses requests."""
+    """Gives memory back, waits less, turns connections away, and last resets and refuses calls."""
     connections = DownstreamConnectionsConfig(max_active_downstream_connections=connections_max)
     return OverloadManager(
         refresh_interval=REFRESH_INTERVAL,
@@ -78,6 +88,10 @@ def overload_manager(connections_max: int) -> OverloadManager:
             _hurry(),
             _action("reset_high_memory_stream", _between(RESET_FROM, RESET_TO)),
             _action("stop_accepting_requests", Trigger(name=_HEAP, threshold=_from(REFUSE_AT))),
+        ],
+        loadshed_points=[
+            _point("tcp_listener_accept", _between(TURN_AWAY_FROM, TURN_AWAY_TO)),
+            _point("http2_server_go_away_and_close_on_dispatch", _between(CLOSE_FROM, CLOSE_TO)),
         ],
         buffer_factory_config=BufferFactoryConfig(
             minimum_account_to_track_power_of_two=TRACKED_BYTES_POWER_OF_TWO
@@ -95,7 +109,9 @@ def memory_allocator() -> MemoryAllocatorManager:
     )
 
 
-def runtime_limits(listener: str, connections_max: int) -> LayeredRuntime:
+def runtime_limits(
+    listener: str, connections_max: int, *, is_for_strangers: bool
+) -> LayeredRuntime:
     """How many connections the listener takes, and how much of one is read before the next.
 
     The rest of Envoy's files is for its own use.
@@ -105,16 +121,27 @@ def runtime_limits(listener: str, connections_max: int) -> LayeredRuntime:
         "re2.max_program_size.error_level": PATTERN_STEPS_MAX,
         "http.max_requests_per_io_cycle": REQUESTS_PER_TURN,
     }
+    if is_for_strangers:
+        # Services of ours may give up calls as often as their deadlines are short.
+        limits["overload.premature_reset_total_stream_count"] = HASTY_RESETS_OF
     layer = RuntimeLayer(name="limits", static_layer=protobuf.Struct.from_dict(limits))
     return LayeredRuntime(layers=[layer])
 
 
-def _action(name: str, trigger: Trigger) -> OverloadAction:
-    return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
+def _action(name: str, *triggers: Trigger) -> OverloadAction:
+    return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=list(triggers))
+
+
+def _point(name: str, trigger: Trigger) -> LoadShedPoint:
+    return LoadShedPoint(name=f"envoy.load_shed_points.{name}", triggers=[trigger])
 
 
 def _hurry() -> OverloadAction:
-    action = _action("reduce_timeouts", _between(HURRY_FROM, HURRY_TO))
+    action = _action(
+        "reduce_timeouts",
+        _between(HURRY_FROM, HURRY_TO),
+        _between(HURRY_AT_CONNECTIONS_FROM, HURRY_AT_CONNECTIONS_TO, of=_CONNECTIONS),
+    )
     timers = ScaleTimersOverloadActionConfig(
         timer_scale_factors=[
             ScaleTimersOverloadActionConfigScaleTimer(timer=timer, min_timeout=HURRIED_TIMEOUT)
@@ -129,9 +156,9 @@ def _hurry() -> OverloadAction:
     return action
 
 
-def _between(begin: float, end: float) -> Trigger:
+def _between(begin: float, end: float, *, of: str = _HEAP) -> Trigger:
     scaled = ScaledTrigger(scaling_threshold=begin, saturation_threshold=end)
-    return Trigger(name=_HEAP, scaled=scaled)
+    return Trigger(name=of, scaled=scaled)
 
 
 def _from(share: float) -> ThresholdTrigger:

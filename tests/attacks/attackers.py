@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
+from tests.attacks.bursts import reset, waiting
 from tests.support.raw_streams import Headers, RawStreams, post, raw_streams
 
 ARRIVAL = "/guerdon.orchestration.v1.ArrivalService/TrackArrival"
@@ -43,7 +44,7 @@ UNFINISHED_SECONDS = 12
 PIECE_BYTES = 520
 IN_PIECES = 2_000
 IN_PIECES_PER_SECOND = 300
-STREAMS_MAX = 16
+STREAMS_MAX = 8
 # Connections whose answers are not taken, and how long; each stands for 12 KiB of headers, of which
 # all but the first are an index into what was sent before.
 UNTAKEN_CONNECTIONS = 180
@@ -71,28 +72,32 @@ async def headers(target: str) -> Counter[str]:
     answers: Counter[str] = Counter()
     trailers = [("x-end", "1"), ("grpc-timeout", "zzz"), ("some-bin", "%%%")]
 
-    async def one(connection: RawStreams, sent: Headers, body: bytes, end: Headers) -> None:
-        stream = connection.open(sent)
-        await connection.send(stream, body)
-        connection.end_with(stream, end)
-        try:
-            answer = await asyncio.wait_for(connection.until_ended(stream), ANSWER_SECONDS_MAX)
-        except TimeoutError:
-            answer = {":status": "silence"}
+    async def one(
+        connection: RawStreams, places: asyncio.Semaphore, sent: Headers, body: bytes, end: Headers
+    ) -> None:
+        async with places:
+            stream = connection.open(sent)
+            await connection.send(stream, body)
+            connection.end_with(stream, end)
+            try:
+                answer = await asyncio.wait_for(connection.until_ended(stream), ANSWER_SECONDS_MAX)
+            except TimeoutError:
+                answer = {":status": "silence"}
         answers[answer.get("grpc-status", answer.get(":status", "reset"))] += 1
 
     async with AsyncExitStack() as held, asyncio.TaskGroup() as calls:
         for _ in range(REPEATS):
             # A new connection each time: a stranger is not bound to one.
             connection = await held.enter_async_context(raw_streams(target))
+            places = asyncio.Semaphore(STREAMS_MAX - 1)
             for header in RESERVED:
                 by_grpc = post(ARRIVAL, header, _length(EMPTY_MESSAGE))
                 by_json = _json("/user/track/arrival", header, _length(b"{}"))
-                calls.create_task(one(connection, by_grpc, EMPTY_MESSAGE, trailers[:1]))
-                calls.create_task(one(connection, by_json, b"{}", trailers))
+                calls.create_task(one(connection, places, by_grpc, EMPTY_MESSAGE, trailers[:1]))
+                calls.create_task(one(connection, places, by_json, b"{}", trailers))
                 await asyncio.sleep(2 / HEADERS_PER_SECOND)
             other_verb = [(":method", "DELETE"), *post(ARRIVAL)[1:]]
-            calls.create_task(one(connection, other_verb, EMPTY_MESSAGE, trailers))
+            calls.create_task(one(connection, places, other_verb, EMPTY_MESSAGE, trailers))
     return answers
 
 
@@ -301,7 +306,7 @@ async def _ask(target: str, verb: str, path: str, body: bytes) -> str:
 
 ATTACKS: dict[str, Callable[[str], Awaitable[Counter[str]]]] = {
     each.__name__: each
-    for each in (headers, bodies, empty, unfinished, pieces, untaken, refused, idle)
+    for each in (headers, bodies, empty, unfinished, pieces, untaken, reset, refused, waiting, idle)
 }
 
 

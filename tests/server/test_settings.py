@@ -138,7 +138,20 @@ def test_every_setting_is_frozen() -> None:
             setattr(settings, field.name, None)
 
 
-@pytest.mark.parametrize("names", ["x y", "x-foo:", "ä", "host", "Grpc-Timeout", "x-service-auth"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        "x y",
+        "x-foo:",
+        "ä",
+        "host",
+        "Grpc-Timeout",
+        "x-service-auth",
+        "x-old-bin",
+        "priority",
+        "dnt",
+    ],
+)
 def test_a_header_that_cannot_carry_a_client_id_is_refused(names: str) -> None:
     """Every browser would be one visitor, or the proof of a service be taken for a visitor's."""
     with pytest.raises(ValueError, match=r"which (is no name|means something else)"):

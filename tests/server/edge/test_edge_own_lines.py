@@ -88,12 +88,16 @@ async def test_what_a_server_answers_and_floods_leave_no_lines(edge: Edge) -> No
     for number in range(200):
         answer = await edge.public.get("/a%2fb", headers=named(f"unreadable-{number}"))
         assert answer.status_code == 400
+        upgrade = {"connection": "upgrade", "upgrade": "h3", **named(f"upgrade-{number}")}
+        answer = await edge.public.get("/health", headers=upgrade)
+        assert answer.status_code == 403
     await edge.public.get("/nowhere", headers=named("last"))
     await line_of(edge, "last")
 
     text = edge.log
     assert '"served"' not in text
     assert text.count("unreadable-") < 30
+    assert text.count("upgrade-") < 30
     assert SECRET not in text
 
 

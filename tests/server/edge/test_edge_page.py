@@ -128,14 +128,37 @@ PRESENT: dict[str, tuple[Look, object]] = {
             ]
             for each in overload("resourceMonitors")
         ],
-        ["20000", "2000"],
+        ["2500", "2000"],
     ),
     "listener connections": (
         lambda: [
             runtime(f"envoy.resource_limits.listener.{name}.connection_limit")
             for name in ("public", "mesh")
         ],
-        [[20_000, None], [None, 2_000]],
+        [[2_500, None], [None, 2_000]],
+    ),
+    "overload manager: turns connections away, then closes them": (
+        lambda: [
+            {
+                name.removeprefix("envoy.load_shed_points."): each["triggers"][0]["scaled"]
+                for name, each in points.items()
+            }
+            for points in overload("loadshedPoints")
+        ],
+        [
+            {
+                "tcp_listener_accept": {"scalingThreshold": 0.6, "saturationThreshold": 0.85},
+                "http2_server_go_away_and_close_on_dispatch": {
+                    "scalingThreshold": 0.87,
+                    "saturationThreshold": 0.97,
+                },
+            }
+        ]
+        * 2,
+    ),
+    "calls that are reset at once": (
+        lambda: runtime("overload.premature_reset_total_stream_count"),
+        [16, None],
     ),
     "requests of one connection before the next": (
         lambda: runtime("http.max_requests_per_io_cycle"),
@@ -168,7 +191,7 @@ PRESENT: dict[str, tuple[Look, object]] = {
     "connect timeout": (lambda: clusters("connectTimeout"), ["1s", "1s"]),
     "streams of a connection": (
         lambda: both("http2ProtocolOptions", "maxConcurrentStreams"),
-        [16, 100],
+        [8, 100],
     ),
     "answers that are not taken": (lambda: manager("public")["streamFlushTimeout"], "5s"),
     "stream window": (

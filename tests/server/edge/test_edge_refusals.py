@@ -10,7 +10,13 @@ import pytest
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.raw_http import ask
-from tests.server.edge.running import DESCRIPTORS, Edge, reason_of, running_edge, settings_for
+from tests.server.edge.running import (
+    DESCRIPTORS,
+    Edge,
+    reason_of,
+    running_edge,
+    settings_for,
+)
 
 PAGE = {"origin": "https://shop.example"}
 TRACKING_BYTES_MAX = REQUEST_BYTES_MAX[RateClass.TRACKING]
@@ -41,12 +47,39 @@ async def test_an_unknown_path_or_verb_is_not_found(edge: Edge, verb: str, path:
     assert edge.backend.seen == []
 
 
-async def test_an_unknown_query_parameter_is_passed_over(edge: Edge) -> None:
-    """A page that adds a word of its own would lose its arrivals."""
-    response = await edge.public.get("/health?zap=%22")
+LONGEST_QUERY = "a=&" * 5_000
 
-    assert response.status_code == 200
-    assert len(edge.backend.seen) == 1
+
+@pytest.mark.parametrize("query", ["zap=%22", "fbclid=1&_", "?", "merchantId=other", LONGEST_QUERY])
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("GET", "/health"),
+        ("POST", "/user/track/arrival"),
+        ("POST", "/ext/merchant/m-1/webhook/custom"),
+    ],
+)
+async def test_where_nothing_is_strict_a_query_is_taken_away(
+    edge: Edge, verb: str, path: str, query: str
+) -> None:
+    """A page that adds a word of its own would lose its arrivals, and a long one hold up others."""
+    for client in (edge.public, edge.mesh):
+        response = await client.request(verb, f"{path}?{query}", content=b"{}")
+        assert response.status_code == 200, response.text
+
+    assert [each.metadata["x-envoy-original-path"] for each in edge.backend.seen] == [path] * 2
+    assert "other" not in str(edge.backend.seen)
+
+
+async def test_a_query_that_is_read_has_a_length(edge: Edge) -> None:
+    """A stranger's query would cost Envoy milliseconds."""
+    path = "/business/merchant/m-1/campaigns"
+    for client in (edge.public, edge.mesh):
+        longest = f"{path}?pageToken={'a' * (2_048 - len(path) - len('?pageToken='))}"
+        assert (await client.get(longest)).status_code == 200
+        response = await client.get(f"{longest}a")
+        assert (response.status_code, reason_of(response)) == (414, "REQUEST_MALFORMED")
+        assert "2048 bytes" in response.json()["message"]
 
 
 @pytest.mark.parametrize(
