@@ -201,6 +201,9 @@ def _token(text: str) -> str:
     if len(text) < least:
         message = f"must have at least {least} characters"
         raise ValueError(message)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        message = "must have no spaces, and no other characters than a header may have"
+        raise ValueError(message)
     return text
 
 

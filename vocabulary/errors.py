@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -48,3 +49,8 @@ class DomainError(Exception):
             ((field, self.problem.rstrip(".")),) if field else ()
         )
         self.metadata = {key: str(value) for key, value in metadata.items()}
+
+
+def instant(time: datetime) -> str:
+    """A time as messages and their metadata have it: RFC 3339, in UTC."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

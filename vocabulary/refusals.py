@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from vocabulary.errors import DomainError, Kind
+from vocabulary.errors import DomainError, Kind, instant
 from vocabulary.ids import MerchantId
 
 
@@ -29,6 +29,7 @@ class PageTokenInvalidError(SharedError):
         super().__init__(
             "The page token is of another list, or of other filters; leave it out to start over.",
             field="page_token",
+            problem="is of another list, or of other filters; leave it out to start over",
         )
 
 
@@ -40,6 +41,7 @@ class ClientIdInvalidError(SharedError):
         super().__init__(
             f"The client id is {client_id}, which stands for nobody; a browser has its own.",
             field="client_id",
+            problem=f"is {client_id}, which stands for nobody",
             client_id=client_id,
         )
 
@@ -49,8 +51,10 @@ class EventTimeInvalidError(SharedError):
     kind = Kind.INVALID
 
     def __init__(self, event_time: datetime) -> None:
+        shown = instant(event_time)
         super().__init__(
-            f"{event_time.isoformat()} lies in the future; only what has happened is imported.",
+            f"{shown} lies in the future; only what has happened is imported.",
             field="event_time",
-            event_time=event_time.isoformat(),
+            problem="lies in the future",
+            event_time=shown,
         )

@@ -34,6 +34,7 @@ class DomainInvalidError(BusinessError):
             f"{domain_name!r} is not a host name; send one like shop.example, without scheme, "
             "port or path.",
             field="merchant.domain",
+            problem="is not a host name like shop.example",
             domain_name=domain_name,
         )
 
@@ -46,6 +47,7 @@ class TokenAddressInvalidError(BusinessError):
         super().__init__(
             f"{token_address} is no address; send it in lower case or with its EIP-55 checksum.",
             field="merchant.reward_token.token_address",
+            problem=f"is {token_address}, which is no address in lower case or with its checksum",
             token_address=token_address,
         )
 
@@ -59,6 +61,7 @@ class DomainFixedError(BusinessError):
             f"The merchant's domain is {domain_name} and stays so; create another merchant for "
             "another domain.",
             field="merchant.domain",
+            problem=f"is {domain_name} and stays so",
             domain_name=domain_name,
         )
 
@@ -72,6 +75,7 @@ class TokenInUseError(BusinessError):
             f"A campaign that was published pays in {address} of chain {chain_id}, with {decimals} "
             f"decimals and pegged to {peg_currency}, so the merchant pays in it for good.",
             field="merchant.reward_token",
+            problem="is what a campaign that was published pays in, and stays so",
             token_address=address,
             chain_id=chain_id,
             decimals=decimals,
@@ -96,5 +100,6 @@ class SigningKeyInvalidError(BusinessError):
             f"The signing key {fault}; a key that begins with whsec_ goes on with the Base64 of "
             "24 to 64 bytes. Any other text is a key for x-hmac-sha256 alone.",
             field="signing_key",
+            problem=fault,
             fault=fault,
         )

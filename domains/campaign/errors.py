@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
-from vocabulary.errors import DomainError, Kind
+from vocabulary.errors import DomainError, Kind, instant
 from vocabulary.ids import CampaignId
 
 
@@ -59,10 +59,11 @@ class StartFixedError(CampaignError):
     kind = Kind.NOT_NOW
 
     def __init__(self, campaign_id: CampaignId, start_time: datetime | None) -> None:
-        fixed = "its publishing" if start_time is None else _text(start_time)
+        fixed = "its publishing" if start_time is None else instant(start_time)
         super().__init__(
             f"The campaign is published, and pays for what happened from {fixed} on; that stays.",
             field="campaign.start_time",
+            problem=f"is {fixed} and stays so, since the campaign is published",
             campaign_id=campaign_id,
             start_time=fixed,
         )
@@ -98,6 +99,7 @@ class BudgetMissingError(CampaignError):
             f"The campaign pays {asset} without a limit; give it a budget item or "
             "declare the asset unlimited.",
             field="campaign.budget",
+            problem=f"has no limit of {asset}, which is not declared unlimited either",
             asset=asset,
         )
 
@@ -107,14 +109,10 @@ class CampaignOverError(CampaignError):
     kind = Kind.NOT_NOW
 
     def __init__(self, expire_time: datetime) -> None:
-        expired = _text(expire_time)
+        expired = instant(expire_time)
         super().__init__(
             f"The campaign was over at {expired}, so nothing new would be paid; let it end later.",
             field="campaign.expire_time",
             problem=f"is {expired}, which has passed",
             expire_time=expired,
         )
-
-
-def _text(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

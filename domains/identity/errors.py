@@ -64,5 +64,6 @@ class WalletAddressInvalidError(IdentityError):
         super().__init__(
             f"{wallet_address} {problem}.",
             field=field,
+            problem=problem,
             wallet_address=wallet_address,
         )

@@ -21,4 +21,5 @@ class ReferrerClientIdRefusedError(ArrivalError):
             "shows it to everybody. Send their share id instead, with which the arrival of whoever "
             "shares the link was answered.",
             field=field,
+            problem="is a client id, which is its browser's secret; send the share id instead",
         )

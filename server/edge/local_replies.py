@@ -116,7 +116,8 @@ LOCAL_REPLIES = (
         # What gRPC itself says of a method that is not there.
         native_code=StatusCode.UNIMPLEMENTED,
         reason="ROUTE_UNKNOWN",
-        message="No call has this path and verb; check the spelling of both.",
+        message="No call has this path and verb here; check the spelling, and whether the call is "
+        "one of the mesh.",
     ),
     LocalReply(
         http_status=408,

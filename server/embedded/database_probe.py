@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from infrastructure.database.engine import create_engine
+from server.causes import database_fault
 
 # As PostgreSQL counts: 18.0.
 _VERSION_MIN = 180_000
@@ -14,21 +13,20 @@ _VERSION = text("SHOW server_version_num")
 
 
 async def complaint_of_database(url: str) -> str:
-    """What is wrong with a database; empty means nothing."""
-    if not url.startswith("postgresql+asyncpg://"):
-        return "it does not begin with postgresql+asyncpg://"
+    """What is wrong with a database, in a sentence; empty means nothing."""
     try:
         version = await _version_of(url)
-    except DBAPIError as problem:
-        return f"the database cannot be reached: {problem.orig}"
-    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
-        return f"the database cannot be reached: {problem or type(problem).__name__}"
-    # A port that is no number, a parameter that the driver does not know.
-    except (ValueError, TypeError) as problem:
-        return f"it cannot be read: {problem}"
+    except Exception as problem:
+        fault = database_fault(problem)
+        if fault is None:
+            raise
+        return fault
     if version < _VERSION_MIN:
         needed, found = _VERSION_MIN // 10_000, version // 10_000
-        return f"the database is PostgreSQL {found}; {needed} or newer is needed"
+        return (
+            f"The database is PostgreSQL {found}; {needed} or newer is needed. See "
+            "GUERDON_DATABASE_URL."
+        )
     return ""
 
 

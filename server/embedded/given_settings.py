@@ -20,19 +20,27 @@ class WrongSettingsError(StackError):
     """Settings of the environment are wrong. The message names all of them."""
 
 
-def check_server_settings(environment: Mapping[str, str]) -> None:
-    """Looks at what the server processes will read, but for what the stack decides.
+def read_given(environment: Mapping[str, str]) -> EdgeSettings:
+    """What an operator may choose about Envoy by the environment; addresses are the usual ones.
+
+    What the server processes will read is looked at as well, but for what the stack decides.
 
     Raises:
-        WrongSettingsError: they would not start.
+        WrongSettingsError: parts of the stack would not start.
     """
-    decided = {
-        # Its own check asks the database as well.
-        "GUERDON_DATABASE_URL": "postgresql+asyncpg://localhost/guerdon",
-        "GUERDON_LISTEN_HOST": "127.0.0.1",
-        "GUERDON_LISTEN_PORT": "50051",
-    }
+    given = _Given(environment)
+    edge = _edge_settings(given)
+    problems = [*_problems_of_servers(environment), *given.problems]
+    if problems:
+        # Both read the names of headers.
+        raise WrongSettingsError(str(SettingsError(list(dict.fromkeys(problems)))))
+    return edge
+
+
+def _problems_of_servers(environment: Mapping[str, str]) -> list[str]:
+    decided = {"GUERDON_LISTEN_HOST": "127.0.0.1", "GUERDON_LISTEN_PORT": "50051"}
     made = {
+        "GUERDON_DATABASE_URL": "postgresql+asyncpg://localhost/guerdon",
         "GUERDON_SERVICE_TOKEN": "made-once-and-kept-in-the-folder-of-the-stack",
         "GUERDON_SECRETS_KEY": Fernet.generate_key().decode(),
     }
@@ -40,23 +48,18 @@ def check_server_settings(environment: Mapping[str, str]) -> None:
     try:
         read_settings({**made, **given, **decided})
     except SettingsError as problem:
-        raise WrongSettingsError(str(problem)) from problem
+        return problem.problems
+    return []
 
 
-def read_edge_settings(environment: Mapping[str, str]) -> EdgeSettings:
-    """What an operator may choose about Envoy by the environment; addresses are the usual ones.
-
-    Raises:
-        WrongSettingsError: something of it is wrong.
-    """
-    given = _Given(environment)
+def _edge_settings(given: _Given) -> EdgeSettings:
     rate_limits = given.read("GUERDON_RATE_LIMITS", read_rate_limits)
     address_rate_limits = given.read("GUERDON_ADDRESS_RATE_LIMITS", read_rate_limits)
     trusted_hop_count = given.read("GUERDON_TRUSTED_HOPS", read_trusted_hops)
     dashboard_origins = given.read("GUERDON_DASHBOARD_ORIGINS", read_origins)
     client_id_headers = given.read("GUERDON_CLIENT_ID_HEADERS", read_header_names)
     if given.problems:
-        raise WrongSettingsError(str(SettingsError(given.problems)))
+        return EdgeSettings()
     return EdgeSettings(
         rate_limits={**default_rate_limits(), **rate_limits},
         address_rate_limits=address_rate_limits,
@@ -77,5 +80,5 @@ class _Given:
         try:
             return reader(self._environment.get(name, ""))
         except ValueError as problem:
-            self.problems.append(f"  {name}: {problem}; see docs/settings.md")
+            self.problems.append(f"  {name} {problem}; see docs/settings.md")
             return None  # type: ignore[return-value]  # never used: problems are raised

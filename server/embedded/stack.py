@@ -16,7 +16,7 @@ from server.embedded.database_probe import complaint_of_database
 from server.embedded.envoy import write_envoy_bootstraps
 from server.embedded.errors import StackError
 from server.embedded.file_limit import raise_file_limit
-from server.embedded.given_settings import check_server_settings, read_edge_settings
+from server.embedded.given_settings import read_given
 from server.embedded.parts import (
     SERVER_PROGRAM,
     ServerProcesses,
@@ -160,8 +160,7 @@ class Stack:
         Raises:
             StackError: it cannot run; what was started is stopped again.
         """
-        check_server_settings(self._environment)
-        self._edge = read_edge_settings(self._environment)
+        self._edge = read_given(self._environment)
         try:
             # For all parts, before any of them is started.
             raise_file_limit()
@@ -249,7 +248,7 @@ class Stack:
         if given:
             complaint = await complaint_of_database(given)
             if complaint:
-                raise StackError(f"GUERDON_DATABASE_URL: {complaint}")
+                raise StackError(complaint)
             return given
         note = f"{LOOPBACK}:{self.ports.database}"
         self._reporter.part("postgres", PartState.STARTING, note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -257,3 +258,14 @@ async def test_a_domain_that_somebody_has_is_blamed(mesh: Mesh) -> None:
 
     assert told.reason == "DOMAIN_TAKEN"
     assert violations == {"merchant.domain": "is another merchant's"}
+
+
+async def test_a_rule_of_two_fields_names_the_one_to_blame(mesh: Mesh) -> None:
+    """A form would have no place beside which to say it."""
+    wallet = identity_pb2.IdentityNode.KIND_WALLET
+    for kind, merchant_id in ((identity_pb2.IdentityNode.KIND_CLIENT, ""), (wallet, str(uuid4()))):
+        request = identity_pb2.ResolveIdentityGroupRequest(
+            kind=kind, value="0x" + "1" * 40, merchant_id=merchant_id
+        )
+        told = await refusal_by(mesh.call(RESOLVE, request))
+        assert (told.reason, told.fields) == ("REQUEST_INVALID", ("merchant_id",))

@@ -92,6 +92,8 @@ def test_a_setting_is_read(name: str, text: str, field: str, value: Any) -> None
         ("DATABASE_POOL_SIZE", ""),
         ("SERVICE_TOKEN", ""),
         ("SERVICE_TOKEN", "whispered-but-too-short"),
+        ("SERVICE_TOKEN", "long enough, but with spaces that a header loses"),
+        ("SERVICE_TOKEN", "long-enough-but-with-an-umläut-that-no-header-has"),
         ("SECRETS_KEY", ""),
         ("SECRETS_KEY", ","),
         ("SECRETS_KEY", f"{KEY},whispered"),

@@ -215,7 +215,7 @@ def _from_text(value: Any, read: Special, shape: re.Pattern[str], expected: str)
     try:
         read.FromJsonString(value)
     except (ValueError, OverflowError) as problem:
-        raise MisreadError(f"must be {expected}") from problem
+        raise MisreadError(f"must be {expected}, and is out of all bounds") from problem
     return read
 
 

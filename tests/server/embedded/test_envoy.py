@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from server.edge.settings import EdgeSettings
 from server.embedded.envoy import write_envoy_bootstraps
-from server.embedded.given_settings import (
-    WrongSettingsError,
-    check_server_settings,
-    read_edge_settings,
-)
+from server.embedded.given_settings import WrongSettingsError, read_given
 from server.embedded.ports import StackPorts
 from tests.support.files import ROOT
 
@@ -22,7 +19,7 @@ def write(folder: Path, **environment: str) -> str:
     """What the listener for the world is told."""
     write_envoy_bootstraps(
         folder,
-        edge=read_edge_settings(environment),
+        edge=read_given(environment),
         descriptors=ROOT / "server" / "edge" / "edge.binpb",
         ports=PORTS,
     )
@@ -80,7 +77,7 @@ def test_limits_and_trusted_proxies_reach_envoy(tmp_path: Path) -> None:
 )
 def test_a_limit_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     """The stack would start without the limit that its operator believes in."""
-    with pytest.raises(WrongSettingsError, match=f"{name}: {value.split('=', maxsplit=1)[0]}"):
+    with pytest.raises(WrongSettingsError, match=f"{name} {value.split('=', maxsplit=1)[0]}"):
         write(tmp_path, **{name: value})
 
 
@@ -89,23 +86,27 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     environment = {"GUERDON_RATE_LIMITS": "fast", "GUERDON_TRUSTED_HOPS": "all"}
 
     with pytest.raises(WrongSettingsError) as told:
-        read_edge_settings(environment)
+        read_given(environment)
 
     assert all(name in str(told.value) for name in environment)
 
 
-def test_settings_of_the_servers_are_looked_at_first() -> None:
+def test_settings_of_the_servers_are_looked_at_as_well() -> None:
     """A database would be made before it is said that no server can start on it."""
-    check_server_settings({"GUERDON_SERVICE_TOKEN": "", "GUERDON_SECRETS_KEY": ""})
+    empty = {"GUERDON_SERVICE_TOKEN": "", "GUERDON_SECRETS_KEY": "", "GUERDON_DATABASE_URL": ""}
+    assert read_given(empty) == EdgeSettings()
     wrong = {
         "GUERDON_DATABASE_POOL_SIZE": "0",
+        "GUERDON_DATABASE_URL": "mysql://guerdon:no-key@localhost/guerdon",
         "GUERDON_LOG_LEVEL": "loud",
-        "GUERDON_SERVICE_TOKEN": "short",
+        "GUERDON_SERVICE_TOKEN": "with an umlaut, which no header has: ä",
         "GUERDON_SECRETS_KEY": "no-key",
+        "GUERDON_CLIENT_ID_HEADERS": "x y",
+        "GUERDON_TRUSTED_HOPS": "all",
     }
 
     with pytest.raises(WrongSettingsError) as told:
-        check_server_settings(wrong)
+        read_given(wrong)
 
-    assert all(name in str(told.value) for name in wrong)
+    assert [str(told.value).count(name) for name in wrong] == [1] * len(wrong)
     assert "no-key" not in str(told.value)

@@ -167,10 +167,10 @@ async def test_a_database_of_ones_own_is_used_and_not_started(
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("postgres://me@127.0.0.1/mine", r"it does not begin with postgresql\+asyncpg://"),
+        ("postgres://me:secret@127.0.0.1/mine", "GUERDON_DATABASE_URL"),
         (
             "postgresql+asyncpg://me:secret@127.0.0.1:1/mine",
-            "the database cannot be reached: .*failed",
+            "The database cannot be reached: ECONNREFUSED: .* GUERDON_DATABASE_URL",
         ),
     ],
 )
@@ -178,7 +178,7 @@ async def test_a_database_that_cannot_be_used_is_said_clearly(
     tmp_path: Path, url: str, complaint: str
 ) -> None:
     """Somebody who mistypes a URL would read a page of our code."""
-    with pytest.raises(StackError, match=f"GUERDON_DATABASE_URL: {complaint}") as refused:
+    with pytest.raises(StackError, match=complaint) as refused:
         async with a_stack(tmp_path, environment={"GUERDON_DATABASE_URL": url}):
             pytest.fail("started")
 

@@ -27,7 +27,7 @@ class _MeshErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeshE
     """Never sent."""
     MESH_ERROR_REASON_REQUEST_INVALID: _MeshErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. The request breaks a rule of its message; a `BadRequest` detail names
-    every field, up to 10.
+    every field, up to 10, fewer when what is wrong takes many words; the message says so then.
 
     JSON of `/business` is read strictly: a key or a parameter that is not known (the nearest
     ones are named), one that is there twice, a value of another type, a number that is not
@@ -117,7 +117,7 @@ MESH_ERROR_REASON_UNSPECIFIED: MeshErrorReason.ValueType  # 0
 """Never sent."""
 MESH_ERROR_REASON_REQUEST_INVALID: MeshErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. The request breaks a rule of its message; a `BadRequest` detail names
-every field, up to 10.
+every field, up to 10, fewer when what is wrong takes many words; the message says so then.
 
 JSON of `/business` is read strictly: a key or a parameter that is not known (the nearest
 ones are named), one that is there twice, a value of another type, a number that is not

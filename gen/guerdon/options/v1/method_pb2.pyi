@@ -63,7 +63,7 @@ class _RateClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateClass.V
     """Health checks; at most 4 KiB."""
 
 class RateClass(_RateClass, metaclass=_RateClassEnumTypeWrapper):
-    """How often a method may be called through one Envoy, and how many bytes a request may have,
+    """How often a method may be called through one Envoy of the public listener, and how many bytes a request may have,
     as a JSON body and as a gRPC message. The rates are settings and stand in their documentation.
     A method without a route takes 1 MiB.
     """
