@@ -58,8 +58,7 @@ async def test_the_public_listener_says_whose_fault_it_is(name: str, edge: Edge)
 @pytest.mark.parametrize("name", IN_JSON)
 async def test_json_is_told_whose_fault_it_is(name: str, listener: str, edge: Edge) -> None:
     """A browser's developer would look for a fault of ours."""
-    host = getattr(edge.settings, f"{listener}_host")
-    port = getattr(edge.settings, f"{listener}_port")
+    there = {"public": edge.settings.public, "mesh": edge.settings.mesh}[listener]
     assert not await faults_of_all(
-        PUBLIC, lambda method: json_answer((host, port), method, IN_JSON[name])
+        PUBLIC, lambda method: json_answer((there.host, there.port), method, IN_JSON[name])
     )
