@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import sys
 import warnings
 from asyncio.subprocess import Process
@@ -25,6 +24,7 @@ from grpc_status import rpc_status
 
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.settings import EdgeSettings, ListenerSettings, RateLimit
+from server.embedded.ports import PortWish, choose_ports
 from tests.server.edge.backend import Backend
 
 with warnings.catch_warnings():
@@ -245,11 +245,5 @@ def settings_for(ports: Sequence[int], **choices: Any) -> EdgeSettings:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that no connection of anybody's own is given meanwhile."""
+    return choose_ports([PortWish(port=0)] * count)
