@@ -7,7 +7,8 @@ import re
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What says something else already: connections, gRPC, Envoy, proofs of other callers.
 _TAKEN = re.compile(
-    r"(grpc|x-envoy|x-forwarded|sec|proxy|content|access-control|if)-.*|.*-bin"
+    r"(grpc|x-envoy|x-forwarded|sec|proxy|content|access-control|if|x-amzn|x-b3)(-.*)?|.*-bin"
+    r"|set-cookie|server|location|x-http-method-override|true-client-ip|cf-connecting-ip|b3"
     r"|dnt|cache-control|pragma|via|forwarded|keep-alive|priority|upgrade-insecure-requests|date"
     r"|save-data|traceparent|tracestate|baggage|x-real-ip|x-request-start|http2-settings|early-data"
     r"|host|connection|te|trailer|transfer-encoding|upgrade|expect|accept(-.*)?|user-agent|cookie"

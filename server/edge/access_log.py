@@ -34,6 +34,7 @@ OF_FLOODS = (400, 414, 429, 431)
 # memory was short, or meant for another protocol.
 FLOODS_END = (
     "downstream_remote_disconnect",
+    "forced_goaway",
     "http2.remote_reset",
     "overload",
     "request_overall_timeout",
@@ -41,7 +42,10 @@ FLOODS_END = (
     "upgrade_failed",
 )
 _OWN = "response.code_details != 'via_upstream'"
-_NOT_OF_FLOODS = f"!(response.code_details in {[*FLOODS_END]})"
+_NOT_OF_FLOODS = (
+    f"!(response.code_details in {[*FLOODS_END]})"
+    " && !response.code_details.startsWith('codec_error')"
+)
 FLOOD_PERCENT = 1
 FLOOD_RUNTIME_KEY = "access_log.of_floods"
 

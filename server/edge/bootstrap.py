@@ -47,7 +47,9 @@ def build_bootstrap(edge: EdgeSettings, door: Door, descriptors: bytes) -> Boots
             listeners=[listener], clusters=[servers_cluster(edge, door)]
         ),
         layered_runtime=runtime_limits(
-            door.name, chosen.connections_max, is_for_strangers=is_public
+            door.name,
+            chosen.connections_max,
+            has_strangers=is_public and edge.trusted_hop_count == 0,
         ),
         overload_manager=overload_manager(chosen.connections_max),
         memory_allocator_manager=memory_allocator(),

@@ -43,7 +43,7 @@ HURRY_AT_CONNECTIONS_FROM, HURRY_AT_CONNECTIONS_TO = 0.5, 0.95
 HURRIED_TIMEOUT = timedelta(seconds=1)
 # Calls that wait for their turn, 17 KiB each, are in no buffer either: connections are turned away,
 # then those that go on sending are closed.
-TURN_AWAY_FROM, TURN_AWAY_TO = 0.6, 0.85
+TURN_AWAY_FROM, TURN_AWAY_TO = 0.7, 0.87
 CLOSE_FROM, CLOSE_TO = 0.87, 0.97
 # The streams that hold most are reset, more of them the nearer the limit is.
 RESET_FROM, RESET_TO = 0.85, 0.95
@@ -109,9 +109,7 @@ def memory_allocator() -> MemoryAllocatorManager:
     )
 
 
-def runtime_limits(
-    listener: str, connections_max: int, *, is_for_strangers: bool
-) -> LayeredRuntime:
+def runtime_limits(listener: str, connections_max: int, *, has_strangers: bool) -> LayeredRuntime:
     """How many connections the listener takes, and how much of one is read before the next.
 
     The rest of Envoy's files is for its own use.
@@ -121,8 +119,9 @@ def runtime_limits(
         "re2.max_program_size.error_level": PATTERN_STEPS_MAX,
         "http.max_requests_per_io_cycle": REQUESTS_PER_TURN,
     }
-    if is_for_strangers:
-        # Services of ours may give up calls as often as their deadlines are short.
+    if has_strangers:
+        # Not of services of ours, whose deadlines may be short, nor of a proxy, whose connections
+        # carry the calls of many.
         limits["overload.premature_reset_total_stream_count"] = HASTY_RESETS_OF
     layer = RuntimeLayer(name="limits", static_layer=protobuf.Struct.from_dict(limits))
     return LayeredRuntime(layers=[layer])
@@ -146,8 +145,8 @@ def _hurry() -> OverloadAction:
         timer_scale_factors=[
             ScaleTimersOverloadActionConfigScaleTimer(timer=timer, min_timeout=HURRIED_TIMEOUT)
             for timer in (
+                # Not that of idle calls: a call waits for its turn, or for the server.
                 _Timer.HTTP_DOWNSTREAM_CONNECTION_IDLE,
-                _Timer.HTTP_DOWNSTREAM_STREAM_IDLE,
                 _Timer.HTTP_DOWNSTREAM_STREAM_FLUSH,
             )
         ]

@@ -44,7 +44,8 @@ function envoy_on_request(handle)
   if timeout == nil and encoding == nil then
     return
   end
-  if string.sub(headers:get("content-type") or "", 1, 16) ~= "application/grpc" then
+  local kind = headers:get("content-type") or ""
+  if kind ~= "application/grpc" and string.sub(kind, 1, 17) ~= "application/grpc+" then
     headers:remove("grpc-timeout")
     headers:remove("grpc-encoding")
     return
@@ -78,9 +79,6 @@ end
 _LIMIT_QUERY = f"""
 function envoy_on_request(handle)
   local headers = handle:headers()
-  if string.sub(headers:get("content-type") or "", 1, 16) == "application/grpc" then
-    return
-  end
   local path = headers:get(":path")
   if string.sub(path, 1, {len(AUDIENCE) + 1}) ~= "{AUDIENCE}/" then
     headers:replace(":path", string.sub(path, 1, string.find(path, "?", 1, true) - 1))

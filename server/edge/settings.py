@@ -97,7 +97,7 @@ class EdgeSettings:
     that the latter leaves out has a tenth of the former, and a burst of a second.
     """
 
-    public: ListenerSettings = ListenerSettings(port=8080, connections_max=2_500)
+    public: ListenerSettings = ListenerSettings(port=8080, connections_max=1_500)
     mesh: ListenerSettings = ListenerSettings(port=8081, connections_max=2_000)
     endpoints: tuple[tuple[str, int], ...] = (("127.0.0.1", 50051), ("127.0.0.1", 50052))
     descriptor_path: str = "server/edge/edge.binpb"

@@ -35,7 +35,9 @@ def beyond_contract(
 
     def served(path: str, handler: Any) -> Any:
         if handler is None or not path.startswith(prefixes):
-            _log.info("unknown method called", method=path[:PATH_CHARACTERS_MAX])
+            # What stands behind it may be anything.
+            named = path.partition("?")[0]
+            _log.info("unknown method called", method=named[:PATH_CHARACTERS_MAX])
             return unknown
         if handler.unary_unary is None:
             return handler

@@ -176,7 +176,7 @@ def test_how_envoy_is_started_is_told(tmp_path: Path) -> None:
     said = typed(tmp_path, *SERVER).output.strip().splitlines()
 
     for name, says, line in (
-        ("public", "open 2,600 files", said[-5]),
+        ("public", "open 1,600 files", said[-5]),
         ("mesh", "open 2,100 files", said[-1]),
     ):
         assert shlex.split(line) == ["envoy", *envoy_options(tmp_path / f"{name}.json")]

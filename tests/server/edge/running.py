@@ -234,7 +234,7 @@ def settings_for(ports: Sequence[int], **choices: Any) -> EdgeSettings:
     public_port, mesh_port = free_ports(2)
     choices = {"address_rate_limits": NO_ADDRESS_LIMITS, **choices}
     return EdgeSettings(
-        public=ListenerSettings(port=public_port, connections_max=2_500),
+        public=ListenerSettings(port=public_port, connections_max=1_500),
         mesh=ListenerSettings(port=mesh_port, connections_max=2_000),
         endpoints=tuple(("127.0.0.1", port) for port in ports),
         descriptor_path=str(ENVOYS_COPY),

@@ -128,14 +128,14 @@ PRESENT: dict[str, tuple[Look, object]] = {
             ]
             for each in overload("resourceMonitors")
         ],
-        ["2500", "2000"],
+        ["1500", "2000"],
     ),
     "listener connections": (
         lambda: [
             runtime(f"envoy.resource_limits.listener.{name}.connection_limit")
             for name in ("public", "mesh")
         ],
-        [[2_500, None], [None, 2_000]],
+        [[1_500, None], [None, 2_000]],
     ),
     "overload manager: turns connections away, then closes them": (
         lambda: [
@@ -147,7 +147,7 @@ PRESENT: dict[str, tuple[Look, object]] = {
         ],
         [
             {
-                "tcp_listener_accept": {"scalingThreshold": 0.6, "saturationThreshold": 0.85},
+                "tcp_listener_accept": {"scalingThreshold": 0.7, "saturationThreshold": 0.87},
                 "http2_server_go_away_and_close_on_dispatch": {
                     "scalingThreshold": 0.87,
                     "saturationThreshold": 0.97,
@@ -289,3 +289,23 @@ def test_freed_memory_is_given_back() -> None:
 
         assert int(allocator["softMemoryLimitBytes"]) <= 256 << 20
         assert int(allocator["bytesToRelease"]) > 0
+
+
+def test_a_proxys_connections_may_take_many_calls_back() -> None:
+    """One visitor could have the calls of others closed, who share the connections of a proxy."""
+    behind = built(EdgeSettings(trusted_hop_count=1))
+    [layer] = behind["layeredRuntime"]["layers"]
+
+    assert "overload.premature_reset_total_stream_count" not in layer["staticLayer"]
+
+
+def test_no_call_is_waited_for_less() -> None:
+    """Whoever takes connections would end the calls of others, which are at the server."""
+    for actions in overload("actions"):
+        [*timers] = actions["envoy.overload_actions.reduce_timeouts"]["typedConfig"][
+            "timerScaleFactors"
+        ]
+        assert [each["timer"] for each in timers] == [
+            "HTTP_DOWNSTREAM_CONNECTION_IDLE",
+            "HTTP_DOWNSTREAM_STREAM_FLUSH",
+        ]

@@ -13,6 +13,7 @@ from tests.server.edge.raw_http import ask
 from tests.server.edge.running import (
     DESCRIPTORS,
     Edge,
+    call,
     reason_of,
     running_edge,
     settings_for,
@@ -59,16 +60,28 @@ LONGEST_QUERY = "a=&" * 5_000
         ("POST", "/ext/merchant/m-1/webhook/custom"),
     ],
 )
+@pytest.mark.parametrize("kind", ["application/json", "application/grpcx", "application/grpc;x"])
 async def test_where_nothing_is_strict_a_query_is_taken_away(
-    edge: Edge, verb: str, path: str, query: str
+    edge: Edge, verb: str, path: str, query: str, kind: str
 ) -> None:
     """A page that adds a word of its own would lose its arrivals, and a long one hold up others."""
     for client in (edge.public, edge.mesh):
-        response = await client.request(verb, f"{path}?{query}", content=b"{}")
+        response = await client.request(
+            verb, f"{path}?{query}", content=b"{}", headers={"content-type": kind}
+        )
         assert response.status_code == 200, response.text
 
     assert [each.metadata["x-envoy-original-path"] for each in edge.backend.seen] == [path] * 2
     assert "other" not in str(edge.backend.seen)
+
+
+async def test_a_method_by_grpc_has_no_query_either(edge: Edge) -> None:
+    """A stranger's words would reach the servers, and their logs."""
+    method = "/guerdon.orchestration.v1.ArrivalService/TrackArrival"
+    for target in (edge.public_target, edge.mesh_target):
+        await call(target, f"{method}?token=secret")
+
+    assert [each.path for each in edge.backend.seen] == [method] * 2
 
 
 async def test_a_query_that_is_read_has_a_length(edge: Edge) -> None:
@@ -77,7 +90,8 @@ async def test_a_query_that_is_read_has_a_length(edge: Edge) -> None:
     for client in (edge.public, edge.mesh):
         longest = f"{path}?pageToken={'a' * (2_048 - len(path) - len('?pageToken='))}"
         assert (await client.get(longest)).status_code == 200
-        response = await client.get(f"{longest}a")
+        # Whatever it says that it is.
+        response = await client.get(f"{longest}a", headers={"content-type": "application/grpcx"})
         assert (response.status_code, reason_of(response)) == (414, "REQUEST_MALFORMED")
         assert "2048 bytes" in response.json()["message"]
 
