@@ -12,7 +12,6 @@ from sqlalchemy import text
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away, is_timeout, sqlstate
-from infrastructure.database.metadata import metadata
 from infrastructure.database.roles import find_rights, listed
 from infrastructure.database.schema import expected_revision, known_revisions
 from infrastructure.database.sealing_key import add_fingerprint, list_fingerprints
@@ -21,6 +20,7 @@ from server.causes import cause_of
 from server.connected import Connected, list_connected, mark_of, named
 from server.connecting import connect_refusal
 from server.repeating import RETRY_SECONDS
+from server.tables import EVERY_TABLE
 
 POSTGRES_VERSION_MIN = 18
 LOGIN_SECONDS_MAX = 30.0
@@ -214,7 +214,7 @@ def _without(rights: str) -> UnusableDatabaseError:
 
 
 async def _require_rights(tx: Transaction) -> Sequence[str]:
-    found = await find_rights(tx, metadata.sorted_tables)
+    found = await find_rights(tx, EVERY_TABLE)
     if found.missing:
         raise _without(listed(found.missing))
     return found.beyond

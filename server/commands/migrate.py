@@ -14,7 +14,7 @@ from infrastructure.database.schema import migrate as migrate_schema
 from server.commands.database import WrongConfigurationError, explained_database_faults
 from server.preflight import UnusableDatabaseError, refuse_newer, require_version
 from server.settings import SettingsError, read_migration
-from server.wiring import EVERY_TABLE
+from server.tables import EVERY_TABLE
 
 
 @click.command()

@@ -15,7 +15,6 @@ from sqlalchemy import text
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.engine import create_engine, database_of
-from infrastructure.database.metadata import metadata
 from infrastructure.database.roles import Rights, find_rights
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.sealing_key import list_fingerprints
@@ -34,6 +33,7 @@ from server.status.model import (
     ProcessState,
     Status,
 )
+from server.tables import EVERY_TABLE
 
 SHOPS_MAX = 200
 """How many shops a status tells of."""
@@ -113,10 +113,10 @@ async def _ask_tables(tx: Transaction, places: Places) -> _Told:
     troubles = None
     # Another schema may have other tables and columns.
     if not schema_problem:
-        own = await find_rights(tx, metadata.sorted_tables)
+        own = await find_rights(tx, EVERY_TABLE)
         roles = {each.role for each in connected if each.role} or {own.role}
         rights = [
-            own if role == own.role else await find_rights(tx, metadata.sorted_tables, role=role)
+            own if role == own.role else await find_rights(tx, EVERY_TABLE, role=role)
             for role in sorted({*roles, own.role} if _is_blind(own) else roles)
         ]
         if not _is_blind(own):

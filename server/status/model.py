@@ -108,7 +108,7 @@ class Status:
             told += _of_missing(self.processes)
         told += [
             f"The process `{each.kind} {each.name}` lacks a key that secrets are sealed with, and "
-            "cannot verify the webhooks of all shops: start it with every key in "
+            "cannot verify the webhooks of some shops: start it with every key in "
             "GUERDON_SECRETS_KEY."
             for each in self.processes
             if each.lacks_key

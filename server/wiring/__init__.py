@@ -11,12 +11,11 @@ from server.wiring.application import (
     build,
     build_flows,
 )
-from server.wiring.domains import EVERY_TABLE, Domains, build_domains
+from server.wiring.domains import Domains, build_domains
 from server.wiring.ids import TimedIds
 from server.wiring.lanes import LaneSteps, build_lane_steps
 
 __all__ = [
-    "EVERY_TABLE",
     "REWARD_BATCH_SIZE",
     "Application",
     "Domains",

@@ -5,27 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Table
-
 from domains.attribution.repository import TouchpointRepository
 from domains.attribution.service import AttributionService
-from domains.attribution.tables import touchpoint
 from domains.business.repository import MerchantRepository
 from domains.business.service import BusinessService
-from domains.business.tables import merchant, merchant_webhook
 from domains.campaign.repository import BudgetRepository, CampaignRepository, RateRepository
 from domains.campaign.service import CampaignService, RatesService
-from domains.campaign.tables import (
-    budget_entry,
-    budget_item,
-    budget_window,
-    campaign,
-    campaign_rule_version,
-    exchange_rate,
-)
 from domains.identity.repository import IdentityRepository
 from domains.identity.service import IdentityService
-from domains.identity.tables import identity_group, identity_node
 from domains.purchases.repository import (
     CustomerRepository,
     DeliveryRepository,
@@ -35,10 +22,8 @@ from domains.purchases.repository import (
     ReopeningRepository,
 )
 from domains.purchases.service import DeliveriesService, PurchasesService
-from domains.purchases.tables import delivery, order_claim, shop_order
 from domains.referral.repository import ReferralRepository
 from domains.referral.service import ReferralService
-from domains.referral.tables import referral_link
 from domains.rewards.repository import (
     DecisionRepository,
     DueEventRepository,
@@ -49,49 +34,8 @@ from domains.rewards.repository import (
     RewardRepository,
 )
 from domains.rewards.service import LanesService, RewardsService
-from domains.rewards.tables import (
-    account,
-    decision,
-    interaction,
-    ledger_unit,
-    reversal,
-    reward,
-    reward_lane,
-    transfer,
-)
-from infrastructure.database.repeated_call import repeated_call
-from infrastructure.database.sealing_key import sealing_key
 from infrastructure.keys.secret_box import SecretBox
 from server.merchant_units import MerchantUnits
-
-EVERY_TABLE: tuple[Table, ...] = (
-    account,
-    budget_entry,
-    budget_item,
-    budget_window,
-    campaign,
-    campaign_rule_version,
-    decision,
-    delivery,
-    exchange_rate,
-    identity_group,
-    identity_node,
-    interaction,
-    ledger_unit,
-    merchant,
-    merchant_webhook,
-    order_claim,
-    referral_link,
-    repeated_call,
-    reversal,
-    reward,
-    reward_lane,
-    sealing_key,
-    shop_order,
-    touchpoint,
-    transfer,
-)
-"""Named here, so that a migration sees all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

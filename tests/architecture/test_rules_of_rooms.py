@@ -15,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table
 
 from infrastructure.database.metadata import metadata
 from infrastructure.database.rights import only_appended, rows, rows_of
-from server.wiring import EVERY_TABLE
+from server.tables import EVERY_TABLE
 from tests.support.files import ROOT, files_of, source_of, texts_of, tree_of
 
 SHARED_TABLES = {"repeated_call", "sealing_key"}

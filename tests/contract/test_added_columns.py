@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine
 from server.embedded.postgres import Postgres
-from server.wiring import EVERY_TABLE
+from server.tables import EVERY_TABLE
 from tests.contract.valid_calls import a_valid_call
 from tests.support.contract import METHODS
 from tests.support.mesh import Mesh, create_database, migrate_with_role, running_mesh, settings_for

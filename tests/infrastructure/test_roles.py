@@ -25,7 +25,7 @@ from infrastructure.database.roles import (
 )
 from infrastructure.database.transaction import Database
 from server.embedded.postgres import ROLE, Postgres
-from server.wiring import EVERY_TABLE
+from server.tables import EVERY_TABLE
 from tests.support.mesh import own_database, url_of
 
 APPENDED = {

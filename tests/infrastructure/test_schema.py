@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.metadata import metadata
-from server.wiring import EVERY_TABLE
+from server.tables import EVERY_TABLE
 
 
 async def test_migrations_make_what_the_tables_declare(engine: AsyncEngine) -> None:

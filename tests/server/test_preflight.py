@@ -30,7 +30,7 @@ from server.preflight import (
     until_usable,
     until_usable_at,
 )
-from server.wiring import EVERY_TABLE
+from server.tables import EVERY_TABLE
 from server.working import WORK_LIMITS
 from tests.support.files import ROOT
 from tests.support.mesh import create_database, own_database, process_environment, url_of

@@ -24,7 +24,8 @@ from infrastructure.rpc.contract import Method
 from server.embedded.postgres import ROLE, Postgres
 from server.serving import build_server
 from server.settings import Settings, read_settings
-from server.wiring import EVERY_TABLE, Application, Servicers, build
+from server.tables import EVERY_TABLE
+from server.wiring import Application, Servicers, build
 from tests.support.contract import METHODS
 from tests.support.roles import role_engine
 
