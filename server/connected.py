@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -88,15 +88,7 @@ async def list_connected(tx: Transaction) -> Sequence[Connected]:
     for row in await tx.execute(_CONNECTED):
         process = read_process_label(row.application_name)
         if process is not None:
-            found.append(
-                Connected(
-                    kind=process.kind,
-                    name=process.name,
-                    marks=process.marks,
-                    role=row.usename,
-                    since=row.since,
-                )
-            )
+            found.append(replace(process, role=row.usename, since=row.since))
     return found
 
 

@@ -53,10 +53,9 @@ def connect_refusal(failure: BaseException, *, by_socket: bool = False) -> Conne
                 "in GUERDON_DATABASE_URL as the certificate does, and its authority with "
                 "PGSSLROOTCERT."
             )
-        case ssl.SSLError() as said:
+        case ssl.SSLError(library=part, reason=str(reason)) as said if part != "SSL" and reason:
             # What is read of a file, before anything is sent.
-            if said.library != "SSL" and said.reason:
-                sentence = _of_file(tls_cause(said))
+            sentence = _of_file(tls_cause(said))
         case ConnectionError() as said:
             if _NO_TLS in str(said):
                 sentence = (

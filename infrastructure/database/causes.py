@@ -42,7 +42,7 @@ def database_cause(failure: BaseException) -> Mapping[str, str]:
         }
         return {"sqlstate": state, "cause": _primary_message(said, state), **names}
     if isinstance(said, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        return {"cause": _wordssaid_by_driver(said, may_hold_values=isinstance(said, ValueError))}
+        return {"cause": _words_of_driver(said, may_hold_values=isinstance(said, ValueError))}
     return {}
 
 
@@ -59,13 +59,13 @@ def _primary_message(said: asyncpg.PostgresError, state: str) -> str:
     is_without_values = state[:2] in _WITHOUT_VALUES
     if message is None:
         # The driver says so by itself.
-        return _wordssaid_by_driver(said, may_hold_values=not is_without_values)
+        return _words_of_driver(said, may_hold_values=not is_without_values)
     if not is_without_values:
         message = _BYTES.sub("…", _QUOTED.sub("…", message))
     return _one_line(message)
 
 
-def _wordssaid_by_driver(said: Exception, *, may_hold_values: bool) -> str:
+def _words_of_driver(said: Exception, *, may_hold_values: bool) -> str:
     """Its fixed texts; of an argument that it cannot send it tells the value as well."""
     text = str(said)
     if may_hold_values:

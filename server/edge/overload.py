@@ -41,8 +41,8 @@ SHRINK_AT = 0.05
 HURRY_FROM, HURRY_TO = 0.3, 0.7
 HURRY_AT_CONNECTIONS_FROM, HURRY_AT_CONNECTIONS_TO = 0.5, 0.95
 HURRIED_TIMEOUT = timedelta(seconds=1)
-# Calls that wait for their turn, 17 KiB each, are in no buffer either: connections are turned away,
-# then those that go on sending are closed.
+# Calls that wait for their turn, up to 40 KiB each, are in no buffer either: connections are turned
+# away, then those that go on sending are closed.
 TURN_AWAY_FROM, TURN_AWAY_TO = 0.7, 0.87
 CLOSE_FROM, CLOSE_TO = 0.87, 0.97
 # The streams that hold most are reset, more of them the nearer the limit is.
@@ -64,7 +64,7 @@ PATTERN_STEPS_MAX = 800
 # first, and the calls of everybody else wait for it.
 REQUESTS_PER_TURN = 1
 # A call that is reset at once does not wait for its turn, and no limit counts it. A connection is
-# closed when half of its calls were reset within a second: half of so many, if it had fewer.
+# closed when half of its calls were reset within a second or two: half of so many, if it had fewer.
 HASTY_RESETS_OF = 16
 
 _HEAP = "envoy.resource_monitors.fixed_heap"
