@@ -21,9 +21,9 @@ from bench.requests_rows import request_rows
 from bench.reward_row import reward_rows
 from bench.shop import DAY_SECONDS, open_shop
 from infrastructure.database.engine import create_engine
-from server.embedded.progress import LineReporter
-from server.embedded.running import read_running
-from server.embedded.stack import Stack
+from localmesh.progress import LineReporter
+from localmesh.stack import Stack
+from server.running_stack import read_running
 
 
 @click.command()

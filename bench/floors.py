@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from server.embedded.postgres import find_binaries
+from localmesh.postgres import find_binaries
 
 SCRIPTS = Path(__file__).parent / "floors"
 CLIENTS = 16

@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
-from server.embedded.ports import PortWish, choose_ports
+from localmesh.ports import PortWish, choose_ports
 
 CALLS = 3_000
 STARTS = 3

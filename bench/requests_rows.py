@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.floors import pgbench
 from bench.load import Load, request, send_all
 from bench.shop import SIGNING_KEY, Shop
-from server.embedded.running import RunningStack
+from server.running_stack import RunningStack
 
 REQUESTS = 4_000
 WARM_UP = 400

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.floors import pgbench
 from bench.shop import Shop
 from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
-from server.embedded.running import RunningStack
+from server.running_stack import RunningStack
 
 EVENTS = 6_000
 BATCH_EVENTS = 200

@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2, json_format
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from server.embedded.running import RunningStack
+from server.running_stack import RunningStack
 
 SIGNING_KEY = "bench-signing-key"
 DAY_SECONDS = 86_400

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib.metadata import entry_points
 
 import click
 
-# Where each command stands.
-_COMMANDS = {
-    "serve": "server.commands.serve",
-    "work": "server.commands.work",
-    "migrate": "server.commands.migrate",
-    "up": "server.commands.up",
-    "demo": "server.commands.demo",
-    "merchant": "server.commands.merchant",
-    "campaign": "server.commands.campaign",
-    "rate": "server.commands.rate",
-    "ledger": "server.commands.ledger",
-    "envoy": "server.commands.envoy",
-    "lane": "server.commands.lane",
-    "delivery": "server.commands.delivery",
-    "secrets": "server.commands.secrets",
-    "status": "server.commands.status",
-}
-
-
-# What they need that is not installed with the rest. `up` and `envoy` find out for
-# themselves, when they start.
-_EXTRAS = {"demo": "demo"}
+COMMANDS = "guerdon.commands"
+"""The group of entry points that the commands are, in whichever package."""
 
 
 class _LazyGroup(click.Group):
@@ -38,17 +18,19 @@ class _LazyGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *_COMMANDS])
+        return sorted([*super().list_commands(ctx), *entry_points(group=COMMANDS).names])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        found = entry_points(group=COMMANDS, name=cmd_name)
+        if not found:
             return super().get_command(ctx, cmd_name)
+        [entry] = found
         try:
-            command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+            command: click.Command = entry.load()
         except ModuleNotFoundError as problem:
-            if cmd_name not in _EXTRAS:
+            if not entry.extras:
                 raise
-            install = f"pip install 'guerdon[{_EXTRAS[cmd_name]}]'"
+            install = f"pip install 'guerdon[{','.join(entry.extras)}]'"
             message = f"{problem}. Install what `{cmd_name}` needs: {install}"
             raise click.ClickException(message) from problem
         return command

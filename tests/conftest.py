@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.metadata import metadata
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.mesh import migrate_with_role
 from tests.support.postgres import start_test_postgres
 from tests.support.roles import OwnedDatabase, acting_inside, role_engine

@@ -22,8 +22,8 @@ from bench.scale.timing import RATIO_MAX, Figure, at, warm_up
 from infrastructure.database.engine import Limits, create_engine
 from infrastructure.database.metadata import metadata
 from infrastructure.database.schema import migrate
-from server.embedded.ports import PortWish, choose_ports
-from server.embedded.postgres import Postgres
+from localmesh.ports import PortWish, choose_ports
+from localmesh.postgres import Postgres
 
 _LIMITS = Limits(statement=timedelta(minutes=5), idle_in_transaction=timedelta(minutes=5))
 

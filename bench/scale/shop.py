@@ -33,17 +33,17 @@ from domains.campaign.model import (
     Rule,
     Trigger,
 )
-from domains.purchases.platforms import Message
 from domains.rewards.model import WaitingLane
 from infrastructure.database.engine import database_of
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import Arrival
+from orchestration.lane.flow.prepared import PreparedBatch
+from orchestration.lane.flow.turns import LaneTurns
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
-from orchestration.reward.flow.prepared import PreparedBatch
-from orchestration.reward.flow.turns import LaneTurns
+from orchestration.purchase_webhook.platforms import Message
 from server.wiring import (
     REWARD_BATCH_SIZE,
     Flows,

@@ -10,7 +10,7 @@ from domains.rewards.servicer import OBSTACLES, needed_rate_to_proto
 from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_timestamp
-from orchestration.lane.flow import LaneOrchestrator
+from orchestration.lane.flow.operating import LaneOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
 
 

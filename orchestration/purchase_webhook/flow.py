@@ -19,7 +19,6 @@ from domains.purchases.model import (
     PassedOver,
 )
 from domains.purchases.model.delivery import event_reference, trial_digest
-from domains.purchases.platforms import Message, Proof, ShopPlatform, SignatureFaultyError
 from domains.purchases.service import DeliveriesService
 from infrastructure.database.failures import is_away, is_retryable, is_timeout
 from infrastructure.database.transaction import Database, Transaction
@@ -29,6 +28,12 @@ from orchestration.purchase_webhook.errors import (
     SignatureInvalidError,
     SigningKeyUnreadableError,
     WebhookNotFoundError,
+)
+from orchestration.purchase_webhook.platforms import (
+    Message,
+    Proof,
+    ShopPlatform,
+    SignatureFaultyError,
 )
 from orchestration.purchase_webhook.shops import Shop, find_shop
 from orchestration.purchase_webhook.statements import Applied, NewIds, apply, lock_order

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from google.api import httpbody_pb2
 
-from domains.purchases.platforms import CustomPlatform, Message
 from guerdon.orchestration.v1 import purchase_webhook_pb2, purchase_webhook_pb2_grpc
 from infrastructure.rpc.headers import every_header_of
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator, ReceivedDelivery
+from orchestration.purchase_webhook.platforms import CustomPlatform, Message
 from vocabulary.ids import MerchantId
 
 _HEX = "0x"

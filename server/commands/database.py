@@ -11,7 +11,7 @@ import click
 from server.causes import database_fault
 from server.commands.mesh import FOLDER
 from server.connecting import connect_refusal
-from server.embedded.running import read_running
+from server.running_stack import read_running
 from server.settings import SettingsError, checked_database_url
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from infrastructure.rpc.rate_class import RateClass
+from server.edge.command_line import OWN_FILES, SOCKET_PATH_BYTES_MAX, envoy_options
 from server.edge.settings import (
     CONTRACT_COPY,
     EdgeSettings,
@@ -24,9 +25,6 @@ from server.edge.written_settings import (
     read_rate_limits,
     read_trusted_hops,
 )
-from server.embedded.envoy import envoy_options
-from server.embedded.file_limit import OWN_FILES
-from server.embedded.probes import SOCKET_PATH_BYTES_MAX
 from server.header_names import read_header_names
 
 CONTRACT_FILE = "edge.binpb"

@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from server.embedded.running import read_running
 from server.interception.field_paths import with_json_names
+from server.running_stack import read_running
 
 FOLDER = Path(".guerdon")
 TIMEOUT_SECONDS = 30

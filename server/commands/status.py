@@ -11,7 +11,7 @@ import orjson
 
 from server.commands.database import find_database_url
 from server.commands.mesh import FOLDER, asynchronous
-from server.embedded.running import RunningStack, read_recorded
+from server.running_stack import RunningStack, read_recorded
 from server.settings import SettingsError, read_rate_age_max
 from server.status.asking import Places, ask
 from server.status.printing import document_of, screen_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from infrastructure.database.failures import is_away, is_timeout
-from orchestration.reward.flow import RateAnnouncementOrchestrator
-from orchestration.reward.flow.announcing import ANNOUNCED_MAX
+from orchestration.lane.flow import RateAnnouncementOrchestrator
+from orchestration.lane.flow.announcing import ANNOUNCED_MAX
 from server.causes import fault_of
 from vocabulary.ids import ExchangeRateId
 

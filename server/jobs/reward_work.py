@@ -12,7 +12,7 @@ import structlog
 
 from domains.rewards.model import WaitingLane
 from infrastructure.database.failures import is_away
-from orchestration.reward.flow import LaneOutcome, RewardOrchestrator
+from orchestration.lane.flow import LaneOutcome, RewardOrchestrator
 from server.causes import fault_of
 from vocabulary.ids import MerchantId
 

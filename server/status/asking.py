@@ -22,8 +22,8 @@ from infrastructure.database.transaction import Transaction
 from orchestration.queries.troubles import Troubles, list_troubles
 from server.causes import database_fault
 from server.connected import Connected, list_connected, marks_of
-from server.embedded.running import RunningStack, is_alive
 from server.preflight import UnusableDatabaseError, find_revision, require_schema, require_version
+from server.running_stack import RunningStack, is_alive
 from server.status.model import (
     KINDS,
     LATE_AFTER,

@@ -12,7 +12,6 @@ from domains.attribution.servicer import AttributionServicer
 from domains.business.servicer import BusinessServicer
 from domains.campaign.servicer import CampaignServicer, RateServicer
 from domains.identity.servicer import IdentityServicer
-from domains.purchases.platforms import PLATFORMS
 from domains.purchases.servicer import PurchasesServicer
 from domains.referral.servicer import ReferralServicer
 from infrastructure.database.clock import DatabaseClock
@@ -21,13 +20,14 @@ from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
 from orchestration.arrival.servicer import ArrivalServicer
-from orchestration.lane.flow import LaneOrchestrator
+from orchestration.lane.flow import RateAnnouncementOrchestrator, RewardOrchestrator
+from orchestration.lane.flow.operating import LaneOrchestrator
 from orchestration.lane.servicer import LaneServicer
 from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
 from orchestration.purchase_linking.servicer import PurchaseLinkingServicer
 from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
+from orchestration.purchase_webhook.platforms import PLATFORMS
 from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
-from orchestration.reward.flow import RateAnnouncementOrchestrator, RewardOrchestrator
 from orchestration.reward_reading.flow import RewardReadingOrchestrator
 from orchestration.reward_reading.servicer import RewardReadingServicer
 from server.connected import process_label

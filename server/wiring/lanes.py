@@ -9,17 +9,17 @@ from uuid import UUID
 
 from infrastructure.database.transaction import Database
 from orchestration.cancellation.flow import CancellationOrchestrator
-from orchestration.reward.flow import (
+from orchestration.lane.flow import (
     RewardOrchestrator,
 )
-from orchestration.reward.flow.deciding import BatchDeciding
-from orchestration.reward.flow.event_facts import EventFactsLoader
-from orchestration.reward.flow.lane_orders import LaneOrders
-from orchestration.reward.flow.parting import BatchParting
-from orchestration.reward.flow.rehearsing import LaneRehearsals
-from orchestration.reward.flow.reversing import LaneReversals
-from orchestration.reward.flow.setbacks import LaneSetbacks
-from orchestration.reward.flow.turns import LaneTurns
+from orchestration.lane.flow.deciding import BatchDeciding
+from orchestration.lane.flow.event_facts import EventFactsLoader
+from orchestration.lane.flow.lane_orders import LaneOrders
+from orchestration.lane.flow.parting import BatchParting
+from orchestration.lane.flow.rehearsing import LaneRehearsals
+from orchestration.lane.flow.reversing import LaneReversals
+from orchestration.lane.flow.setbacks import LaneSetbacks
+from orchestration.lane.flow.turns import LaneTurns
 from server.wiring.domains import Domains
 
 

@@ -26,10 +26,10 @@ READERS = {
     "server/commands/mesh.py",
     "server/commands/database.py",
     # Hand the environment on to the processes that they start.
-    "server/commands/up.py",
-    "server/commands/demo/command.py",
+    "localmesh/commands/up.py",
+    "localmesh/demo/command.py",
     # Looks for Envoy on the path.
-    "server/embedded/envoy.py",
+    "localmesh/envoy.py",
 }
 NAME = re.compile(rf"\b{PREFIX}[A-Z_]+[A-Z]\b")
 ROOMS = ("server", "orchestration", "domains", "infrastructure", "vocabulary")

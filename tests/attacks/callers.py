@@ -18,7 +18,7 @@ import grpc
 import httpx
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
-from server.embedded.probes import read_admin
+from localmesh.probes import read_admin
 from tests.end_to_end.shop import Shop
 from tests.support.files import ROOT
 

@@ -11,8 +11,8 @@ import grpc
 import httpx
 import pytest
 
-from server.embedded.progress import SilentReporter
-from server.embedded.stack import Stack
+from localmesh.progress import SilentReporter
+from localmesh.stack import Stack
 from tests.attacks.callers import (
     Call,
     Calls,

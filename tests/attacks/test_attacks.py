@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from localmesh.stack import Stack
 from server.edge.overload import HEAP_BYTES_MAX
-from server.embedded.stack import Stack
 from tests.attacks.callers import (
     Call,
     Calls,

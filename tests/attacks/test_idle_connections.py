@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
-from server.embedded.probes import read_admin
-from server.embedded.running import RunningStack, read_running
+from localmesh.probes import read_admin
+from server.running_stack import RunningStack, read_running
 from tests.attacks.callers import (
     DEADLINE_SECONDS,
     Call,

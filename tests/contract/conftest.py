@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.json_mesh import JsonMesh, running_json_mesh
 from tests.support.mesh import (
     Mesh,

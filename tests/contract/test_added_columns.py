@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from server.tables import EVERY_TABLE
 from tests.contract.valid_calls import a_valid_call
 from tests.support.contract import METHODS

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.engine import create_engine
 from infrastructure.rpc.contract import Method
-from server.embedded.postgres import ROLE, Postgres
+from localmesh.postgres import ROLE, Postgres
 from server.interception.refusals import STATUS_BYTES_MAX
 from server.wiring import Servicers
 from tests.support.contract import METHODS, method_ids

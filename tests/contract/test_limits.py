@@ -17,8 +17,8 @@ from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, UTM_CHARACTERS
 from domains.campaign.model import comparing, condition_forms
 from domains.campaign.model.fields import EVENT_FIELDS
 from domains.purchases.model import note
-from domains.purchases.platforms import custom, literals, reading
 from orchestration.purchase_linking import servicer as linking
+from orchestration.purchase_webhook.platforms import custom, literals, reading
 from server.interception.caller import CLIENT_ID_CHARACTERS_MAX
 from tests.support.contract import comments, fields
 

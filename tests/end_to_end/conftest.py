@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.embedded.progress import SilentReporter
-from server.embedded.stack import Stack
+from localmesh.progress import SilentReporter
+from localmesh.stack import Stack
 
 
 @pytest.fixture(scope="package")

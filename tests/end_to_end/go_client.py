@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 from tests.support.client_docs import PRINTED_BY_ALL, follow, sections
 from tests.support.files import ROOT
 from tests.support.go_modules import proxy_of_debian

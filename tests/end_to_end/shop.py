@@ -19,7 +19,7 @@ from google.protobuf import duration_pb2, json_format
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 
 KEY = "a-signing-key-of-a-shop"
 DELAY_SECONDS = 1

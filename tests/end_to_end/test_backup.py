@@ -19,9 +19,9 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from server.embedded.postgres import ROLE, find_binaries
-from server.embedded.progress import SilentReporter
-from server.embedded.stack import Stack
+from localmesh.postgres import ROLE, find_binaries
+from localmesh.progress import SilentReporter
+from localmesh.stack import Stack
 from tests.end_to_end.shop import Shop, open_shop
 from tests.support.files import source_of
 

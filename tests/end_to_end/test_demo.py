@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from infrastructure.database.engine import create_engine
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "demo.txt"
 ORDERS = 6_919

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from localmesh.stack import Stack
 from server.edge.listeners import REQUEST_HEADERS_KILOBYTES_MAX
-from server.embedded.stack import Stack
 
 REPEATS = 20
 KILOBYTE = 1024

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from guerdon.business.v1 import business_pb2_grpc
+from localmesh.stack import Stack
 from server.commands.ledger import run_check
-from server.embedded.stack import Stack
 from tests.end_to_end.shop import DELAY_SECONDS, Shop, a_merchant_request, open_shop
 
 PAIRS = 1_000

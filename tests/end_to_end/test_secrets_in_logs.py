@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 from sqlalchemy.engine import make_url
 
-from server.embedded.probes import read_admin
-from server.embedded.stack import Stack
+from localmesh.probes import read_admin
+from localmesh.stack import Stack
 from tests.end_to_end.shop import KEY, open_shop
 
 

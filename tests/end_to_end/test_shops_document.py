@@ -15,7 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 from tests.end_to_end.shop import Shop
 from tests.end_to_end.test_commands import TOKEN, guerdon
 from tests.support.files import ROOT

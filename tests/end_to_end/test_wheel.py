@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.embedded.postgres import Postgres
-from server.embedded.running import read_running
+from localmesh.postgres import Postgres
+from server.running_stack import read_running
 from tests.server.edge.running import free_ports
 from tests.support.installed import Environment, install
 from tests.support.mesh import environment_for, own_database, url_of

@@ -20,7 +20,7 @@ import pytest
 from guerdon.business.v1 import business_pb2
 from guerdon.edge.v1 import edge_pb2
 from infrastructure.database.schema import expected_revision
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.server.edge.running import free_ports
 from tests.support.installed import Environment, install
 from tests.support.mesh import SERVICE, create_database, environment_for

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.campaign.model import ExchangeRate, Pair, PercentageAmount
 from infrastructure.database.engine import database_of
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, events_of
 from tests.support.connections import holding
 from tests.support.files import ROOT

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away, sqlstate
 from infrastructure.database.transaction import Transaction
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.connections import WAIT_SECONDS_MAX, losses_of
 
 _WHO = text("SELECT pg_backend_pid()")

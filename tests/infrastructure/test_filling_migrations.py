@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.connections import MAKE_BROWSER
 from tests.support.old_database import Old, an_old_database
 

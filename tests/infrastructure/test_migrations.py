@@ -12,7 +12,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from infrastructure.database.engine import database_of
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance
 from tests.support.flows import NOON, flows_on
 from tests.support.old_database import Old, an_old_database

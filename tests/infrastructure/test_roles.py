@@ -24,7 +24,7 @@ from infrastructure.database.roles import (
     require_role,
 )
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import ROLE, Postgres
+from localmesh.postgres import ROLE, Postgres
 from server.tables import EVERY_TABLE
 from tests.support.mesh import own_database, url_of
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.failures import is_away, is_retryable, is_timeout
 from infrastructure.database.transaction import SERIALIZATION_RETRIES_MAX, Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.connections import give_way_late, give_way_never, holding
 from tests.support.races import beside
 

@@ -20,10 +20,10 @@ import pytest
 
 from domains.purchases.model import OrderEvent, OrderStanding, OrderState, token_digest
 from domains.purchases.model.evidence import Claim, Evidence, ReportedEvidence
-from domains.purchases.platforms import CustomPlatform
 from domains.rewards.model import RewardState
 from infrastructure.database.transaction import Database
 from orchestration.purchase_linking import flow
+from orchestration.purchase_webhook.platforms import CustomPlatform
 from tests.support.books import assert_books_balance, read, rewards_of
 from tests.support.connections import at_once
 from tests.support.flows import NOON

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from server.jobs.reward_work import PAUSE
 from tests.support.books import amounts_of, assert_books_balance
 from tests.support.connections import holding

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.transaction import Database
+from orchestration.lane.flow.setbacks import LaneSetbacks
 from orchestration.purchase_webhook.errors import DeliveryPostponedError
-from orchestration.reward.flow.setbacks import LaneSetbacks
 from tests.orchestration.test_lane_rests import hold, hold_before_the_decision
 from tests.orchestration.test_lane_rounds import lane_row, prepared
 from tests.support.books import deliveries_of, order_of, rewards_of

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.prepared import PreparedBatch
+from orchestration.lane.flow.prepared import PreparedBatch
 from tests.orchestration.test_fixed_orders import wait_for_a_rate
 from tests.orchestration.test_lane_rounds import prepared
 from tests.support.books import order_of, rewards_of

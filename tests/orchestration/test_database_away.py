@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database
+from localmesh.postgres import Postgres
 from orchestration.purchase_webhook.errors import DeliveryPostponedError
-from server.embedded.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, count_of, deliveries_of, read
 from tests.support.connections import WAIT_SECONDS_MAX, holding, losses_of
 from tests.support.flows import flows_on

@@ -9,7 +9,7 @@ import pytest
 
 from domains.campaign.model import Trigger
 from domains.rewards.model import InteractionKind
-from orchestration.reward.flow.event_facts import time_context, triggers_of
+from orchestration.lane.flow.event_facts import time_context, triggers_of
 
 SUNDAY = datetime(2025, 3, 2, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import InteractionState
 from infrastructure.database.transaction import Database, Transaction
-from orchestration.reward.flow.prepared import PreparedBatch
+from orchestration.lane.flow.prepared import PreparedBatch
 from tests.orchestration.test_lane_rounds import a_decided_life, prepared
 from tests.orchestration.test_late_rates import announce, observe
 from tests.support.books import (

@@ -14,7 +14,7 @@ from domains.rewards.model.event import TRIES_MAX
 from domains.rewards.model.lane import SET_BACK_PAUSE_MAX
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import (
     amounts_of,
     assert_books_balance,

@@ -14,9 +14,9 @@ from domains.campaign.model import Operator, Recipient, Trigger
 from domains.rewards.model import InteractionState, Obstacle
 from domains.rewards.model.event import TRIES_MAX, WAIT_PAUSE
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.prepared import BatchOutcome, PreparedBatch
-from orchestration.reward.flow.searching import FAILURES_MAX
-from orchestration.reward.flow.turns import LaneTurns
+from orchestration.lane.flow.prepared import BatchOutcome, PreparedBatch
+from orchestration.lane.flow.searching import FAILURES_MAX
+from orchestration.lane.flow.turns import LaneTurns
 from tests.orchestration.test_lane_rounds import lane_row, prepared
 from tests.support.books import (
     amounts_of,

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domains.rewards.model import Obstacle
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.setbacks import LaneSetbacks
-from orchestration.reward.flow.turns import LaneTurns
+from orchestration.lane.flow.setbacks import LaneSetbacks
+from orchestration.lane.flow.turns import LaneTurns
 from tests.orchestration.test_lane_rounds import a_decided_life, lane_row, prepared
 from tests.support.books import assert_books_balance, order_of, rewards_of
 from tests.support.connections import holding

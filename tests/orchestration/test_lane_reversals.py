@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.reversing import LaneReversals
-from orchestration.reward.flow.turns import LaneTurns
+from orchestration.lane.flow.reversing import LaneReversals
+from orchestration.lane.flow.turns import LaneTurns
 from tests.orchestration.test_lane_rounds import prepared, the_lane
 from tests.support.books import amounts_of, assert_books_balance, order_of, rewards_of
 from tests.support.connections import holding

@@ -16,8 +16,8 @@ from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import Obstacle, WaitingLane, referral_reference
 from infrastructure.database.transaction import Database
 from orchestration.arrival.flow import Arrival
-from orchestration.reward.flow.prepared import PreparedBatch
-from orchestration.reward.flow.turns import PROMOTED_MAX
+from orchestration.lane.flow.prepared import PreparedBatch
+from orchestration.lane.flow.turns import PROMOTED_MAX
 from tests.support.books import amounts_of, assert_books_balance, order_of, read, states_of
 from tests.support.connections import holding
 from tests.support.flows import NOON, flows_on

@@ -17,9 +17,9 @@ from domains.rewards.model import InteractionState, Obstacle
 from domains.rewards.model.lane import WaitingLane
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow import turns
-from orchestration.reward.flow.turns import LaneTurns
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
+from orchestration.lane.flow import turns
+from orchestration.lane.flow.turns import LaneTurns
 from tests.orchestration.test_lane_rounds import lane_row, prepared
 from tests.support.books import amounts_of, assert_books_balance, order_of, states_of
 from tests.support.connections import holding

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from infrastructure.database.engine import Limits, create_engine
 from infrastructure.database.metadata import metadata
 from infrastructure.database.schema import migrate
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.hot_chores import CHORES
 from tests.support.hot_requests import REQUESTS
 from tests.support.hot_statements import DECIDING, LANES, WHOLE, HotStatement

@@ -14,7 +14,6 @@ from sqlalchemy import delete
 
 from domains.business.tables import merchant_webhook
 from domains.purchases.model import OrderState
-from domains.purchases.platforms import Message
 from guerdon.orchestration.v1 import purchase_webhook_pb2
 from infrastructure.database.transaction import Database
 from orchestration.purchase_webhook.errors import (
@@ -23,6 +22,7 @@ from orchestration.purchase_webhook.errors import (
     WebhookNotFoundError,
 )
 from orchestration.purchase_webhook.flow import ReceivedDelivery
+from orchestration.purchase_webhook.platforms import Message
 from orchestration.purchase_webhook.servicer import PurchaseWebhookServicer
 from tests.support.books import amounts_of, count_of, deliveries_of, events_of, order_of
 from tests.support.flows import NOON, flows_on

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.campaign.model import Pair
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from orchestration.reward.flow.announcing import ANNOUNCED_MAX
-from orchestration.reward.flow.prepared import BatchOutcome
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
+from orchestration.lane.flow.announcing import ANNOUNCED_MAX
+from orchestration.lane.flow.prepared import BatchOutcome
 from server.jobs.rate_announcements import RateAnnouncements
 from tests.orchestration.test_late_rates import TENTH, announce, observe, unannounced
 from tests.support.books import order_of, read

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import amounts_of, assert_books_balance, deliveries_of, order_of
 from tests.support.connections import Holder, give_way_late, give_way_never, holding
 from tests.support.deliveries import FAULT

@@ -8,7 +8,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from orchestration.reward.flow.searching import (
+from orchestration.lane.flow.searching import (
     FAILURES_MAX,
     SEARCH_DURATION_MAX,
     AttemptResult,

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model.event import TRIES_MAX
 from infrastructure.database.transaction import Database, Transaction
-from orchestration.reward.flow.lane_orders import LaneOrders
-from orchestration.reward.flow.prepared import PreparedBatch
+from orchestration.lane.flow.lane_orders import LaneOrders
+from orchestration.lane.flow.prepared import PreparedBatch
 from tests.orchestration.test_lane_proof import a_shop_with_poison, tries_of
 from tests.support.connections import holding
 

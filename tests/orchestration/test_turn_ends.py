@@ -10,7 +10,7 @@ from sqlalchemy import text
 from domains.rewards.model import Obstacle
 from infrastructure.database.engine import Limits
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.orchestration.test_lane_reversals import refunded_between_two_turns
 from tests.orchestration.test_lane_rounds import lane_row
 from tests.orchestration.test_lane_sizes import a_hasty_worker, looks

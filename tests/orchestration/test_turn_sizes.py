@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.rewards.model import InteractionState
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import order_of, states_of
 from tests.support.connections import Holder, holding
 from tests.support.flows import NOON, flows_on

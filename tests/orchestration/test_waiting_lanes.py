@@ -13,7 +13,7 @@ from domains.rewards.model import InteractionState, Obstacle
 from domains.rewards.model.lane import LOOK_BEHIND, SET_BACK_PAUSE
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import amounts_of, events_of, order_of, states_of
 from tests.support.connections import holding
 from tests.support.events import add_reversal

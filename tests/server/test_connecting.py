@@ -19,10 +19,10 @@ from structlog.testing import capture_logs
 
 from infrastructure.database.engine import create_engine
 from infrastructure.keys.secret_box import SecretBox
+from localmesh.postgres import Postgres
 from server import preflight
 from server.commands.database import explained_database_faults
 from server.connecting import connect_refusal
-from server.embedded.postgres import Postgres
 from server.preflight import UnusableDatabaseError, until_usable_at
 from tests.support.files import ROOT
 from tests.support.mesh import own_database, process_environment, url_of

@@ -13,14 +13,14 @@ from click.testing import CliRunner, Result
 
 from server.__main__ import main
 from server.commands.envoy import configure
+from server.edge.command_line import envoy_options
 from server.edge.settings import CONTRACT_COPY
-from server.embedded.envoy import envoy_options
 from tests.support.files import source_of
 
 SERVER = ("--server", "10.0.0.7:50051")
 OPERATING = Path("docs/operating.md")
 # What `guerdon up` is told of the edge by its environment.
-READER = Path("server/embedded/given_settings.py")
+READER = Path("localmesh/given_settings.py")
 
 
 def typed(folder: Path, *words: str) -> Result:

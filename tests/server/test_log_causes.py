@@ -25,9 +25,9 @@ from guerdon.business.v1 import business_pb2
 from guerdon.edge.v1 import edge_pb2
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.transaction import Database
+from localmesh.ports import LOOPBACK
+from localmesh.postgres import Postgres
 from server.causes import cause_of
-from server.embedded.ports import LOOPBACK
-from server.embedded.postgres import Postgres
 from server.repeating import once
 from tests.orchestration.test_reward_faults import a_busy_shop
 from tests.support.files import ROOT

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from infrastructure.database.engine import create_engine
-from server.embedded.postgres import ROLE, Postgres
+from localmesh.postgres import ROLE, Postgres
 from tests.support.files import ROOT
 from tests.support.mesh import create_database, process_environment
 

@@ -20,7 +20,7 @@ from guerdon.edge.v1 import edge_pb2
 from infrastructure.database.engine import database_of
 from infrastructure.database.sealing_key import add_fingerprint, forget_other_fingerprints
 from infrastructure.keys.secret_box import SecretBox
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable, until_usable
 from server.probes.keys import WATCHED_EVERY, KeyWatch
 from tests.support.files import ROOT

@@ -22,8 +22,8 @@ from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.roles import grant_rights
 from infrastructure.database.schema import expected_revision, known_revisions, migrate
 from infrastructure.keys.secret_box import SecretBox
+from localmesh.postgres import Postgres
 from server import preflight
-from server.embedded.postgres import Postgres
 from server.preflight import (
     UnusableDatabaseError,
     require_usable,

@@ -22,7 +22,7 @@ from domains.business.service import BusinessService
 from infrastructure.database.engine import database_of
 from infrastructure.database.sealing_key import add_fingerprint
 from infrastructure.keys.secret_box import SecretBox
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable
 from server.wiring import sealing
 from server.wiring.sealing import Rotation, rotate

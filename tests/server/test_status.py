@@ -25,11 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.sealing_key import add_fingerprint
 from infrastructure.keys.secret_box import SecretBox
+from localmesh.postgres import ROLE, Postgres
+from localmesh.progress import SilentReporter
+from localmesh.stack import Stack
 from server.__main__ import main
 from server.connected import process_label, read_process_label
-from server.embedded.postgres import ROLE, Postgres
-from server.embedded.progress import SilentReporter
-from server.embedded.stack import Stack
 from server.status.printing import COLUMNS, LINES_MAX
 from tests.support.deliveries import FAULT
 from tests.support.files import ROOT, source_of

@@ -18,11 +18,11 @@ from domains.attribution.model import Utm
 from domains.campaign.errors import TransitionInvalidError
 from domains.campaign.model import Campaign, ExchangeRate, Pair
 from domains.campaign.model.rate import MANUAL
-from domains.purchases import platforms
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.failures import is_away
 from orchestration.arrival import flow as arriving
 from orchestration.purchase_linking import flow as linking
+from orchestration.purchase_webhook import platforms
 from orchestration.purchase_webhook.errors import DeliveryPostponedError
 from orchestration.purchase_webhook.flow import ReceivedDelivery
 from tests.simulation.clock import SharedClock

@@ -9,7 +9,7 @@ from typing import Any
 
 from domains.purchases.model import OrderStanding, token_digest
 from domains.purchases.model import evidence as model
-from domains.purchases.platforms import CustomPlatform
+from orchestration.purchase_webhook.platforms import CustomPlatform
 from tests.simulation.history import Claim, Report, time_of
 from vocabulary.ids import IdentityGroupId
 

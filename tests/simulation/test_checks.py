@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.simulation.drawing import draw_round
 from tests.simulation.history import Claim, FaultPlan, MerchantPlan, Report, RoundPlan
 from tests.simulation.simulation import Outcome, Simulation, simulation_on

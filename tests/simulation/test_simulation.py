@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.simulation.drawing import draw_faults, draw_round
 from tests.simulation.history import Message
 from tests.simulation.running import batches, run_seeds, shorten

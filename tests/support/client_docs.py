@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.embedded.stack import Stack
+from localmesh.stack import Stack
 from tests.support.files import ROOT
 
 DOCUMENT = ROOT / "docs" / "clients.md"

@@ -13,15 +13,15 @@ from domains.purchases.service import DeliveriesService, PurchasesService
 from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from orchestration.arrival.flow import ArrivalOrchestrator
-from orchestration.lane.flow import LaneOrchestrator
-from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
-from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
-from orchestration.reward.flow import (
+from orchestration.lane.flow import (
     RateAnnouncementOrchestrator,
     RewardOrchestrator,
 )
-from orchestration.reward.flow.setbacks import LaneSetbacks
-from orchestration.reward.flow.turns import LaneTurns
+from orchestration.lane.flow.operating import LaneOrchestrator
+from orchestration.lane.flow.setbacks import LaneSetbacks
+from orchestration.lane.flow.turns import LaneTurns
+from orchestration.purchase_linking.flow import PurchaseLinkingOrchestrator
+from orchestration.purchase_webhook.flow import PurchaseWebhookOrchestrator
 from orchestration.reward_reading.flow import RewardReadingOrchestrator
 from server.jobs.delivery_retries import DeliveryRetries
 from server.jobs.reward_work import RewardWork

@@ -21,7 +21,7 @@ from infrastructure.database.roles import grant_rights
 from infrastructure.database.schema import migrate
 from infrastructure.rpc.caller import CallerKind
 from infrastructure.rpc.contract import Method
-from server.embedded.postgres import ROLE, Postgres
+from localmesh.postgres import ROLE, Postgres
 from server.serving import build_server
 from server.settings import Settings, read_settings
 from server.tables import EVERY_TABLE

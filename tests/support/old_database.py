@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.schema import MIGRATIONS, migrate
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from tests.support.books import read
 from tests.support.flows import NOON
 from tests.support.mesh import create_database

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from server.embedded.ports import PortWish, choose_ports
-from server.embedded.postgres import Postgres
+from localmesh.ports import PortWish, choose_ports
+from localmesh.postgres import Postgres
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from infrastructure.database.engine import create_engine
 from infrastructure.database.transaction import Begin, Database
-from server.embedded.postgres import ROLE
+from localmesh.postgres import ROLE
 
 _TAKE, _GIVE_BACK = f"SET ROLE {ROLE}", "RESET ROLE"
 

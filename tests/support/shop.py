@@ -17,12 +17,12 @@ from domains.attribution.model import Utm
 from domains.business.model import AttributionModel, Merchant, Platform, RewardToken
 from domains.campaign.model import Campaign
 from domains.purchases.model import Delivery
-from domains.purchases.platforms import Message
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.arrival.flow import Arrival, ArrivalRecord
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
 from orchestration.purchase_webhook.flow import ReceivedDelivery
+from orchestration.purchase_webhook.platforms import Message
 from tests.support.deliveries import a_received_delivery
 from tests.support.flows import NOON, Flows, flows_on
 from tests.support.rules import CampaignPlan

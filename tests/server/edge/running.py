@@ -23,8 +23,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from infrastructure.rpc.rate_class import RateClass
+from localmesh.ports import PortWish, choose_ports
 from server.edge.settings import EdgeSettings, ListenerSettings, RateLimit
-from server.embedded.ports import PortWish, choose_ports
 from tests.server.edge.backend import Backend
 
 with warnings.catch_warnings():

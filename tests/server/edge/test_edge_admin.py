@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from server.embedded.probes import (
-    SOCKET_PATH_BYTES_MAX,
+from localmesh.probes import (
     complaint_of_envoy,
     connect_to_socket,
     read_admin,
 )
+from server.edge.command_line import SOCKET_PATH_BYTES_MAX
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.embedded.envoy import WITHOUT_HEADERS
+from server.edge.command_line import WITHOUT_HEADERS
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import (
     DESCRIPTORS,

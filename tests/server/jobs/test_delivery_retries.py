@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from server.jobs.delivery_retries import BATCH_MAX, MERCHANTS_MAX, DeliveryRetries
 from tests.support.books import deliveries_of
 from tests.support.connections import holding

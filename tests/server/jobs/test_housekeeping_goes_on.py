@@ -17,7 +17,7 @@ from domains.purchases.model.delivery import KEPT
 from domains.rewards.model.event import DECISIONS_KEPT
 from infrastructure.database.engine import Limits, create_engine, database_of
 from infrastructure.database.transaction import Database
-from server.embedded.postgres import Postgres
+from localmesh.postgres import Postgres
 from server.jobs.housekeeping import IN_USE_PAUSE
 from tests.server.jobs.test_housekeeping import housekeeping_of
 from tests.support.books import count_of, read

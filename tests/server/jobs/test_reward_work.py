@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from domains.rewards.model import WaitingLane
-from orchestration.reward.flow import LaneOutcome, RewardOrchestrator
+from orchestration.lane.flow import LaneOutcome, RewardOrchestrator
 from server.jobs.reward_work import PAUSE, SET_BACK_LANES_MAX, THOROUGH_EVERY, TURNS_MAX, RewardWork
 from tests.support.flows import NOON, Clock
 from vocabulary.ids import MerchantId

@@ -1,1 +1,0 @@
-"""Events become rewards: one writer a merchant, in the order of the events."""

@@ -1,7 +1,0 @@
-"""`guerdon demo`: a real shop's history, told on the running mesh."""
-
-from __future__ import annotations
-
-from server.commands.demo.command import demo
-
-__all__ = ["demo"]
