@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, cast
 
 import grpc
@@ -11,40 +10,39 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.rpc.caller import CallerKind
-from infrastructure.rpc.contract import Method
-from server.serving import OPEN_SERVICES, SERVICES
-from server.wiring import Servicers
+from infrastructure.rpc.contract import ContractError, Method
+from infrastructure.rpc.served import served
+from server.serving import OPEN_SERVICES
 from tests.contract.valid_calls import a_valid_call
-from tests.support.contract import METHODS, is_required, method_ids, our_files
+from tests.support.contract import METHODS, SERVICES, is_required, method_ids
 from tests.support.mesh import Mesh
 from tests.support.rpc_shop import BusyShop
 
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=method_ids)
 
 
-def test_every_service_of_the_contract_is_registered() -> None:
+def test_every_service_of_the_contract_is_served(mesh: Mesh) -> None:
     """A service that callers read about would answer UNIMPLEMENTED."""
-    promised = {
-        f"{file.package}.{service.name}" for file in our_files() for service in file.service
-    }
-    registered = [descriptor.full_name for descriptor, _ in SERVICES.values()]
-    assert sorted(registered) == sorted(promised)
+    assert sorted(each.name for each in mesh.application.services) == sorted(
+        each.full_name for each in SERVICES
+    )
 
 
-def test_every_servicer_is_registered_under_its_name() -> None:
-    """A servicer that wiring builds would be reached by nobody."""
-    assert {field.name for field in dataclasses.fields(Servicers)} == set(SERVICES)
+class OnlyHealth(edge_pb2_grpc.EdgeServiceServicer):
+    """Leaves a method to the generated base class."""
+
+    async def GetHealth(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC names it
+        raise NotImplementedError
 
 
-@every_method
-def test_a_method_is_implemented(method: Method, mesh: Mesh) -> None:
+def test_a_servicer_that_leaves_a_method_out_keeps_the_server_from_starting() -> None:
     """The generated base class would answer UNIMPLEMENTED."""
-    service = method.descriptor.containing_service
-    [name] = [name for name, (each, _) in SERVICES.items() if each == service]
-    servicer = type(getattr(mesh.application.servicers, name))
-    [owner, *_] = [each for each in servicer.__mro__ if method.descriptor.name in vars(each)]
-    assert not owner.__module__.endswith("_pb2_grpc"), f"{servicer} leaves it out"
+    incomplete: Any = OnlyHealth
+    edge = edge_pb2.DESCRIPTOR.services_by_name["EdgeService"]
+    with pytest.raises(ContractError, match=r"OnlyHealth does not answer .*/GetReadiness"):
+        served(incomplete(), edge)
 
 
 @every_method
@@ -95,7 +93,7 @@ async def services_listed(mesh: Mesh) -> set[str]:
 async def test_reflection_lists_every_service(mesh: Mesh) -> None:
     """A stranger with a generic client would not find what there is."""
     listed = await services_listed(mesh)
-    assert {descriptor.full_name for descriptor, _ in SERVICES.values()} <= listed
+    assert {each.full_name for each in SERVICES} <= listed
 
 
 async def test_health_says_serving(mesh: Mesh) -> None:
@@ -107,9 +105,7 @@ async def test_health_says_serving(mesh: Mesh) -> None:
 
 async def test_only_named_services_go_without_access_rules(mesh: Mesh) -> None:
     """A service that slipped past the steps would be open to everybody."""
-    strangers = await services_listed(mesh) - {
-        descriptor.full_name for descriptor, _ in SERVICES.values()
-    }
+    strangers = await services_listed(mesh) - {each.full_name for each in SERVICES}
     assert all(f"/{name}/" in OPEN_SERVICES for name in strangers)
 
 
