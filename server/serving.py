@@ -33,10 +33,10 @@ from server.interception.request_log import RequestLog
 from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.preflight import until_usable_at
-from server.probes.keys import KeyWatch
-from server.repeating import once, repeatedly, timekeeping
+from server.repeating import repeatedly, run_first
 from server.settings import Settings
 from server.wiring import application
+from server.wiring.jobs import build_serve_jobs
 
 # Not of the contract, so without access options. Only the mesh listener leads to them.
 OPEN_SERVICES = (
@@ -163,14 +163,9 @@ async def serve(settings: Settings) -> None:
             for name in (OVERALL_HEALTH, *(each.name for each in app.services)):
                 await health.set(name, status.NOT_SERVING if is_passed_over else status.SERVING)
 
-        run_clock = timekeeping(app.clock, app.database)
-        # Before anything is dated by it.
-        await once("clock", run_clock)
-        watch = KeyWatch(database=app.database, secrets=app.secrets, tell=set_health)
-        jobs = [
-            asyncio.create_task(repeatedly(name, run, stopping, asyncio.Event()))
-            for name, run in (("clock", run_clock), ("keys", watch.run))
-        ]
+        jobs = build_serve_jobs(app, set_health)
+        await run_first(jobs)
+        running = [asyncio.create_task(repeatedly(each, stopping)) for each in jobs]
         await server.start()
         await set_health(is_passed_over=False)
         _log.info("serving", host=settings.listen_host, port=port)
@@ -179,8 +174,8 @@ async def serve(settings: Settings) -> None:
         await health.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_seconds)
         await server.stop(GRACE_SECONDS)
-        for job in jobs:
-            job.cancel()
+        for each in running:
+            each.cancel()
         _log.info("stopped")
 
 

@@ -50,6 +50,7 @@ def build_services(
 ) -> Sequence[ServedService]:
     """Builds what answers each service of the contract."""
     return (
+        *_flow_services(flows),
         served(
             EdgeServicer(database=database, secrets=secrets),
             edge_pb2.DESCRIPTOR.services_by_name["EdgeService"],
@@ -103,6 +104,11 @@ def build_services(
             ),
             rewards_pb2.DESCRIPTOR.services_by_name["RewardsService"],
         ),
+    )
+
+
+def _flow_services(flows: Flows) -> Sequence[ServedService]:
+    return (
         served(
             ArrivalServicer(flow=flows.arrival),
             arrival_pb2.DESCRIPTOR.services_by_name["ArrivalService"],
