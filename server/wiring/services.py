@@ -50,11 +50,40 @@ def build_services(
 ) -> Sequence[ServedService]:
     """Builds what answers each service of the contract."""
     return (
-        *_flow_services(flows),
         served(
             EdgeServicer(database=database, secrets=secrets),
             edge_pb2.DESCRIPTOR.services_by_name["EdgeService"],
         ),
+        *_merchant_services(database, domains, clock=clock, new_id=new_id),
+        *_people_services(database, domains, clock=clock, new_id=new_id),
+        served(
+            PurchasesServicer(
+                database=database,
+                purchases=domains.purchases,
+                deliveries=domains.deliveries,
+                clock=clock,
+            ),
+            purchases_pb2.DESCRIPTOR.services_by_name["PurchasesService"],
+        ),
+        served(
+            RewardReadingServicer(
+                database=database, rewards=domains.rewards, flow=flows.reward_reading
+            ),
+            rewards_pb2.DESCRIPTOR.services_by_name["RewardsService"],
+        ),
+        *_flow_services(flows),
+    )
+
+
+def _merchant_services(
+    database: Database,
+    domains: Domains,
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
+) -> Sequence[ServedService]:
+    """What merchants set up."""
+    return (
         served(
             BusinessServicer(
                 database=database,
@@ -65,6 +94,28 @@ def build_services(
             ),
             business_pb2.DESCRIPTOR.services_by_name["BusinessService"],
         ),
+        served(
+            CampaignServicer(
+                database=database, campaigns=domains.campaigns, clock=clock, new_id=new_id
+            ),
+            campaign_pb2.DESCRIPTOR.services_by_name["CampaignService"],
+        ),
+        served(
+            RateServicer(database=database, rates=domains.rates, clock=clock, new_id=new_id),
+            rate_pb2.DESCRIPTOR.services_by_name["RateService"],
+        ),
+    )
+
+
+def _people_services(
+    database: Database,
+    domains: Domains,
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], UUID],
+) -> Sequence[ServedService]:
+    """Who people are, and who brought them."""
+    return (
         served(
             IdentityServicer(
                 database=database, identity=domains.identity, clock=clock, new_id=new_id
@@ -78,31 +129,6 @@ def build_services(
         served(
             ReferralServicer(database=database, referral=domains.referral, clock=clock),
             referral_pb2.DESCRIPTOR.services_by_name["ReferralService"],
-        ),
-        served(
-            PurchasesServicer(
-                database=database,
-                purchases=domains.purchases,
-                deliveries=domains.deliveries,
-                clock=clock,
-            ),
-            purchases_pb2.DESCRIPTOR.services_by_name["PurchasesService"],
-        ),
-        served(
-            CampaignServicer(
-                database=database, campaigns=domains.campaigns, clock=clock, new_id=new_id
-            ),
-            campaign_pb2.DESCRIPTOR.services_by_name["CampaignService"],
-        ),
-        served(
-            RateServicer(database=database, rates=domains.rates, clock=clock, new_id=new_id),
-            rate_pb2.DESCRIPTOR.services_by_name["RateService"],
-        ),
-        served(
-            RewardReadingServicer(
-                database=database, rewards=domains.rewards, flow=flows.reward_reading
-            ),
-            rewards_pb2.DESCRIPTOR.services_by_name["RewardsService"],
         ),
     )
 
