@@ -41,6 +41,9 @@ gen: setup ## proto/ → gen/, envoy/descriptors.binpb and what Envoy reads
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/gen.py
 	@$(BIN)/python tools/bootstrap.py
 
+migration: setup ## begin a migration: NAME=what_is_so_afterwards
+	@$(BIN)/python tools/new_migration.py "$(NAME)"
+
 format: setup ## rewrite files the way the formatter likes them
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
@@ -116,4 +119,4 @@ wheel: setup ## the package to install elsewhere, and what it needs, into dist/
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test attack audit clients mutants up demo bench lock release simulate scale wheel
+.PHONY: help setup gen migration format check test attack audit clients mutants up demo bench lock release simulate scale wheel
