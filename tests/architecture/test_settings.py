@@ -32,7 +32,7 @@ READERS = {
     "localmesh/parts/envoy.py",
 }
 NAME = re.compile(rf"\b{PREFIX}[A-Z_]+[A-Z]\b")
-ROOMS = ("server", "orchestration", "domains", "infrastructure", "vocabulary")
+ROOMS = ("localmesh", "server", "orchestration", "domains", "infrastructure", "vocabulary")
 
 
 class Recorder(dict[str, str]):
