@@ -64,10 +64,10 @@ class RunningParts:
             self._report(part, PartState.STARTING)
         for part in step:
             await preparing[part.name]
-        lasting = [part for part in step if not part.runs_to_its_end]
         for part in step:
             if part.runs_to_its_end:
                 await self._run(part)
+        lasting = [part for part in step if not part.runs_to_its_end]
         await self._supervisor.start(*(part.child(self.context) for part in lasting))
         for part in lasting:
             await self._until_ready(part, is_starting=True)

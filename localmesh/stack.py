@@ -83,6 +83,7 @@ class Stack:
                 "public": PublicEnvoy(edge=edge, servers=servers, port=public_port),
                 "mesh": MeshEnvoy(edge=edge, servers=servers, port=mesh_port),
             }
+        # Of a database of somebody's own, the one user that is known owns the tables as well.
         owner = dict if self._postgres is None else self._postgres.owner_environment
         return [
             [self._postgres] if self._postgres else [],

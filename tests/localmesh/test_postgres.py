@@ -225,8 +225,9 @@ def test_it_runs_with_no_right_that_it_does_not_need(open_folder: Path) -> None:
 
     status = {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
     assert "0" not in status["Uid"]
-    assert int(status["CapEff"][0], base=16) == 0
+    # Anybody else passes on what he has.
     if os.geteuid() == 0:
+        assert int(status["CapEff"][0], base=16) == 0
         assert status["Groups"] == []
         assert status["NoNewPrivs"] == ["1"]
 
