@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from localmesh.errors import StackError
 from localmesh.file_limit import connections_max, raise_file_limit
@@ -99,7 +100,8 @@ class Envoy(Part):
         # The folder is its owner's alone before there is a socket in it.
         make_owner_only_folder(_folder(context))
         edge = replace(
-            self._edge_on_this_host(context),
+            self._edge,
+            **self._listener_here(context),
             endpoints=tuple((LOOPBACK, context.ports[each]) for each in self._servers),
             descriptor_path=str(CONTRACT_COPY),
         )
@@ -107,8 +109,8 @@ class Envoy(Part):
         write_bootstrap(edge, door, self._file(context, "json"))
 
     @abstractmethod
-    def _edge_on_this_host(self, context: PartContext) -> EdgeSettings:
-        """What was chosen, with the listener as it is here."""
+    def _listener_here(self, context: PartContext) -> Mapping[str, Any]:
+        """The setting of its listener, as it is here."""
 
     def _on_this_host(self, usual: ListenerSettings, context: PartContext) -> ListenerSettings:
         return ListenerSettings(
@@ -129,8 +131,8 @@ class PublicEnvoy(Envoy):
         # Asking its listener would use up what that lets one address ask.
         return await asyncio.to_thread(problem_of_envoy, self.admin_socket(context))
 
-    def _edge_on_this_host(self, context: PartContext) -> EdgeSettings:
-        return replace(self._edge, public=self._on_this_host(self._edge.public, context))
+    def _listener_here(self, context: PartContext) -> Mapping[str, Any]:
+        return {"public": self._on_this_host(self._edge.public, context)}
 
 
 class MeshEnvoy(Envoy):
@@ -142,8 +144,8 @@ class MeshEnvoy(Envoy):
     async def why_not_ready(self, context: PartContext) -> str:
         return await asyncio.to_thread(problem_of_url, f"{self.url(context)}/health/ready")
 
-    def _edge_on_this_host(self, context: PartContext) -> EdgeSettings:
-        return replace(self._edge, mesh=self._on_this_host(self._edge.mesh, context))
+    def _listener_here(self, context: PartContext) -> Mapping[str, Any]:
+        return {"mesh": self._on_this_host(self._edge.mesh, context)}
 
 
 def _folder(context: PartContext) -> Path:
