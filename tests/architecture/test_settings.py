@@ -29,7 +29,7 @@ READERS = {
     "localmesh/commands/up.py",
     "localmesh/demo/command.py",
     # Looks for Envoy on the path.
-    "localmesh/envoy.py",
+    "localmesh/parts/envoy.py",
 }
 NAME = re.compile(rf"\b{PREFIX}[A-Z_]+[A-Z]\b")
 ROOMS = ("localmesh", "server", "orchestration", "domains", "infrastructure", "vocabulary")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from localmesh.probes import (
-    complaint_of_envoy,
     connect_to_socket,
+    problem_of_envoy,
     read_admin,
 )
 from server.edge.command_line import SOCKET_PATH_BYTES_MAX
@@ -134,12 +134,12 @@ async def test_a_socket_with_a_long_path_is_reached(administered: Edge, tmp_path
     connection = await asyncio.to_thread(connect_to_socket, deep / "admin.sock")
     connection.close()
     [(_, port)] = administered.settings.endpoints
-    assert await asyncio.to_thread(complaint_of_envoy, deep / "admin.sock", port) == ""
+    assert await asyncio.to_thread(problem_of_envoy, deep / "admin.sock", port) == ""
 
 
 async def test_nobody_there_is_said_with_the_place(tmp_path: Path) -> None:
     """Whoever waits for Envoy would not know where it was looked for."""
-    told = await asyncio.to_thread(complaint_of_envoy, tmp_path / "none.sock", 1)
+    told = await asyncio.to_thread(problem_of_envoy, tmp_path / "none.sock", 1)
 
     assert "none.sock" in told
     assert "No such file" in told

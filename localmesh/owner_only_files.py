@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_private(path: Path, text: str) -> None:
+def write_owner_only(path: Path, text: str) -> None:
     """Writes a file with mode 0600, whole or not at all."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     # The mode is given at creation: there is no moment at which others could open it.
@@ -22,7 +22,7 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def make_private_folder(path: Path) -> None:
+def make_owner_only_folder(path: Path) -> None:
     """A folder with mode 0700, also if it is there with another one."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
@@ -40,5 +40,5 @@ def keep_or_make(path: Path, make: Callable[[], str]) -> str:
             path.chmod(0o600)
         return kept
     made = make()
-    write_private(path, made + "\n")
+    write_owner_only(path, made + "\n")
     return made

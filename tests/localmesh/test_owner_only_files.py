@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.private_files import keep_or_make, write_private
+from localmesh.owner_only_files import keep_or_make, write_owner_only
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_a_secret_is_made_once_and_kept(tmp_path: Path) -> None:
 
 def test_only_the_owner_reads_a_secret(tmp_path: Path) -> None:
     """Every account of the host could call the mesh as a service."""
-    write_private(tmp_path / "token", "secret")
+    write_owner_only(tmp_path / "token", "secret")
 
     assert mode_of(tmp_path / "token") == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["token"]
