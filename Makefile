@@ -44,6 +44,9 @@ gen: setup ## proto/ → gen/, envoy/descriptors.binpb and what Envoy reads
 migration: setup ## begin a migration: NAME=what_is_so_afterwards
 	@$(BIN)/python tools/new_migration.py "$(NAME)"
 
+new-domain: setup ## write a domain with one method in it: NAME=vouchers
+	@$(BIN)/python tools/new_domain.py "$(NAME)"
+
 format: setup ## rewrite files the way the formatter likes them
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
@@ -119,4 +122,4 @@ wheel: setup ## the package to install elsewhere, and what it needs, into dist/
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen migration format check test attack audit clients mutants up demo bench lock release simulate scale wheel
+.PHONY: help setup gen migration new-domain format check test attack audit clients mutants up demo bench lock release simulate scale wheel
