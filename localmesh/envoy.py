@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from localmesh.errors import StackError
@@ -60,13 +59,13 @@ def write_envoy_bootstraps(
     from server.edge.cluster import DOORS  # noqa: PLC0415
 
     files = raise_file_limit()
-    here = replace(
-        edge,
-        public=_on_this_host(edge.public, ports.public, "public.sock", files),
-        mesh=_on_this_host(edge.mesh, ports.mesh, "mesh.sock", files),
-        endpoints=tuple((LOOPBACK, port) for port in ports.servers),
-        descriptor_path=str(descriptors),
-    )
+    places = {
+        "public": _on_this_host(edge.public, ports.public, "public.sock", files),
+        "mesh": _on_this_host(edge.mesh, ports.mesh, "mesh.sock", files),
+        "endpoints": tuple((LOOPBACK, port) for port in ports.servers),
+        "descriptor_path": str(descriptors),
+    }
+    here = EdgeSettings(**{**dict(edge), **places})
     for door in DOORS:
         write_bootstrap(here, door, folder / f"{door.name}.json")
 

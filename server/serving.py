@@ -52,7 +52,7 @@ from server.interception.validation import Validation
 from server.preflight import until_usable_at
 from server.probes.keys import KeyWatch
 from server.repeating import once, repeatedly, timekeeping
-from server.settings import Settings
+from server.settings.process import Settings
 from server.wiring import Servicers, application
 
 # Not of the contract, so without access options. Only the mesh listener leads to them.
@@ -141,7 +141,8 @@ def steps_of(settings: Settings) -> list[Step]:
         RequestLog(),
         PathOverQuery(),
         CallerProof(
-            service_token=settings.service_token, client_id_headers=settings.client_id_headers
+            service_token=settings.service_token.get_secret_value(),
+            client_id_headers=settings.client_id_headers,
         ),
         OneMessage(),
         StrictJson(),
@@ -211,7 +212,7 @@ async def serve(settings: Settings) -> None:
     """
     stopping = stop_signal()
     async with application(settings, name="serve", limits=SERVE_LIMITS) as app:
-        await until_usable_at(settings.database_url, app.secrets, stopping)
+        await until_usable_at(settings.database_url.get_secret_value(), app.secrets, stopping)
         server, health = build_server(app.servicers, settings)
         address = f"{settings.listen_host}:{settings.listen_port}"
         try:

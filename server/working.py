@@ -21,7 +21,7 @@ from server.preflight import until_usable_at
 from server.probes.keys import KeyWatch
 from server.repeating import RETRY_SECONDS, Job, once, paced, repeatedly, timekeeping
 from server.serving import stop_signal
-from server.settings import Settings
+from server.settings.process import Settings
 from server.wiring import Application, application
 
 SLEEP_SECONDS_MAX = 1.0
@@ -45,7 +45,7 @@ async def work(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     async with application(settings, name="work", limits=WORK_LIMITS) as app:
-        await until_usable_at(settings.database_url, app.secrets, stopping)
+        await until_usable_at(settings.database_url.get_secret_value(), app.secrets, stopping)
         clock = app.clock
         alarms = {name: asyncio.Event() for name in JOBS}
         rewards = RewardWork(flow=app.flows.reward, clock=clock, woken=alarms["rewards"].set)

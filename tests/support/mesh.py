@@ -23,7 +23,8 @@ from infrastructure.rpc.caller import CallerKind
 from infrastructure.rpc.contract import Method
 from localmesh.postgres import ROLE, Postgres
 from server.serving import build_server
-from server.settings import Settings, read_settings
+from server.settings.group import read
+from server.settings.process import Settings
 from server.tables import EVERY_TABLE
 from server.wiring import Application, Servicers, build
 from tests.support.contract import METHODS
@@ -55,7 +56,7 @@ def proof_for(method: Method) -> Proof:
 
 def settings_for(database_url: str, **changed: str) -> Settings:
     """Settings of a server on a database; `changed` by their names without the prefix."""
-    return read_settings(environment_for(database_url, **changed))
+    return read(Settings, environment_for(database_url, **changed))
 
 
 def environment_for(database_url: str, **changed: str) -> dict[str, str]:
