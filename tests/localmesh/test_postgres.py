@@ -18,7 +18,7 @@ from localmesh.unprivileged import account_for
 from tests.support.postgres import free_port
 from tests.support.processes import is_alive, wait_until
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager

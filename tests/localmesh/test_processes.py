@@ -13,7 +13,7 @@ from pathlib import Path
 from localmesh.processes import Child, Supervisor
 from tests.support.processes import is_alive, wait_until
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def a_child(name: str = "child", *, script: str = "exec sleep 60") -> Child:

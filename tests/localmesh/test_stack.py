@@ -21,7 +21,7 @@ from localmesh.state import AlreadyRunningError
 from server.running_stack import read_running
 from tests.support.processes import is_alive
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 STAND_IN = (sys.executable, str(PROJECT / "tests" / "support" / "stand_in_server.py"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from server.running_stack import RunningStack, read_running
 from tests.support.processes import is_alive, wait_until
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 
 START_SECONDS_MAX = 60
 
