@@ -17,7 +17,7 @@ class WrongSettingsError(StackError):
 
 
 class StackSettings(EdgeChoices, Settings):
-    """What all parts of a stack are told: the server processes, and Envoy."""
+    """Settings of all parts of a stack: the server processes, and Envoy."""
 
 
 def read_given(environment: Mapping[str, str]) -> EdgeSettings:

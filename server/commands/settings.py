@@ -1,4 +1,4 @@
-"""Reads what a command is told by the environment."""
+"""Reads the settings of a command."""
 
 from __future__ import annotations
 

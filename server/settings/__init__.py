@@ -1,4 +1,4 @@
-"""What is told from outside: groups of settings, each read once from the environment.
+"""Settings: one group a layer, frozen, each read once from the environment.
 
 `docs/settings.md` explains each setting to operators.
 """

@@ -1,4 +1,4 @@
-"""What a process of a deployment is told: a group of settings for each part of it."""
+"""Settings of a process: one group for each layer of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.settings.group import SettingsGroup, written
 from server.settings.texts import whole_number
 
 SECRETS_KEYS_MAX = 4
-"""What a process tells of its keys has room for so many."""
+"""A process says by the name of its database connections which keys it has: so many fit."""
 _DRAIN_SECONDS_MAX = 60
 _TOKEN_CHARACTERS_MIN = 32
 
@@ -131,4 +131,4 @@ class SecretsSettings(SealingSettings, DatabaseSettings):
 class Settings(
     RuntimeSettings, ServeSettings, FlowSettings, SealingSettings, CallerSettings, PoolSettings
 ):
-    """All that a process is told. Its parts are handed the group that they need, or all."""
+    """All settings of `serve` and `work`."""
