@@ -34,7 +34,7 @@ from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.preflight import until_usable_at
 from server.repeating import repeatedly, run_first
-from server.settings import Settings
+from server.settings.process import Settings
 from server.wiring import application
 from server.wiring.jobs import build_serve_jobs
 
@@ -67,7 +67,7 @@ def steps_of(settings: Settings) -> list[Step]:
         PathOverQuery(),
         CallerProof(
             [
-                ServiceToken(settings.service_token),
+                ServiceToken(settings.service_token.get_secret_value()),
                 ClientId(other_headers=settings.client_id_headers),
             ]
         ),
@@ -150,7 +150,7 @@ async def serve(settings: Settings) -> None:
     """
     stopping = stop_signal()
     async with application(settings, name="serve", limits=SERVE_LIMITS) as app:
-        await until_usable_at(settings.database_url, app.secrets, stopping)
+        await until_usable_at(settings.database_url.get_secret_value(), app.secrets, stopping)
         server, health = build_server(app.services, settings)
         address = f"{settings.listen_host}:{settings.listen_port}"
         try:

@@ -14,7 +14,7 @@ from server.jobs.reward_work import LANES_MAX, RewardWork
 from server.preflight import until_usable_at
 from server.repeating import run_all, run_first
 from server.serving import stop_signal
-from server.settings import Settings
+from server.settings.process import Settings
 from server.wiring import application
 from server.wiring.jobs import build_work_jobs
 
@@ -37,7 +37,7 @@ async def work(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     async with application(settings, name="work", limits=WORK_LIMITS) as app:
-        await until_usable_at(settings.database_url, app.secrets, stopping)
+        await until_usable_at(settings.database_url.get_secret_value(), app.secrets, stopping)
         more_rewards = asyncio.Event()
         rewards = RewardWork(flow=app.flows.reward, clock=app.clock, woken=more_rewards.set)
         jobs = build_work_jobs(app, rewards, more_rewards=more_rewards, stopping=stopping)

@@ -8,7 +8,6 @@ import shutil
 import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +98,13 @@ class Envoy(Part):
 
         # The folder is its owner's alone before there is a socket in it.
         make_owner_only_folder(_folder(context))
-        edge = replace(
-            self._edge,
-            **self._listener_here(context),
-            endpoints=tuple((LOOPBACK, context.ports[each]) for each in self._servers),
-            descriptor_path=str(CONTRACT_COPY),
+        edge = EdgeSettings(
+            **{
+                **dict(self._edge),
+                **self._listener_here(context),
+                "endpoints": tuple((LOOPBACK, context.ports[each]) for each in self._servers),
+                "descriptor_path": str(CONTRACT_COPY),
+            }
         )
         [door] = [each for each in DOORS if each.name == self.listener]
         write_bootstrap(edge, door, self._file(context, "json"))

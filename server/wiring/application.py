@@ -12,7 +12,7 @@ from infrastructure.database.transaction import Database
 from infrastructure.keys.secret_box import SecretBox
 from infrastructure.rpc.served import ServedService
 from server.connected import process_label
-from server.settings import Settings, Stage
+from server.settings.process import Settings, Stage
 from server.wiring.domains import Domains, build_domains
 from server.wiring.flows import Flows, build_flows
 from server.wiring.ids import TimedIds
@@ -39,9 +39,9 @@ async def application(
     settings: Settings, *, name: str, limits: Limits
 ) -> AsyncIterator[Application]:
     """Builds the application and takes it down again. Opens no connection by itself."""
-    secrets = SecretBox(settings.secrets_keys)
+    secrets = SecretBox(settings.sealing_keys)
     engine = create_engine(
-        settings.database_url,
+        settings.database_url.get_secret_value(),
         pool_size=settings.database_pool_size,
         application_name=process_label(name, secrets.fingerprints),
         limits=limits,
@@ -54,7 +54,7 @@ async def application(
 
 def build(database: Database, settings: Settings) -> Application:
     """Builds the application on a database."""
-    secrets = SecretBox(settings.secrets_keys)
+    secrets = SecretBox(settings.sealing_keys)
     clock = DatabaseClock()
     new_id = TimedIds(clock)
     domains = build_domains(secrets, rate_age_max=settings.rate_age_max)

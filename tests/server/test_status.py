@@ -398,3 +398,11 @@ def test_a_process_is_found_again_by_its_label() -> None:
     assert whole.name.startswith(f"{os.getpid()}@")
     assert whole.marks == ()
     assert read_process_label("psql") is None
+
+
+async def test_a_wrong_setting_ends_it_like_every_command(fresh: AsyncEngine) -> None:
+    """A monitor would take what is wrong with its own environment for a mesh that needs a look."""
+    screen = await told(DATABASE_URL=url_of(fresh), RATE_AGE_MAX_HOURS="0")
+
+    assert screen.code == os.EX_CONFIG
+    assert "GUERDON_RATE_AGE_MAX_HOURS must be a whole number from 1 to 8760" in screen

@@ -24,7 +24,8 @@ from infrastructure.rpc.contract import Method
 from infrastructure.rpc.served import ServedService
 from localmesh.postgres import ROLE, Postgres
 from server.serving import build_server
-from server.settings import Settings, read_settings
+from server.settings.group import read
+from server.settings.process import Settings
 from server.tables import EVERY_TABLE
 from server.wiring import Application, build
 from tests.support.contract import METHODS
@@ -56,7 +57,7 @@ def proof_for(method: Method) -> Proof:
 
 def settings_for(database_url: str, **changed: str) -> Settings:
     """Settings of a server on a database; `changed` by their names without the prefix."""
-    return read_settings(environment_for(database_url, **changed))
+    return read(Settings, environment_for(database_url, **changed))
 
 
 def environment_for(database_url: str, **changed: str) -> dict[str, str]:

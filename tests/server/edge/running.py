@@ -24,7 +24,8 @@ from grpc_status import rpc_status
 
 from infrastructure.rpc.rate_class import RateClass
 from localmesh.ports import PortWish, choose_ports
-from server.edge.settings import EdgeSettings, ListenerSettings, RateLimit
+from server.edge.rate_limit import RateLimit
+from server.edge.settings import EdgeSettings, ListenerSettings
 from tests.server.edge.backend import Backend
 
 with warnings.catch_warnings():

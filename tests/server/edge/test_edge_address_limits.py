@@ -16,7 +16,7 @@ from server.edge.limits import (
 )
 from server.edge.listeners import REQUEST_TIMEOUT
 from server.edge.overload import HEAP_BYTES_MAX, RESET_FROM
-from server.edge.settings import RateLimit, default_rate_limits
+from server.edge.rate_limit import RateLimit, default_rate_limits
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.raw_http import ask
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
@@ -35,7 +35,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     backend = Backend(DESCRIPTORS.read_bytes())
     few = {rate_class: RateLimit(per_second=1, burst=BURST) for rate_class in RateClass}
     async with running_process(backend) as process:
-        settings = settings_for([process.port], address_rate_limits=few, trusted_hop_count=1)
+        settings = settings_for([process.port], address_rate_limits=few, trusted_hops=1)
         folder = tmp_path_factory.mktemp("envoy")
         async with running_edge(settings, backend, folder) as running:
             backend.seen.clear()
@@ -141,7 +141,7 @@ async def test_large_bodies_have_limits_of_their_own(
         yield large
 
     async with running_process(backend) as process:
-        settings = settings_for([process.port], trusted_hop_count=1)
+        settings = settings_for([process.port], trusted_hops=1)
         folder = tmp_path_factory.mktemp("envoy")
         async with running_edge(settings, backend, folder) as edge:
 

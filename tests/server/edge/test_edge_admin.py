@@ -18,6 +18,7 @@ from localmesh.probes import (
     read_admin,
 )
 from server.edge.command_line import SOCKET_PATH_BYTES_MAX
+from server.edge.settings import EdgeSettings
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
 
@@ -38,11 +39,11 @@ async def administered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     folder = tmp_path_factory.mktemp("envoy")
     async with running_process(backend) as process:
         settings = settings_for([process.port])
-        administered = replace(
-            settings,
-            public=replace(settings.public, admin_socket=str(folder / "public.sock")),
-            mesh=replace(settings.mesh, admin_socket=str(folder / "mesh.sock")),
-        )
+        sockets = {
+            "public": replace(settings.public, admin_socket=str(folder / "public.sock")),
+            "mesh": replace(settings.mesh, admin_socket=str(folder / "mesh.sock")),
+        }
+        administered = EdgeSettings(**{**dict(settings), **sockets})
         async with running_edge(administered, backend, folder) as edge:
             yield edge
 
