@@ -24,21 +24,9 @@ from guerdon.type.v1 import money_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_duration, to_timestamp
+from infrastructure.rpc.translating import number_of, to_duration, to_timestamp, word_of
 from infrastructure.rpc.updating import updated_fields
 from vocabulary.ids import MerchantId
-
-_MODELS = {
-    business_pb2.Merchant.ATTRIBUTION_MODEL_UNSPECIFIED: AttributionModel.FIRST_TOUCH,
-    business_pb2.Merchant.ATTRIBUTION_MODEL_FIRST_TOUCH: AttributionModel.FIRST_TOUCH,
-    business_pb2.Merchant.ATTRIBUTION_MODEL_LAST_TOUCH: AttributionModel.LAST_TOUCH,
-}
-_MODELS_BACK = {
-    AttributionModel.FIRST_TOUCH: business_pb2.Merchant.ATTRIBUTION_MODEL_FIRST_TOUCH,
-    AttributionModel.LAST_TOUCH: business_pb2.Merchant.ATTRIBUTION_MODEL_LAST_TOUCH,
-}
-_PLATFORMS = {business_pb2.PLATFORM_CUSTOM: Platform.CUSTOM}
-_PLATFORMS_BACK = {platform: number for number, platform in _PLATFORMS.items()}
 
 
 class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
@@ -125,7 +113,7 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
             webhook = await self._business.set_webhook(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
-                platform=_PLATFORMS[request.platform],
+                platform=word_of(request.platform, Platform, business_pb2.Platform),
                 signing_key=request.signing_key,
                 now=now,
                 previous_key_kept=kept.ToTimedelta()
@@ -187,7 +175,12 @@ _VALUES: dict[str, Callable[[business_pb2.Merchant], Any]] = {
     "clock_tolerance_duration": lambda message: _duration(
         message, "clock_tolerance_duration", CLOCK_TOLERANCE_DEFAULT
     ),
-    "attribution_model": lambda message: _MODELS[message.attribution_model],
+    "attribution_model": lambda message: word_of(
+        message.attribution_model,
+        AttributionModel,
+        business_pb2.Merchant.AttributionModel,
+        AttributionModel.FIRST_TOUCH,
+    ),
 }
 
 
@@ -207,7 +200,9 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
         look_back_duration=to_duration(merchant.look_back),
         reward_delay_duration=to_duration(merchant.reward_delay),
         clock_tolerance_duration=to_duration(merchant.clock_tolerance),
-        attribution_model=_MODELS_BACK[merchant.attribution_model],
+        attribution_model=number_of(
+            merchant.attribution_model, business_pb2.Merchant.AttributionModel
+        ),
         create_time=to_timestamp(merchant.create_time),
     )
 
@@ -215,7 +210,7 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
 def _webhook_to_proto(webhook: Webhook, *, now: datetime) -> business_pb2.Webhook:
     previous = webhook.previous_key_at(now)
     return business_pb2.Webhook(
-        platform=_PLATFORMS_BACK[webhook.platform],
+        platform=number_of(webhook.platform, business_pb2.Platform),
         signing_key_suffix=webhook.key_suffix,
         update_time=to_timestamp(webhook.update_time),
         previous_signing_key_suffix="" if previous is None else previous.key_suffix,

@@ -13,15 +13,8 @@ from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_timestamp
+from infrastructure.rpc.translating import number_of, to_timestamp, word_of
 from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
-
-_KINDS = {
-    identity_pb2.IdentityNode.KIND_CLIENT: NodeKind.CLIENT,
-    identity_pb2.IdentityNode.KIND_CUSTOMER: NodeKind.CUSTOMER,
-    identity_pb2.IdentityNode.KIND_WALLET: NodeKind.WALLET,
-}
-_KINDS_BACK = {kind: number for number, kind in _KINDS.items()}
 
 
 class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
@@ -51,7 +44,10 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         merchant_id = MerchantId(UUID(request.merchant_id)) if request.merchant_id else None
         async with self._database.single() as tx:
             group = await self._identity.resolve(
-                tx, _KINDS[request.kind], request.value, merchant_id=merchant_id
+                tx,
+                word_of(request.kind, NodeKind, identity_pb2.IdentityNode.Kind),
+                request.value,
+                merchant_id=merchant_id,
             )
         return identity_pb2.ResolveIdentityGroupResponse(identity_group=_group_to_proto(group))
 
@@ -105,7 +101,7 @@ def _node_to_proto(node: IdentityNode) -> identity_pb2.IdentityNode:
     return identity_pb2.IdentityNode(
         identity_node_id=str(node.identity_node_id),
         identity_group_id=str(node.identity_group_id),
-        kind=_KINDS_BACK[node.kind],
+        kind=number_of(node.kind, identity_pb2.IdentityNode.Kind),
         value=node.value,
         merchant_id=str(node.merchant_id) if node.merchant_id is not None else "",
         create_time=to_timestamp(node.create_time),
