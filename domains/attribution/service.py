@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from domains.attribution.model import Attribution, Credit, CreditQuery, Touchpoint, TouchQuery
 from domains.attribution.ports import Merchants
 from domains.attribution.repository import TouchpointRepository
 from infrastructure.database.transaction import Transaction
-from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
+from vocabulary.ids import IdentityGroupId, MerchantId
 from vocabulary.refusals import MerchantNotFoundError
 
 
@@ -24,7 +25,7 @@ class AttributionService:
         merchant_id: MerchantId,
         *,
         identity_group_id: IdentityGroupId | None,
-        before: TouchpointId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[Touchpoint]:
         """Arrivals at a merchant, most recently recorded first, from the one before `before`.

@@ -11,7 +11,7 @@ from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import number_of, to_timestamp
-from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
+from vocabulary.ids import IdentityGroupId, MerchantId
 
 
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
@@ -22,22 +22,22 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     async def ListTouchpoints(
         self, request: attribution_pb2.ListTouchpointsRequest, context: Any
     ) -> attribution_pb2.ListTouchpointsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         person = request.identity_group_id
         async with self._database.single() as tx:
             touchpoints = await self._attribution.list_touchpoints(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 identity_group_id=IdentityGroupId(UUID(person)) if person else None,
-                before=TouchpointId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
+                before=start.after,
+                limit=start.limit,
             )
-        page = page_of(
-            touchpoints, start, key=lambda each: (each.touchpoint_id,), to_message=_to_proto
-        )
-        return attribution_pb2.ListTouchpointsResponse(
-            touchpoints=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            touchpoints,
+            start,
+            key=lambda each: each.touchpoint_id,
+            to_message=_to_proto,
+            response=attribution_pb2.ListTouchpointsResponse,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from domains.business.errors import (
     DomainFixedError,
@@ -69,7 +70,7 @@ class BusinessService:
         return found
 
     async def list_all(
-        self, tx: Transaction, *, before: MerchantId | None, limit: int
+        self, tx: Transaction, *, before: UUID | None, limit: int
     ) -> Sequence[Merchant]:
         """Up to `limit` merchants, most recently created first, from the one before `before`."""
         return await self._merchants.list_all(tx, before=before, limit=limit)

@@ -66,16 +66,15 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
     async def ListMerchants(
         self, request: business_pb2.ListMerchantsRequest, context: Any
     ) -> business_pb2.ListMerchantsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
-            merchants = await self._business.list_all(
-                tx,
-                before=MerchantId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
-            )
-        page = page_of(merchants, start, key=lambda each: (each.merchant_id,), to_message=_to_proto)
-        return business_pb2.ListMerchantsResponse(
-            merchants=page.items, next_page_token=page.next_page_token
+            merchants = await self._business.list_all(tx, before=start.after, limit=start.limit)
+        return page_of(
+            merchants,
+            start,
+            key=lambda each: each.merchant_id,
+            to_message=_to_proto,
+            response=business_pb2.ListMerchantsResponse,
         )
 
     async def UpdateMerchant(

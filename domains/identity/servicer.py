@@ -54,20 +54,20 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
     async def ListIdentityNodes(
         self, request: identity_pb2.ListIdentityNodesRequest, context: Any
     ) -> identity_pb2.ListIdentityNodesResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             nodes = await self._identity.list_nodes(
                 tx,
                 IdentityGroupId(UUID(request.identity_group_id)),
-                after=IdentityNodeId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
-            nodes, start, key=lambda each: (each.identity_node_id,), to_message=_node_to_proto
-        )
-        return identity_pb2.ListIdentityNodesResponse(
-            identity_nodes=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            nodes,
+            start,
+            key=lambda each: each.identity_node_id,
+            to_message=_node_to_proto,
+            response=identity_pb2.ListIdentityNodesResponse,
         )
 
     async def ConnectWallet(

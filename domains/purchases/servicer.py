@@ -53,7 +53,7 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
     async def ListPurchases(
         self, request: purchases_pb2.ListPurchasesRequest, context: Any
     ) -> purchases_pb2.ListPurchasesResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             purchases = await self._purchases.list_of_merchant(
                 tx,
@@ -61,32 +61,34 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
                 order_reference=request.order_reference,
                 state=word_if_any(request.state, OrderState, purchases_pb2.Purchase.State),
                 within=ids_asked(request, start),
-                limit=start.limit + 1,
+                limit=start.limit,
             )
-        page = page_of(purchases, start, key=lambda each: (each.purchase_id,), to_message=_to_proto)
-        return purchases_pb2.ListPurchasesResponse(
-            purchases=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            purchases,
+            start,
+            key=lambda each: each.purchase_id,
+            to_message=_to_proto,
+            response=purchases_pb2.ListPurchasesResponse,
         )
 
     async def ListDeliveries(
         self, request: purchases_pb2.ListDeliveriesRequest, context: Any
     ) -> purchases_pb2.ListDeliveriesResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             deliveries = await self._deliveries.list_deliveries(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 state=word_if_any(request.state, DeliveryState, purchases_pb2.Delivery.State),
                 within=ids_asked(request, start),
-                limit=start.limit + 1,
+                limit=start.limit,
             )
-        page = page_of(
-            deliveries, start, key=lambda each: (each.delivery_id,), to_message=_delivery_to_proto
-        )
-        return purchases_pb2.ListDeliveriesResponse(
-            deliveries=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            deliveries,
+            start,
+            key=lambda each: each.delivery_id,
+            to_message=_delivery_to_proto,
+            response=purchases_pb2.ListDeliveriesResponse,
         )
 
     async def RetryDelivery(

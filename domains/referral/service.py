@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from domains.referral.model import ReferralLink
 from domains.referral.ports import Merchants
@@ -47,7 +48,7 @@ class ReferralService:
         merchant_id: MerchantId,
         referrer_group_id: IdentityGroupId,
         *,
-        before: ReferralLinkId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[ReferralLink]:
         """Links to a referrer, most recently recorded first, from the one before `before`.

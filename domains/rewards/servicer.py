@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -40,24 +39,20 @@ class RewardsServicer(rewards_pb2_grpc.RewardsServiceServicer):
     async def ListBalances(
         self, request: rewards_pb2.ListBalancesRequest, context: Any
     ) -> rewards_pb2.ListBalancesResponse:
-        parts: tuple[Callable[[str], object], ...] = (UUID, str)
-        start = page_start(request.page_size, request.page_token, key=parts)
+        start = page_start(request, UUID, str)
         async with self._database.single() as tx:
             balances = await self._rewards.list_balances(
                 tx,
                 IdentityGroupId(UUID(request.identity_group_id)),
-                after=(UUID(start.after[0]), start.after[1]) if start.after else None,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             balances,
             start,
             key=lambda each: (each.merchant_id, each.amount.unit.key),
             to_message=_balance_to_proto,
-        )
-        return rewards_pb2.ListBalancesResponse(
-            balances=page.items,
-            next_page_token=page.next_page_token,
+            response=rewards_pb2.ListBalancesResponse,
         )
 
 

@@ -34,7 +34,7 @@ class RewardReadingServicer(RewardsServicer):
     async def ListRewards(
         self, request: rewards_pb2.ListRewardsRequest, context: Any
     ) -> rewards_pb2.ListRewardsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         rewards = await self._reading.list_rewards(
             MerchantId(UUID(request.merchant_id)),
             identity_group_id=UUID(request.identity_group_id)
@@ -43,35 +43,32 @@ class RewardReadingServicer(RewardsServicer):
             purchase_id=UUID(request.purchase_id) if request.purchase_id else None,
             state=word_if_any(request.state, RewardState, rewards_pb2.Reward.State),
             within=ids_asked(request, start),
-            limit=start.limit + 1,
+            limit=start.limit,
         )
-        page = page_of(
-            rewards, start, key=lambda each: (each.reward_id,), to_message=reward_to_proto
-        )
-        return rewards_pb2.ListRewardsResponse(
-            rewards=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            rewards,
+            start,
+            key=lambda each: each.reward_id,
+            to_message=reward_to_proto,
+            response=rewards_pb2.ListRewardsResponse,
         )
 
     async def ListInteractions(
         self, request: rewards_pb2.ListInteractionsRequest, context: Any
     ) -> rewards_pb2.ListInteractionsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         interactions = await self._reading.list_interactions(
             MerchantId(UUID(request.merchant_id)),
             state=word_if_any(request.state, InteractionState, rewards_pb2.Interaction.State),
             within=ids_asked(request, start),
-            limit=start.limit + 1,
+            limit=start.limit,
         )
-        page = page_of(
+        return page_of(
             interactions,
             start,
-            key=lambda each: (each.interaction.interaction_id,),
+            key=lambda each: each.interaction.interaction_id,
             to_message=interaction_to_proto,
-        )
-        return rewards_pb2.ListInteractionsResponse(
-            interactions=page.items,
-            next_page_token=page.next_page_token,
+            response=rewards_pb2.ListInteractionsResponse,
         )
 
     async def ExplainInteraction(

@@ -204,7 +204,7 @@ class CampaignService:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
-        after: tuple[int, CampaignId] | None,
+        after: tuple[int, UUID] | None,
         limit: int,
     ) -> Sequence[Campaign]:
         """In the order in which campaigns are evaluated.

@@ -96,21 +96,20 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
     async def ListCampaigns(
         self, request: campaign_pb2.ListCampaignsRequest, context: Any
     ) -> campaign_pb2.ListCampaignsResponse:
-        start = page_start(request.page_size, request.page_token, key=(int, UUID))
-        after = (int(start.after[0]), CampaignId(UUID(start.after[1]))) if start.after else None
+        start = page_start(request, int, UUID)
         async with self._database.single() as tx:
             campaigns = await self._campaigns.list_of_merchant(
-                tx, MerchantId(UUID(request.merchant_id)), after=after, limit=start.limit + 1
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             campaigns,
             start,
             key=lambda each: (each.priority, each.campaign_id),
             to_message=campaign_to_proto,
-        )
-        return campaign_pb2.ListCampaignsResponse(
-            campaigns=page.items,
-            next_page_token=page.next_page_token,
+            response=campaign_pb2.ListCampaignsResponse,
         )
 
     async def UpdateCampaign(
@@ -199,29 +198,21 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
     async def ListBudgetWindows(
         self, request: campaign_pb2.ListBudgetWindowsRequest, context: Any
     ) -> campaign_pb2.ListBudgetWindowsResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(datetime.fromisoformat, UUID)
-        )
-        after = (
-            (datetime.fromisoformat(start.after[0]), UUID(start.after[1])) if start.after else None
-        )
+        start = page_start(request, datetime.fromisoformat, UUID)
         async with self._database.single() as tx:
             windows = await self._campaigns.list_windows(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 CampaignId(UUID(request.campaign_id)),
-                after=after,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             windows,
             start,
             key=lambda each: (each.start_time, each.item.budget_item_id),
             to_message=window_to_proto,
-        )
-        return campaign_pb2.ListBudgetWindowsResponse(
-            budget_windows=page.items,
-            next_page_token=page.next_page_token,
+            response=campaign_pb2.ListBudgetWindowsResponse,
         )
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domains.campaign.model import ExchangeRate, Pair, RatePlace
+from domains.campaign.model import ExchangeRate, Pair
 from domains.campaign.model.rate import MANUAL
 from domains.campaign.service import RatesService
 from guerdon.campaign.v1 import rate_pb2, rate_pb2_grpc
@@ -56,35 +56,21 @@ class RateServicer(rate_pb2_grpc.RateServiceServicer):
     async def ListRates(
         self, request: rate_pb2.ListRatesRequest, context: Any
     ) -> rate_pb2.ListRatesResponse:
-        start = page_start(
-            request.page_size,
-            request.page_token,
-            key=(datetime.fromisoformat, datetime.fromisoformat, UUID),
-        )
-        after = None
-        if start.after:
-            observed, added, rate_id = start.after
-            after = RatePlace(
-                observe_time=datetime.fromisoformat(observed),
-                create_time=datetime.fromisoformat(added),
-                exchange_rate_id=ExchangeRateId(UUID(rate_id)),
-            )
+        start = page_start(request, datetime.fromisoformat, datetime.fromisoformat, UUID)
         async with self._database.single() as tx:
             rates = await self._rates.list_newest(
                 tx,
                 base=request.base_currency or None,
                 quote=request.quote_currency or None,
-                after=after,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             rates,
             start,
             key=lambda each: (each.observe_time, each.create_time, each.exchange_rate_id),
             to_message=_to_proto,
-        )
-        return rate_pb2.ListRatesResponse(
-            exchange_rates=page.items, next_page_token=page.next_page_token
+            response=rate_pb2.ListRatesResponse,
         )
 
 
