@@ -11,7 +11,6 @@ from domains.attribution.ports import Merchants
 from domains.attribution.repository import TouchpointRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId
-from vocabulary.refusals import MerchantNotFoundError
 
 
 class AttributionService:
@@ -38,8 +37,8 @@ class AttributionService:
         found = await self._touchpoints.list_newest(
             tx, merchant_id, identity_group_id=identity_group_id, before=before, limit=limit
         )
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found
 
     async def explain_credit(self, tx: Transaction, query: CreditQuery) -> Credit:

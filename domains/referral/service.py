@@ -11,7 +11,6 @@ from domains.referral.ports import Merchants
 from domains.referral.repository import ReferralRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
-from vocabulary.refusals import MerchantNotFoundError
 
 
 class ReferralService:
@@ -61,8 +60,8 @@ class ReferralService:
         found = await self._referrals.list_of_referrer(
             tx, merchant_id, referrer_group_id, before=before, limit=limit
         )
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found
 
     async def chain_as_of(
@@ -80,6 +79,6 @@ class ReferralService:
             MerchantNotFoundError: there is no such merchant.
         """
         [found] = await self.chains_as_of(tx, merchant_id, [(identity_group_id, time)], depth_max)
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found

@@ -21,7 +21,7 @@ from orchestration.arrival.statements import (
 from vocabulary.addresses import normalize_address
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
 from vocabulary.nobody import is_nobody
-from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
+from vocabulary.refusals import of_merchant, require_past
 
 ATTEMPTS_MAX = 3
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -94,9 +94,8 @@ class ArrivalOrchestrator:
         """
         now = self._clock()
         self._refuse_secrets(arrival, field="arrival.referrer_client_id")
-        if event_time > now:
-            raise EventTimeInvalidError(event_time)
-        return await self._record(arrival, event_time=event_time, now=now, repeat=repeat)
+        time = require_past(event_time, now)
+        return await self._record(arrival, event_time=time, now=now, repeat=repeat)
 
     def _refuse_secrets(self, arrival: Arrival, *, field: str) -> None:
         if not self._accepts_referrer_client_ids and not is_nobody(arrival.referrer_client_id):
@@ -116,7 +115,8 @@ class ArrivalOrchestrator:
                     locked = await lock_referrals(
                         tx, merchant_id=row.merchant_id, client_id=row.client_id
                     )
-                record = _record_of(row, await arrive(tx, row, locked=locked))
+                arrived = await arrive(tx, row, locked=locked)
+                record = _record_of(of_merchant(arrived, row.merchant_id))
                 await tx.answer(record)
                 return record
 
@@ -157,9 +157,7 @@ class ArrivalOrchestrator:
         )
 
 
-def _record_of(row: ArrivalRow, arrived: Arrived | None) -> ArrivalRecord:
-    if arrived is None:
-        raise MerchantNotFoundError(row.merchant_id)
+def _record_of(arrived: Arrived) -> ArrivalRecord:
     if arrived.is_undecided:
         raise _TwinArrivedError
     return ArrivalRecord(

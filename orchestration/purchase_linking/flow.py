@@ -11,7 +11,7 @@ from domains.purchases.model import token_digest
 from infrastructure.database.transaction import Database, Repeat
 from orchestration.purchase_linking.statements import Claimed, ClaimRow, claim
 from vocabulary.ids import IdentityGroupId, MerchantId
-from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
+from vocabulary.refusals import of_merchant, require_past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,8 @@ class PurchaseLinkingOrchestrator:
             EventTimeInvalidError: the time lies in the future.
         """
         now = self._clock()
-        if event_time > now:
-            raise EventTimeInvalidError(event_time)
-        return await self._claim(each, event_time=event_time, now=now, repeat=repeat)
+        time = require_past(event_time, now)
+        return await self._claim(each, event_time=time, now=now, repeat=repeat)
 
     async def _claim(
         self, each: Claim, *, event_time: datetime, now: datetime, repeat: Repeat | None
@@ -81,9 +80,7 @@ class PurchaseLinkingOrchestrator:
 
         async def attempt() -> Claimed:
             async with self._database.statement(repeat=repeat) as tx:
-                claimed = await claim(tx, row)
-                if claimed is None:
-                    raise MerchantNotFoundError(row.merchant_id)
+                claimed = of_merchant(await claim(tx, row), row.merchant_id)
                 await tx.answer(claimed)
                 return claimed
 

@@ -25,7 +25,6 @@ from domains.rewards.service import RewardsService
 from infrastructure.database.transaction import Database, Transaction
 from vocabulary.ids import InteractionId, MerchantId
 from vocabulary.recording import IdRange
-from vocabulary.refusals import MerchantNotFoundError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,7 @@ class RewardReadingOrchestrator:
                 limit=limit,
             )
             if not found:
-                await self._require_merchant(tx, merchant_id)
+                await self._business.require(tx, merchant_id)
             return found
 
     async def list_interactions(
@@ -142,7 +141,7 @@ class RewardReadingOrchestrator:
                 tx, merchant_id, state=state, within=within, limit=limit
             )
             if not found:
-                await self._require_merchant(tx, merchant_id)
+                await self._business.require(tx, merchant_id)
             return await self._views_of(tx, merchant_id, found)
 
     async def explain(
@@ -213,7 +212,3 @@ class RewardReadingOrchestrator:
                 )
             )
         return views
-
-    async def _require_merchant(self, tx: Transaction, merchant_id: MerchantId) -> None:
-        if not await self._business.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)

@@ -13,7 +13,6 @@ from domains.rewards.service import LanesService
 from infrastructure.database.transaction import Database, Repeat, Transaction
 from orchestration.queries.lanes import get_lane
 from vocabulary.ids import InteractionId, MerchantId
-from vocabulary.refusals import MerchantNotFoundError
 
 REVIVED_MAX = 1_000
 """How many dead interactions one call has decided again."""
@@ -49,7 +48,7 @@ class LaneOrchestrator:
             MerchantNotFoundError: there is no such merchant.
         """
         async with self._database.single() as tx:
-            await self._require_merchant(tx, merchant_id)
+            await self._business.require(tx, merchant_id)
             return await self._read_lane(tx, merchant_id)
 
     async def set_lane_held(
@@ -61,7 +60,7 @@ class LaneOrchestrator:
             MerchantNotFoundError: there is no such merchant.
         """
         async with self._database.transaction(repeat=repeat) as tx:
-            await self._require_merchant(tx, merchant_id)
+            await self._business.require(tx, merchant_id)
             await self._lanes.set_held(tx, merchant_id, held=held)
             lane = await self._read_lane(tx, merchant_id)
             if not held:
@@ -87,7 +86,7 @@ class LaneOrchestrator:
             InteractionNotDeadError: it is not dead.
         """
         async with self._database.transaction(repeat=repeat) as tx:
-            await self._require_merchant(tx, merchant_id)
+            await self._business.require(tx, merchant_id)
             # First, so that what is read next is as the last worker has left it.
             await self._lanes.wait_for(tx, merchant_id)
             now = self._clock()
@@ -103,10 +102,6 @@ class LaneOrchestrator:
 
     async def _read_lane(self, tx: Transaction, merchant_id: MerchantId) -> Lane:
         return await get_lane(tx, merchant_id, now=self._clock(), rate_age_max=self._rates.age_max)
-
-    async def _require_merchant(self, tx: Transaction, merchant_id: MerchantId) -> None:
-        if not await self._business.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
 
 
 def _lives_of(interactions: Sequence[Interaction]) -> list[tuple[str, int]]:
