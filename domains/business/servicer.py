@@ -21,7 +21,8 @@ from domains.business.ports import TokenUse
 from domains.business.service import BusinessService
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import number_of, to_duration, to_timestamp, word_of
@@ -51,10 +52,12 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
         draft = _from_proto(
             request.merchant, merchant_id=MerchantId(self._new_id()), now=self._clock()
         )
-        async with self._database.transaction(repeat=current_repeat(_created)) as tx:
+
+        async def create(tx: Transaction) -> business_pb2.CreateMerchantResponse:
             merchant = await self._business.create(tx, draft)
-            await tx.answer(merchant)
-        return _created(merchant)
+            return business_pb2.CreateMerchantResponse(merchant=_to_proto(merchant))
+
+        return await answer_once(self._database, current_repeat(), create)
 
     async def GetMerchant(
         self, request: business_pb2.GetMerchantRequest, context: Any
@@ -83,12 +86,14 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
         changes = {
             _FIELDS[name]: _VALUES[name](request.merchant) for name in updated_fields(request)
         }
-        async with self._database.transaction(repeat=current_repeat(_changed)) as tx:
+
+        async def update(tx: Transaction) -> business_pb2.UpdateMerchantResponse:
             merchant = await self._business.update(
                 tx, MerchantId(UUID(request.merchant_id)), changes, token_use=self._token_use
             )
-            await tx.answer(merchant)
-        return _changed(merchant)
+            return business_pb2.UpdateMerchantResponse(merchant=_to_proto(merchant))
+
+        return await answer_once(self._database, current_repeat(), update)
 
     async def GetWebhook(
         self, request: business_pb2.GetWebhookRequest, context: Any
@@ -102,13 +107,9 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
     async def UpdateWebhook(
         self, request: business_pb2.UpdateWebhookRequest, context: Any
     ) -> business_pb2.UpdateWebhookResponse:
-        now = self._clock()
+        now, kept = self._clock(), request.previous_key_duration
 
-        def respond(webhook: Webhook) -> business_pb2.UpdateWebhookResponse:
-            return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook, now=now))
-
-        kept = request.previous_key_duration
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def update(tx: Transaction) -> business_pb2.UpdateWebhookResponse:
             webhook = await self._business.set_webhook(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
@@ -119,16 +120,9 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
                 if request.HasField("previous_key_duration")
                 else None,
             )
-            await tx.answer(webhook)
-        return respond(webhook)
+            return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook, now=now))
 
-
-def _created(merchant: Merchant) -> business_pb2.CreateMerchantResponse:
-    return business_pb2.CreateMerchantResponse(merchant=_to_proto(merchant))
-
-
-def _changed(merchant: Merchant) -> business_pb2.UpdateMerchantResponse:
-    return business_pb2.UpdateMerchantResponse(merchant=_to_proto(merchant))
+        return await answer_once(self._database, current_repeat(), update)
 
 
 def _from_proto(

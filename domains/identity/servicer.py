@@ -10,7 +10,8 @@ from uuid import UUID
 from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
 from domains.identity.service import IdentityService
 from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import number_of, to_timestamp, word_of
@@ -73,7 +74,7 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
     async def ConnectWallet(
         self, request: identity_pb2.ConnectWalletRequest, context: Any
     ) -> identity_pb2.ConnectWalletResponse:
-        async with self._database.transaction(repeat=current_repeat(_connected)) as tx:
+        async def connect(tx: Transaction) -> identity_pb2.ConnectWalletResponse:
             group = await self._identity.connect_wallet(
                 tx,
                 IdentityGroupId(UUID(request.identity_group_id)),
@@ -81,12 +82,9 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
                 identity_node_id=IdentityNodeId(self._new_id()),
                 now=self._clock(),
             )
-            await tx.answer(group)
-        return _connected(group)
+            return identity_pb2.ConnectWalletResponse(identity_group=_group_to_proto(group))
 
-
-def _connected(group: IdentityGroup) -> identity_pb2.ConnectWalletResponse:
-    return identity_pb2.ConnectWalletResponse(identity_group=_group_to_proto(group))
+        return await answer_once(self._database, current_repeat(), connect)
 
 
 def _group_to_proto(group: IdentityGroup) -> identity_pb2.IdentityGroup:

@@ -18,7 +18,8 @@ from domains.purchases.model import (
 from domains.purchases.service import DeliveriesService, PurchasesService
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.recorded import ids_asked
 from infrastructure.rpc.repeating import current_repeat
@@ -94,31 +95,27 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
     async def RetryDelivery(
         self, request: purchases_pb2.RetryDeliveryRequest, context: Any
     ) -> purchases_pb2.RetryDeliveryResponse:
-        def respond(_: None) -> purchases_pb2.RetryDeliveryResponse:
-            return purchases_pb2.RetryDeliveryResponse()
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def retry(tx: Transaction) -> purchases_pb2.RetryDeliveryResponse:
             await self._deliveries.retry_dead(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 DeliveryId(UUID(request.delivery_id)),
                 now=self._clock(),
             )
-            await tx.answer(None)
-        return respond(None)
+            return purchases_pb2.RetryDeliveryResponse()
+
+        return await answer_once(self._database, current_repeat(), retry)
 
     async def RetryDeliveries(
         self, request: purchases_pb2.RetryDeliveriesRequest, context: Any
     ) -> purchases_pb2.RetryDeliveriesResponse:
-        def respond(count: int) -> purchases_pb2.RetryDeliveriesResponse:
-            return purchases_pb2.RetryDeliveriesResponse(delivery_count=count)
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def retry(tx: Transaction) -> purchases_pb2.RetryDeliveriesResponse:
             count = await self._deliveries.retry_all_dead(
                 tx, MerchantId(UUID(request.merchant_id)), now=self._clock()
             )
-            await tx.answer(count)
-        return respond(count)
+            return purchases_pb2.RetryDeliveriesResponse(delivery_count=count)
+
+        return await answer_once(self._database, current_repeat(), retry)
 
 
 def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:

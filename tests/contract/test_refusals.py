@@ -17,7 +17,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from infrastructure.database.transaction import RequestIdReusedError
+from infrastructure.database.repeated_call import RequestIdReusedError
 from server.interception.refusals import (
     CODES,
     STATUS_BYTES_MAX,

@@ -21,7 +21,8 @@ from domains.campaign.servicer.messages import (
     window_to_proto,
 )
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.updating import updated_fields
@@ -61,16 +62,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 request.campaign, merchant_id, units, problems, now=now, new_id=self._new_id
             )
 
-        def respond(campaign: Campaign) -> campaign_pb2.CreateCampaignResponse:
-            message = campaign_to_proto(campaign)
-            if request.validate_only:
-                # What was not created has no ids.
-                message.ClearField("campaign_id")
-                for item in message.budget.items:
-                    item.ClearField("budget_item_id")
-            return campaign_pb2.CreateCampaignResponse(campaign=message)
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def create(tx: Transaction) -> campaign_pb2.CreateCampaignResponse:
             campaign = await self._campaigns.create(
                 tx,
                 merchant_id,
@@ -79,8 +71,15 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 validate_only=request.validate_only,
                 now=now,
             )
-            await tx.answer(campaign)
-        return respond(campaign)
+            message = campaign_to_proto(campaign)
+            if request.validate_only:
+                # What was not created has no ids.
+                message.ClearField("campaign_id")
+                for item in message.budget.items:
+                    item.ClearField("budget_item_id")
+            return campaign_pb2.CreateCampaignResponse(campaign=message)
+
+        return await answer_once(self._database, current_repeat(), create)
 
     async def GetCampaign(
         self, request: campaign_pb2.GetCampaignRequest, context: Any
@@ -128,7 +127,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 new_id=self._new_id,
             )
 
-        async with self._database.transaction(repeat=current_repeat(_updated)) as tx:
+        async def update(tx: Transaction) -> campaign_pb2.UpdateCampaignResponse:
             campaign = await self._campaigns.update(
                 tx,
                 merchant_id,
@@ -137,31 +136,34 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 validate_only=request.validate_only,
                 clock=self._clock,
             )
-            await tx.answer(campaign)
-        return _updated(campaign)
+            return campaign_pb2.UpdateCampaignResponse(campaign=campaign_to_proto(campaign))
+
+        return await answer_once(self._database, current_repeat(), update)
 
     async def DeleteCampaign(
         self, request: campaign_pb2.DeleteCampaignRequest, context: Any
     ) -> campaign_pb2.DeleteCampaignResponse:
-        async with self._database.transaction(repeat=current_repeat(_deleted)) as tx:
+        async def delete(tx: Transaction) -> campaign_pb2.DeleteCampaignResponse:
             await self._campaigns.delete(
                 tx, MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
             )
-            await tx.answer(None)
-        return _deleted(None)
+            return campaign_pb2.DeleteCampaignResponse()
+
+        return await answer_once(self._database, current_repeat(), delete)
 
     async def PublishCampaign(
         self, request: campaign_pb2.PublishCampaignRequest, context: Any
     ) -> campaign_pb2.PublishCampaignResponse:
-        async with self._database.transaction(repeat=current_repeat(_published)) as tx:
+        async def publish(tx: Transaction) -> campaign_pb2.PublishCampaignResponse:
             campaign = await self._campaigns.publish(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 CampaignId(UUID(request.campaign_id)),
                 clock=self._clock,
             )
-            await tx.answer(campaign)
-        return _published(campaign)
+            return campaign_pb2.PublishCampaignResponse(campaign=campaign_to_proto(campaign))
+
+        return await answer_once(self._database, current_repeat(), publish)
 
     async def PauseCampaign(
         self, request: campaign_pb2.PauseCampaignRequest, context: Any
@@ -181,10 +183,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
     async def _change(
         self, request: _CampaignNamed, change: Change, response: Callable[..., Response]
     ) -> Response:
-        def respond(campaign: Campaign) -> Response:
-            return response(campaign=campaign_to_proto(campaign))
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def set_state(tx: Transaction) -> Response:
             campaign = await self._campaigns.change_state(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
@@ -192,8 +191,9 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 change,
                 now=self._clock(),
             )
-            await tx.answer(campaign)
-        return respond(campaign)
+            return response(campaign=campaign_to_proto(campaign))
+
+        return await answer_once(self._database, current_repeat(), set_state)
 
     async def ListBudgetWindows(
         self, request: campaign_pb2.ListBudgetWindowsRequest, context: Any
@@ -214,15 +214,3 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
             to_message=window_to_proto,
             response=campaign_pb2.ListBudgetWindowsResponse,
         )
-
-
-def _published(campaign: Campaign) -> campaign_pb2.PublishCampaignResponse:
-    return campaign_pb2.PublishCampaignResponse(campaign=campaign_to_proto(campaign))
-
-
-def _updated(campaign: Campaign) -> campaign_pb2.UpdateCampaignResponse:
-    return campaign_pb2.UpdateCampaignResponse(campaign=campaign_to_proto(campaign))
-
-
-def _deleted(_: None) -> campaign_pb2.DeleteCampaignResponse:
-    return campaign_pb2.DeleteCampaignResponse()

@@ -12,7 +12,8 @@ from domains.campaign.model import ExchangeRate, Pair
 from domains.campaign.model.rate import MANUAL
 from domains.campaign.service import RatesService
 from guerdon.campaign.v1 import rate_pb2, rate_pb2_grpc
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime, to_timestamp
@@ -48,10 +49,12 @@ class RateServicer(rate_pb2_grpc.RateServiceServicer):
             source=message.source or MANUAL,
             create_time=now,
         )
-        async with self._database.transaction(repeat=current_repeat(_set)) as tx:
+
+        async def add(tx: Transaction) -> rate_pb2.SetRateResponse:
             await self._rates.add(tx, rate)
-            await tx.answer(rate)
-        return _set(rate)
+            return rate_pb2.SetRateResponse(exchange_rate=_to_proto(rate))
+
+        return await answer_once(self._database, current_repeat(), add)
 
     async def ListRates(
         self, request: rate_pb2.ListRatesRequest, context: Any
@@ -72,10 +75,6 @@ class RateServicer(rate_pb2_grpc.RateServiceServicer):
             to_message=_to_proto,
             response=rate_pb2.ListRatesResponse,
         )
-
-
-def _set(rate: ExchangeRate) -> rate_pb2.SetRateResponse:
-    return rate_pb2.SetRateResponse(exchange_rate=_to_proto(rate))
 
 
 def _to_proto(rate: ExchangeRate) -> rate_pb2.ExchangeRate:
