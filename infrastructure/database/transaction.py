@@ -54,37 +54,35 @@ class Transaction:
 
 
 class Database:
-    """Hands out transactions.
+    """Hands out transactions. None of them nests.
 
-    `begin` opens one: a pool's, or a test's savepoint. `connect` opens a connection on which
-    every statement commits by itself.
+    `begin` opens one: a pool's, or a test's savepoint. `read` opens one that only reads and sees
+    the database as it was at its first statement. `connect` opens a connection on which every
+    statement commits by itself.
     """
 
-    def __init__(self, *, begin: Begin, connect: Begin) -> None:
+    def __init__(self, *, begin: Begin, read: Begin, connect: Begin) -> None:
         self._begin = begin
+        self._read = read
         self._connect = connect
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commits when the block ends, rolls back when it raises. Does not nest."""
-        assert_no_transaction()
-        token = _open.set(True)
-        try:
-            async with self._begin() as connection:
-                yield Transaction(connection)
-        finally:
-            _open.reset(token)
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Commits when the block ends, rolls back when it raises."""
+        return _held(self._begin)
 
-    @asynccontextmanager
-    async def single(self) -> AsyncIterator[Transaction]:
-        """For one statement: no BEGIN, no COMMIT, one round trip."""
-        assert_no_transaction()
-        token = _open.set(True)
-        try:
-            async with self._connect() as connection:
-                yield Transaction(connection)
-        finally:
-            _open.reset(token)
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """For several statements whose results belong together: one snapshot for all of them.
+
+        Can neither write nor lock. BEGIN and COMMIT are two round trips more than `single` takes.
+        """
+        return _held(self._read)
+
+    def single(self) -> AbstractAsyncContextManager[Transaction]:
+        """For one statement: no BEGIN, no COMMIT, one round trip.
+
+        A second one may follow that asks why the first found nothing.
+        """
+        return _held(self._connect)
 
     async def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Runs `work`, which opens its own transaction, again when the database asks for it.
@@ -101,6 +99,17 @@ class Database:
                     raise
             await asyncio.sleep(random.uniform(0, RETRY_PAUSE_SECONDS_MAX))  # noqa: S311 - jitter
         raise AssertionError
+
+
+@asynccontextmanager
+async def _held(begin: Begin) -> AsyncIterator[Transaction]:
+    assert_no_transaction()
+    token = _open.set(True)
+    try:
+        async with begin() as connection:
+            yield Transaction(connection)
+    finally:
+        _open.reset(token)
 
 
 def jsonb(name: str) -> Any:

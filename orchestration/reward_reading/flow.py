@@ -136,7 +136,7 @@ class RewardReadingOrchestrator:
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
-        async with self._database.single() as tx:
+        async with self._database.reading() as tx:
             found = await self._rewards.list_interactions(
                 tx, merchant_id, state=state, within=within, limit=limit
             )
@@ -152,7 +152,7 @@ class RewardReadingOrchestrator:
         Raises:
             InteractionNotFoundError: the merchant has none with this id.
         """
-        async with self._database.single() as tx:
+        async with self._database.reading() as tx:
             found = await self._rewards.explain(tx, merchant_id, interaction_id)
             (view,) = await self._views_of(tx, merchant_id, [found.interaction])
             credit = await self._explain_credit(tx, view)

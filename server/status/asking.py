@@ -92,7 +92,7 @@ async def ask(places: Places) -> Status:
 async def _ask_database(places: Places) -> _Told:
     engine = create_engine(places.database_url, pool_size=1, application_name="status")
     try:
-        async with database_of(engine).single() as tx:
+        async with database_of(engine).reading() as tx:
             return await _ask_tables(tx, places)
     except Exception as raised:
         fault = database_fault(raised)

@@ -85,10 +85,11 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         self, request: campaign_pb2.GetCampaignRequest, context: Any
     ) -> campaign_pb2.GetCampaignResponse:
         names = MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
-        async with self._database.single() as tx:
-            if request.rule_version:
+        if request.rule_version:
+            async with self._database.reading() as tx:
                 campaign = await self._campaigns.get_version(tx, *names, request.rule_version)
-            else:
+        else:
+            async with self._database.single() as tx:
                 campaign = await self._campaigns.get(tx, *names)
         return campaign_pb2.GetCampaignResponse(campaign=campaign_to_proto(campaign))
 
@@ -199,7 +200,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
         self, request: campaign_pb2.ListBudgetWindowsRequest, context: Any
     ) -> campaign_pb2.ListBudgetWindowsResponse:
         start = page_start(request, datetime.fromisoformat, UUID)
-        async with self._database.single() as tx:
+        async with self._database.reading() as tx:
             windows = await self._campaigns.list_windows(
                 tx,
                 MerchantId(UUID(request.merchant_id)),

@@ -48,7 +48,7 @@ class LaneOrchestrator:
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
-        async with self._database.single() as tx:
+        async with self._database.reading() as tx:
             await self._business.require(tx, merchant_id)
             return await self._read_lane(tx, merchant_id)
 
