@@ -9,7 +9,7 @@ from domains.business.service import BusinessService
 from domains.campaign.service import RatesService
 from domains.purchases.service import PurchasesService
 from domains.rewards.model import Interaction, Lane
-from domains.rewards.service import LanesService
+from domains.rewards.service import InteractionsService, LanesService
 from infrastructure.database.repeated_call import Repeat, answer_once
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.queries.lanes import get_lane
@@ -32,6 +32,7 @@ class LaneOrchestrator:
         business: BusinessService,
         purchases: PurchasesService,
         lanes: LanesService,
+        interactions: InteractionsService,
         rates: RatesService,
         clock: Callable[[], datetime],
     ) -> None:
@@ -39,6 +40,7 @@ class LaneOrchestrator:
         self._business = business
         self._purchases = purchases
         self._lanes = lanes
+        self._interactions = interactions
         self._rates = rates
         self._clock = clock
 
@@ -94,11 +96,13 @@ class LaneOrchestrator:
             # First, so that what is read next is as the last worker has left it.
             await self._lanes.wait_for(tx, merchant_id)
             now = self._clock()
-            dead = await self._lanes.list_dead(tx, merchant_id, interaction_id, limit=REVIVED_MAX)
+            dead = await self._interactions.list_dead(
+                tx, merchant_id, interaction_id, limit=REVIVED_MAX
+            )
             if not dead:
                 return 0
             await self._purchases.requeue(tx, merchant_id, _lives_of(dead), now=now)
-            count = await self._lanes.revive(tx, dead, now=now)
+            count = await self._interactions.revive(tx, dead, now=now)
             await self._lanes.wake_workers(tx)
             return count
 
