@@ -89,7 +89,12 @@ async def database(engine: AsyncEngine) -> AsyncIterator[Database]:
             async with connection.begin_nested():
                 yield connection
 
-        yield OwnedDatabase(begin=savepoint, connect=savepoint, acting=acting_inside(savepoint))
+        yield OwnedDatabase(
+            begin=savepoint,
+            read=savepoint,
+            connect=savepoint,
+            acting=acting_inside(savepoint),
+        )
         await outer.rollback()
 
 
@@ -102,6 +107,7 @@ async def real_database(engine: AsyncEngine, acting_engine: AsyncEngine) -> Asyn
     owned = database_of(engine)
     yield OwnedDatabase(
         begin=owned._begin,  # noqa: SLF001 - the same, with more beside it
+        read=owned._read,  # noqa: SLF001
         connect=owned._connect,  # noqa: SLF001
         acting=database_of(acting_engine),
     )

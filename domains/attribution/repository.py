@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Double, Text, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -125,7 +126,7 @@ class TouchpointRepository:
         merchant_id: MerchantId,
         *,
         identity_group_id: IdentityGroupId | None,
-        before: TouchpointId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[Touchpoint]:
         """Arrivals older than one, most recently recorded first; of one person, if named."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, select, text
 
@@ -99,7 +100,7 @@ class ReferralRepository:
         merchant_id: MerchantId,
         referrer_group_id: IdentityGroupId,
         *,
-        before: ReferralLinkId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[ReferralLink]:
         """Up to `limit` links to a referrer older than one, most recently recorded first."""

@@ -20,7 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from infrastructure.database.failures import is_away, is_timeout
-from infrastructure.database.transaction import RequestIdReusedError
+from infrastructure.database.repeated_call import RequestIdReusedError
 from infrastructure.rpc.contract import Method
 from server.causes import cause_of, fault_of
 from server.interception.chain import Call, StreamHandler, UnaryHandler

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from infrastructure.database.transaction import AlreadyAnsweredError
+from infrastructure.database.repeated_call import AlreadyAnsweredError
 from infrastructure.rpc.caller import CallerKind, current_caller
 from infrastructure.rpc.contract import ContractError, Method
 from infrastructure.rpc.repeating import RepeatableCall, set_repeatable_call
@@ -15,7 +15,7 @@ from server.interception.chain import Call, StreamHandler, UnaryHandler
 
 
 class RepeatedCall:
-    """Names the call for `Database.transaction`, and answers a repeated one as before."""
+    """Names the call for `answer_once`, and answers a repeated one as before."""
 
     def wrap(self, method: Method, proceed: UnaryHandler) -> UnaryHandler:
         if not method.takes_request_id or CallerKind.ANYONE in method.callers:

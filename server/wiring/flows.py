@@ -84,6 +84,7 @@ def build_flows(
             business=domains.business,
             purchases=domains.purchases,
             lanes=domains.lanes,
+            interactions=domains.interactions,
             rates=domains.rates,
             clock=clock,
         ),

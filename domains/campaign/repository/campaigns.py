@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Text, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -194,7 +195,7 @@ class CampaignRepository:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
-        after: tuple[int, CampaignId] | None,
+        after: tuple[int, UUID] | None,
         limit: int,
     ) -> Sequence[Campaign]:
         """In the order in which campaigns are evaluated."""
