@@ -29,7 +29,7 @@ from localmesh.postgres import ROLE, Postgres
 from localmesh.progress import SilentReporter
 from localmesh.stack import Stack
 from server.__main__ import main
-from server.connected import process_label, read_process_label
+from server.connected import process_label
 from server.status.printing import COLUMNS, LINES_MAX
 from tests.support.deliveries import FAULT
 from tests.support.files import ROOT, source_of
@@ -385,19 +385,6 @@ def shape_of(value: Any) -> Any:
     if isinstance(value, list):
         return [shape_of(each) for each in value[:1]]
     return "value"
-
-
-def test_a_process_is_found_again_by_its_label() -> None:
-    """Whoever reads pg_stat_activity could not tell whose connection it is."""
-    label = process_label("work")
-
-    cut, whole = read_process_label(label[:63]), read_process_label(label)
-    assert cut is not None
-    assert cut.kind == "work"
-    assert whole is not None
-    assert whole.name.startswith(f"{os.getpid()}@")
-    assert whole.marks == ()
-    assert read_process_label("psql") is None
 
 
 async def test_a_wrong_setting_ends_it_like_every_command(fresh: AsyncEngine) -> None:
