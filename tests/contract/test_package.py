@@ -25,7 +25,7 @@ from guerdon.campaign.v1.rate_pb2_grpc import RateServiceStub
 reveal_type(ExchangeRate().rate)
 reveal_type(RateServiceStub.ListRates)
 """
-PACKAGES = ("server", "orchestration", "domains", "infrastructure", "vocabulary")
+PACKAGES = ("localmesh", "server", "orchestration", "domains", "infrastructure", "vocabulary")
 SECONDS = 120
 
 
