@@ -55,6 +55,7 @@ check: setup ## everything that is checked without running it
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --quiet --processes 2 domains infrastructure localmesh orchestration server
 	PYTHONPATH=gen $(BIN)/lint-imports
 	$(BUF) lint $(DESCRIPTORS) --config buf.yaml
 	$(BUF) breaking $(DESCRIPTORS) --against tests/golden/contract.binpb --config buf.yaml
