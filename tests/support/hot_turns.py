@@ -108,9 +108,9 @@ async def _call_again(tx: Transaction) -> None:
         return b"answer"
 
     database = Database(begin=here, read=here, connect=here)
-    await answer_once(database, call, work)
-    with suppress(AlreadyAnsweredError):
-        await answer_once(database, call, work)
+    for _ in range(2):
+        with suppress(AlreadyAnsweredError):
+            await answer_once(database, call, work)
 
 
 TURNS: dict[str, HotStatement] = {
