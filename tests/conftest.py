@@ -34,10 +34,15 @@ LONG = ("end_to_end", "simulation")
 """Folders of tests that take long. At the end, one process would work on them alone."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first."""
+    """What takes long comes first. A file's tests stay together, and all that share a mesh do."""
     folder = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(folder).parts[0] not in LONG)
+    for item in items:
+        shares_mesh = "stack" in getattr(item, "fixturenames", ())
+        group = item.path.parent if shares_mesh else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(folder))))
 
 
 def pytest_collection_finish() -> None:

@@ -213,7 +213,7 @@ async def test_a_lane_is_held_and_released_from_the_command_line(stack: Stack) -
 async def test_dead_deliveries_are_listed_and_tried_again(stack: Stack) -> None:
     """An operator would know that a shop's message died, and not which, nor why."""
     folder = stack.folder.parent
-    created = await create_merchant(folder, str(uuid4())).document
+    created = (await create_merchant(folder, str(uuid4()))).document
     merchant, webhook = created["merchantId"], created["webhook"]
     body = json.dumps({"id": "A-1"}).encode()
     proof = sign_standard(
