@@ -60,10 +60,10 @@ check: setup ## everything that is checked without running it
 	$(BUF) lint $(DESCRIPTORS) --config buf.yaml
 	$(BUF) breaking $(DESCRIPTORS) --against tests/golden/contract.binpb --config buf.yaml
 
-# All of them run in two processes, a file at a time, each with a database of its own; what takes
+# All of them run in three processes, a file at a time, each with a database of its own; what takes
 # long comes first (tests/conftest.py).
 test: setup ## every test, or those in T=tests/…
-	$(BIN)/python -m pytest $(or $(T),--ignore tests/attacks --numprocesses 2 --dist loadfile \
+	$(BIN)/python -m pytest $(or $(T),--ignore tests/attacks --numprocesses 3 --dist loadfile \
 	  --no-loadscope-reorder)
 
 attack: setup ## strangers against the whole mesh, while others go on; takes three minutes

@@ -6,7 +6,8 @@ import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 # Before gRPC is loaded. Its fork handlers start a thread in each child that tests start, which
 # may end the child before it becomes another program (grpc/grpc issue 43055).
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from xdist.scheduler import LoadFileScheduling
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.metadata import metadata
@@ -38,6 +40,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long comes first."""
     folder = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(folder).parts[0] not in LONG)
+
+
+WITHOUT_MESH = {"test_wheel.py", "test_without_extras.py", "test_workers.py"}
+"""The files of `end_to_end` whose tests start what they need."""
+
+
+class ByMesh(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """The tests of a file run in one process, and so do all that share one running mesh."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePosixPath(nodeid.partition("::")[0])
+        shares_mesh = path.parent.name == "end_to_end" and path.name not in WITHOUT_MESH
+        return str(path.parent if shares_mesh else path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByMesh:
+    """Which tests go to which process, if there are several."""
+    return ByMesh(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -39,15 +39,16 @@ SEED = 7
     help="Where the picture is drawn.",
 )
 @click.option("--totals", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
+@click.option("--days", "day_count", type=click.IntRange(min=1), hidden=True)
 @asynchronous
-async def demo(seed: int, picture: Path, totals: Path | None) -> None:
+async def demo(seed: int, picture: Path, totals: Path | None, day_count: int | None) -> None:
     """Tells a real shop's history, 6,919 orders, on the mesh that runs here or on one of its own.
 
     Customers arrive, some through links of earlier ones; they order, claim, return; a campaign
     pays them and who brought them, under a monthly budget. It ends with the books.
     """
     console = Console()
-    days = plan(read_purchases(EXAMPLE / "cdnow_sample.txt"), seed)
+    days = plan(read_purchases(EXAMPLE / "cdnow_sample.txt"), seed)[:day_count]
     campaigns = [json.loads((EXAMPLE / name).read_text()) for name in CAMPAIGN_FILES]
     async with _running_mesh(console) as stack, _client(stack) as mesh:
         teller = Teller(mesh=mesh, campaigns=campaigns)

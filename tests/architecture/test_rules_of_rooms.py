@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
 from infrastructure.database.metadata import metadata
 from infrastructure.database.rights import only_appended, rows, rows_of
 from server.tables import EVERY_TABLE
 from tests.support.files import ROOT, files_of, source_of, texts_of, tree_of
+from tests.support.lints import assert_none
 
 SHARED_TABLES = {"repeated_call", "sealing_key"}
 """Tables of the process itself, which no domain owns."""
@@ -61,36 +61,50 @@ def calls(path: Path) -> Iterator[ast.Call]:
             yield node
 
 
-@pytest.mark.parametrize("path", RULES, ids=str)
-def test_rules_are_handed_the_time_and_fresh_ids(path: Path) -> None:
+def test_rules_are_handed_the_time_and_fresh_ids() -> None:
     """A rule that reads the clock itself cannot be tested at one minute to midnight."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            assert not {each.name for each in node.names} & AMBIENT_MODULES, node.lineno
-        if isinstance(node, ast.ImportFrom):
-            assert node.module not in AMBIENT_MODULES, node.lineno
-            assert not {each.name for each in node.names} & AMBIENT_NAMES, node.lineno
-    for call in calls(path):
-        if isinstance(call.func, ast.Attribute):
+    assert_none(
+        f"{path}:{node.lineno}"
+        for path in RULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.stmt | ast.Call) and is_ambient(node)
+    )
+
+
+def is_ambient(node: ast.stmt | ast.Call) -> bool:
+    """Whether it reads the clock or makes ids, or imports what does."""
+    match node:
+        case ast.Import(names=names):
+            return not AMBIENT_MODULES.isdisjoint(each.name for each in names)
+        case ast.ImportFrom(module=module, names=names):
+            return module in AMBIENT_MODULES or not AMBIENT_NAMES.isdisjoint(
+                each.name for each in names
+            )
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="func"))):
             # `func.now()` is SQL, and is looked for below.
-            is_sql = isinstance(call.func.value, ast.Name) and call.func.value.id == "func"
-            assert is_sql or call.func.attr not in AMBIENT_METHODS, call.lineno
+            return False
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in AMBIENT_METHODS
+    return False
 
 
-@pytest.mark.parametrize("path", RULES, ids=str)
-def test_statements_are_handed_the_time_and_fresh_ids(path: Path) -> None:
+def test_statements_are_handed_the_time_and_fresh_ids() -> None:
     """What a rule decides and what the database writes would be two times."""
-    for text in texts_of(path):
-        assert AMBIENT_SQL.search(text) is None, text
+    assert_none(
+        f"{path}: {text}" for path in RULES for text in texts_of(path) if AMBIENT_SQL.search(text)
+    )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in RULES if {"service", "repository"} & set(parts_of(path))], ids=str
-)
-def test_who_receives_a_transaction_opens_none(path: Path) -> None:
+def test_who_receives_a_transaction_opens_none() -> None:
     """A part of a flow would be done although the flow failed."""
-    opened = {call.func.attr for call in calls(path) if isinstance(call.func, ast.Attribute)}
-    assert not opened & {"transaction", "single", "commit", "rollback", "begin"}
+    assert_none(
+        f"{path}:{call.lineno}: {call.func.attr}"
+        for path in RULES
+        if {"service", "repository"} & set(parts_of(path))
+        for call in calls(path)
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"transaction", "single", "commit", "rollback", "begin"}
+    )
 
 
 def tables_of(domain: str) -> set[str]:
@@ -131,23 +145,29 @@ def test_a_table_that_says_nothing_is_found() -> None:
     assert says_of_rows(Table("right", MetaData(), Column("number", Integer), info=only_appended()))
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
-def test_foreign_keys_stay_inside_a_domain(domain: str) -> None:
+def test_foreign_keys_stay_inside_a_domain() -> None:
     """Neither domain could be deployed, tested or partitioned without the other."""
-    own = tables_of(domain)
-    for name in own:
-        for key in metadata.tables[name].foreign_keys:
-            assert key.column.table.name in own, key
+    assert_none(
+        f"{domain}: {key}"
+        for domain in DOMAINS
+        for own in [tables_of(domain)]
+        for name in sorted(own)
+        for key in metadata.tables[name].foreign_keys
+        if key.column.table.name not in own
+    )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in files_of("domains") if path.parts[1] in DOMAINS], ids=str
-)
-def test_a_domain_asks_only_its_own_tables(path: Path) -> None:
+def test_a_domain_asks_only_its_own_tables() -> None:
     """A change of one domain's table would break another domain."""
-    others = set(metadata.tables) - tables_of(path.parts[1]) - SHARED_TABLES
-    for text in texts_of(path):
-        assert not set(SQL_TABLE.findall(text)) & others, text
+    assert_none(
+        f"{path}: {text}"
+        for domain in DOMAINS
+        for others in [set(metadata.tables) - tables_of(domain) - SHARED_TABLES]
+        for path in files_of("domains")
+        if path.parts[1] == domain
+        for text in texts_of(path)
+        if set(SQL_TABLE.findall(text)) & others
+    )
 
 
 def test_only_the_hot_paths_have_statements_of_their_own() -> None:
@@ -165,12 +185,12 @@ def test_every_adapter_is_protected() -> None:
     assert set(contracts()["outside"]["protected_modules"]) == adapters
 
 
-@pytest.mark.parametrize(
-    "path", files_of("domains", "orchestration", "infrastructure", "vocabulary"), ids=str
-)
-def test_the_products_name_stands_only_where_it_must(path: Path) -> None:
+def test_the_products_name_stands_only_where_it_must() -> None:
     """Renaming the product would be a hunt instead of one search."""
-    for number, line in enumerate(source_of(path).splitlines(), start=1):
-        rest = PROTO_NAME.sub("", line).lower()
-        is_import = rest.lstrip().startswith(("from ", "import "))
-        assert is_import or PRODUCT not in rest, f"{path}:{number}: {line}"
+    assert_none(
+        f"{path}:{number}: {line}"
+        for path in files_of("domains", "orchestration", "infrastructure", "vocabulary")
+        for number, line in enumerate(source_of(path).splitlines(), start=1)
+        for rest in [PROTO_NAME.sub("", line).lower()]
+        if PRODUCT in rest and not rest.lstrip().startswith(("from ", "import "))
+    )

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
 from pydantic.fields import FieldInfo
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX
@@ -17,6 +16,7 @@ from server.settings.database import MigrationSettings, NamedDatabaseSettings
 from server.settings.group import PREFIX, SettingsGroup
 from server.settings.process import SecretsSettings
 from tests.support.files import files_of, source_of, texts_of, tree_of
+from tests.support.lints import assert_none
 
 DOCUMENT = Path("docs/settings.md")
 READERS = {
@@ -76,17 +76,24 @@ def named_in_the_code() -> set[str]:
     return {name for text in texts for name in NAME.findall(text)}
 
 
-@pytest.mark.parametrize("name", sorted(asked_for()))
-def test_a_setting_is_explained(name: str) -> None:
+def test_a_setting_is_explained() -> None:
     """An operator would have to read the code."""
-    section = sections()[name].lower()
-    default = asked_for()[name]
+    explained = sections()
+    assert_none(
+        f"{name}: none of {words}"
+        for name, default in asked_for().items()
+        for words in [words_for(default)]
+        if not any(each in explained.get(name, "").lower() for each in words)
+    )
+
+
+def words_for(default: str | None) -> tuple[str, ...]:
+    """What says so of a setting that has this default."""
     if default is None:
-        assert "required" in section
-    elif default == "":
-        assert "default: none" in section
-    else:
-        assert f"default `{default}`" in section or f"`{default}` (default)" in section
+        return ("required",)
+    if default == "":
+        return ("default: none",)
+    return (f"default `{default}`", f"`{default}` (default)")
 
 
 def test_no_group_is_left_out() -> None:
@@ -106,22 +113,28 @@ def test_what_is_explained_is_read() -> None:
     assert settings <= named_in_the_code() | set(asked_for())
 
 
-@pytest.mark.parametrize("path", files_of(*ROOMS), ids=str)
-def test_nothing_else_reads_the_environment(path: Path) -> None:
+def test_nothing_else_reads_the_environment() -> None:
     """A process would behave in a way that its settings do not tell."""
-    if str(path) in READERS:
-        return
+    assert_none(
+        f"{path}:{line}"
+        for path in files_of(*ROOMS)
+        if str(path) not in READERS
+        for line in lines_that_read(path)
+    )
+
+
+def lines_that_read(path: Path) -> Iterator[int]:
+    """Where a file reads the environment."""
     for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in {"environ", "environb", "getenv"}, node.lineno
-        if isinstance(node, ast.ImportFrom) and node.module == "os":
-            assert not {each.name for each in node.names} & {"environ", "getenv"}, node.lineno
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}:
+            yield node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module == "os":
+            yield from (node.lineno for each in node.names if each.name in {"environ", "getenv"})
 
 
-@pytest.mark.parametrize("path", sorted(READERS))
-def test_a_reader_still_reads(path: str) -> None:
+def test_a_reader_still_reads() -> None:
     """The exception would cover what is written later."""
-    assert "os.environ" in source_of(Path(path))
+    assert_none(path for path in sorted(READERS) if "os.environ" not in source_of(Path(path)))
 
 
 def test_the_limits_are_those_that_envoy_keeps() -> None:

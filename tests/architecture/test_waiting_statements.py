@@ -8,13 +8,14 @@ statement reads elsewhere stands here, with the reason why nothing can have chan
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import TextClause
 
 from infrastructure.database.metadata import metadata
+from tests.support.lints import assert_none
 from tests.support.statements import module_statements
 
 FIXED = "rules, items and units are never changed once they are there"
@@ -115,22 +116,30 @@ def reads_beside(statement: str) -> set[str]:
     return set() if found <= written and len(written) == 1 else found - (locked & written)
 
 
-WAITING = {name: text for name, text in statements() if _WAITS.search(re.sub(r"--.*", "", text))}
+@pytest.fixture(scope="module")
+def waiting() -> Mapping[str, str]:
+    """The statements that may wait for a row."""
+    return {name: text for name, text in statements() if _WAITS.search(re.sub(r"--.*", "", text))}
 
 
-def test_statements_are_found() -> None:
+def test_statements_are_found(waiting: Mapping[str, str]) -> None:
     """A test that finds no statement would be content with every one."""
-    assert len(WAITING) > 30
-    assert "orchestration.purchase_webhook.statements._APPLY" in WAITING
+    assert len(waiting) > 30
+    assert "orchestration.purchase_webhook.statements._APPLY" in waiting
 
 
-@pytest.mark.parametrize("name", sorted(WAITING))
-def test_what_is_read_beside_the_row_that_is_waited_for_has_a_reason(name: str) -> None:
+def test_what_is_read_beside_the_row_that_is_waited_for_has_a_reason(
+    waiting: Mapping[str, str],
+) -> None:
     """What another one wrote meanwhile would be missed: the reward goes to somebody else."""
-    expected, _ = READS.get(name, (set(), ""))
-    assert reads_beside(WAITING[name]) == expected
+    assert_none(
+        f"{name} reads {sorted(found)}, and reasons are given for {sorted(expected)}"
+        for name, text in sorted(waiting.items())
+        for found, (expected, _) in [(reads_beside(text), READS.get(name, (set(), "")))]
+        if found != expected
+    )
 
 
-def test_every_reason_is_about_a_statement_that_is_there() -> None:
+def test_every_reason_is_about_a_statement_that_is_there(waiting: Mapping[str, str]) -> None:
     """The list would tell of statements that are long gone."""
-    assert set(READS) <= set(WAITING)
+    assert set(READS) <= set(waiting)

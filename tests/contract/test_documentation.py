@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-from google.protobuf.descriptor import FieldDescriptor
+import grpc
 
 from infrastructure.rpc.contract import Method
 from tests.support.contract import (
@@ -13,72 +12,86 @@ from tests.support.contract import (
     comments,
     declared,
     fields,
-    method_ids,
     promised_refusals,
     reason_enums,
 )
+from tests.support.lints import assert_none
 
-PAGED = [field for field in fields() if field.name == "page_size"]
 
-
-@pytest.mark.parametrize("name", declared())
-def test_everything_is_explained(name: str) -> None:
+def test_everything_is_explained() -> None:
     """A caller would have to guess at the unit, the format or the meaning of absent."""
-    comment = comments().get(name, "").strip()
-    assert comment, f"{name} has no comment"
-    assert comment.endswith((".", ":")), f"{name}: a comment is made of sentences"
+    assert_none(
+        f"{name}: a comment is made of sentences, and this one is {comment!r}"
+        for name in declared()
+        for comment in [comments().get(name, "").strip()]
+        if not comment.endswith((".", ":"))
+    )
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=method_ids)
-def test_a_method_promises_only_published_refusals(method: Method) -> None:
+def test_a_method_promises_only_published_refusals() -> None:
     """A caller would wait for a reason that never comes, or with another code."""
+    assert_none(
+        f"{method.path}: {promise.reason} is not published with {promise.code.name}"
+        for method in METHODS.values()
+        for published in [published_for(method)]
+        for promise in promised_refusals(method)
+        if published.get(promise.reason) is not promise.code
+    )
+
+
+def published_for(method: Method) -> dict[str, grpc.StatusCode]:
+    """The reasons that callers of a method may look up, and their codes."""
     service = method.descriptor.containing_service.name
-    published = {
-        name: reason
+    return {
+        name: reason.code
         for enum in reason_enums().values()
         if service in enum.services or enum.domain == "mesh"
         for name, reason in enum.reasons.items()
     }
-    for promise in promised_refusals(method):
-        assert promise.reason in published, f"{service} publishes no {promise.reason}"
-        assert promise.code is published[promise.reason].code, promise.reason
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=method_ids)
-def test_every_line_of_errors_is_understood(method: Method) -> None:
+def test_every_line_of_errors_is_understood() -> None:
     """A misspelt line would be promised to people and checked by nobody."""
-    _, _, listed = comments()[method.descriptor.full_name].partition("Errors:")
-    bullets = re.findall(r"^\s*- ", listed, re.MULTILINE)
-    assert len(bullets) == len(promised_refusals(method)), listed
-
-
-@pytest.mark.parametrize("method", METHODS.values(), ids=method_ids)
-def test_a_paged_method_promises_to_refuse_bad_tokens(method: Method) -> None:
-    """A caller that kept a token for too long would not know how it is told."""
-    takes_token = "page_token" in method.request_type.fields_by_name
-    promised = {promise.reason for promise in promised_refusals(method)}
-    assert takes_token == ("PAGE_TOKEN_INVALID" in promised)
-
-
-@pytest.mark.parametrize(
-    ("domain", "reason"),
-    [(enum.domain, reason) for enum in reason_enums().values() for reason in enum.reasons],
-)
-def test_every_published_reason_is_promised_by_a_method(domain: str, reason: str) -> None:
-    """A reason that no method promises is a surprise to whoever gets it."""
-    enum = reason_enums()[domain]
-    if domain == "mesh":
-        return  # Any method may be refused by the mesh.
-    promised = {
-        promise.reason
+    assert_none(
+        f"{method.path}: {listed}"
         for method in METHODS.values()
-        if method.descriptor.containing_service.name in enum.services
-        for promise in promised_refusals(method)
-    }
-    assert reason in promised
+        for listed in [comments()[method.descriptor.full_name].partition("Errors:")[2]]
+        if len(re.findall(r"^\s*- ", listed, re.MULTILINE)) != len(promised_refusals(method))
+    )
 
 
-@pytest.mark.parametrize("field", PAGED, ids=lambda field: field.full_name)
-def test_a_page_size_says_its_default_and_its_limit(field: FieldDescriptor) -> None:
+def test_a_paged_method_promises_to_refuse_bad_tokens() -> None:
+    """A caller that kept a token for too long would not know how it is told."""
+    assert_none(
+        method.path
+        for method in METHODS.values()
+        for promised in [{promise.reason for promise in promised_refusals(method)}]
+        for takes_token in ["page_token" in method.request_type.fields_by_name]
+        if takes_token != ("PAGE_TOKEN_INVALID" in promised)
+    )
+
+
+def test_every_published_reason_is_promised_by_a_method() -> None:
+    """A reason that no method promises is a surprise to whoever gets it."""
+    assert_none(
+        f"{enum.domain}: {reason}"
+        for enum in reason_enums().values()
+        if enum.domain != "mesh"  # Any method may be refused by the mesh.
+        for promised in [
+            {
+                promise.reason
+                for method in METHODS.values()
+                if method.descriptor.containing_service.name in enum.services
+                for promise in promised_refusals(method)
+            }
+        ]
+        for reason in sorted(set(enum.reasons) - promised)
+    )
+
+
+def test_a_page_size_says_its_default_and_its_limit() -> None:
     """A caller would take the page for the whole list."""
-    assert re.search(r"Default \d+; more than \d+ is taken as \d+\.", comments()[field.full_name])
+    said = re.compile(r"Default \d+; more than \d+ is taken as \d+\.")
+    paged = [field.full_name for field in fields() if field.name == "page_size"]
+    assert paged
+    assert_none(name for name in paged if not said.search(comments()[name]))

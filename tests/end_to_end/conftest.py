@@ -26,8 +26,8 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
             **environment,
             "GUERDON_DRAIN_SECONDS": "0.5",
             "GUERDON_LOG_LEVEL": "debug",
-            # All shops and visitors have one address here.
-            "GUERDON_ADDRESS_RATE_LIMITS": "tracking=2000/4000, webhook=2000/4000",
+            # All shops, visitors and commands have one address here.
+            "GUERDON_ADDRESS_RATE_LIMITS": "probe=2000/4000, tracking=2000/4000, webhook=2000/4000",
         },
         reporter=SilentReporter(said.append),
     ) as running:

@@ -40,6 +40,15 @@ CAMPAIGN = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A request, for whichever client sends it."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     """A merchant with one campaign, and the two listeners."""
 
@@ -56,22 +65,35 @@ class Shop:
         return _object(answer)
 
     async def claim(self, client_id: str, order: str) -> dict[str, Any]:
-        answer = await self.public.post(
-            "/user/track/purchase",
-            json={
-                "merchantId": self.merchant_id,
-                "orderId": order,
-                "customerId": client_id,
-                "token": f"token-{order}",
-            },
-            headers={"x-client-id": client_id},
-        )
+        claim = self.a_claim(client_id, order)
+        answer = await self.public.post(claim.path, content=claim.body, headers=claim.headers)
         return _object(answer)
+
+    def a_claim(self, client_id: str, order: str) -> Post:
+        """What the buyer's browser sends."""
+        document = {
+            "merchantId": self.merchant_id,
+            "orderId": order,
+            "customerId": client_id,
+            "token": f"token-{order}",
+        }
+        return Post(
+            path="/user/track/purchase",
+            body=json.dumps(document).encode(),
+            headers={"x-client-id": client_id, "content-type": "application/json"},
+        )
 
     async def deliver(
         self, order: str, *, status: str = "confirmed", **more: str
     ) -> httpx.Response:
         """Sends a signed webhook."""
+        delivery = self.a_delivery(order, status=status, **more)
+        return await self.public.post(
+            delivery.path, content=delivery.body, headers=delivery.headers
+        )
+
+    def a_delivery(self, order: str, *, status: str = "confirmed", **more: str) -> Post:
+        """What the shop sends."""
         body = json.dumps(
             {
                 "id": order,
@@ -83,9 +105,9 @@ class Shop:
             }
         ).encode()
         signature = base64.b64encode(hmac.digest(KEY.encode(), body, hashlib.sha256)).decode()
-        return await self.public.post(
-            f"/ext/merchant/{self.merchant_id}/webhook/custom",
-            content=body,
+        return Post(
+            path=f"/ext/merchant/{self.merchant_id}/webhook/custom",
+            body=body,
             headers={"x-hmac-sha256": signature},
         )
 

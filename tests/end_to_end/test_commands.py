@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,43 +13,19 @@ import httpx
 import pytest
 
 from localmesh.stack import Stack
+from tests.support import typed
 from tests.support.files import ROOT
 from tests.support.shop import sign_standard
+from tests.support.typed import Ended
 
 EXAMPLE = ROOT / "examples" / "cdnow" / "campaign-friends.json"
 TOKEN = "0x" + "ab" * 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a command ended, and what it said."""
-
-    code: int
-    output: str
-    complaint: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.output)
-        return found
-
-
 async def guerdon(folder: Path, *arguments: str, **environment: str) -> Ended:
     """Types a command in a folder, without settings of this process."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "server",
-        *arguments,
-        cwd=folder,
-        env=ours | environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, complaint = await process.communicate()
-    assert process.returncode is not None
-    return Ended(code=process.returncode, output=output.decode(), complaint=complaint.decode())
+    return await typed.ended(*arguments, environment=ours | environment, folder=folder)
 
 
 async def create_merchant(folder: Path, request_id: str, *, name: str = "Shop") -> Ended:
@@ -76,7 +49,7 @@ async def test_a_merchant_is_created_once_and_keeps_its_key(stack: Stack) -> Non
     key = webhook.pop("signingKey")
     assert kept["webhook"] == {**webhook, "signingKeySuffix": key[-4:]}
     assert kept["merchantId"] == first.document["merchantId"]
-    assert "make a new one" in other.complaint
+    assert "make a new one" in other.problems
 
 
 async def test_a_campaign_is_tried_created_and_published(stack: Stack) -> None:
@@ -118,7 +91,7 @@ async def test_a_campaign_that_cannot_be_published_is_not_created(
 
     for refused in (await guerdon(folder, *create, "--check"), await guerdon(folder, *create)):
         assert refused.code == 1
-        assert "pays token without a limit" in refused.complaint
+        assert "pays token without a limit" in refused.problems
     assert await campaigns_of(stack, merchant) == []
     assert (await guerdon(folder, *create, "--draft")).code == 0
 
@@ -149,8 +122,8 @@ async def test_a_broken_campaign_file_is_explained(
     refused = await guerdon(folder, "campaign", "create", str(file), "--merchant", merchant)
 
     assert refused.code == 1
-    assert says in refused.complaint
-    assert "Traceback" not in refused.complaint
+    assert says in refused.problems
+    assert "Traceback" not in refused.problems
 
 
 async def test_a_rate_is_added_once_and_listed(stack: Stack) -> None:
@@ -186,8 +159,8 @@ async def test_a_wrong_rate_is_explained(
     refused = await guerdon(stack.folder.parent, "rate", "set", *arguments)
 
     assert refused.code == 1
-    assert says in refused.complaint
-    assert "Traceback" not in refused.complaint
+    assert says in refused.problems
+    assert "Traceback" not in refused.problems
 
 
 async def test_what_is_dead_is_tried_again_from_the_command_line(stack: Stack) -> None:
@@ -205,8 +178,8 @@ async def test_what_is_dead_is_tried_again_from_the_command_line(stack: Stack) -
     assert "0 deliveries are applied again" in nothing.output
     for refused in (unknown, nobody):
         assert refused.code == 1
-        assert "Traceback" not in refused.complaint
-        assert refused.complaint.strip(), refused
+        assert "Traceback" not in refused.problems
+        assert refused.problems.strip(), refused
 
 
 async def test_a_lane_is_held_and_released_from_the_command_line(stack: Stack) -> None:
@@ -233,8 +206,8 @@ async def test_a_lane_is_held_and_released_from_the_command_line(stack: Stack) -
         for merchant, says in ((nobody, nobody), ("red-shoes", "UUID")):
             refused = await guerdon(folder, "lane", verb, merchant)
             assert refused.code == 1
-            assert says in refused.complaint
-            assert "Traceback" not in refused.complaint
+            assert says in refused.problems
+            assert "Traceback" not in refused.problems
 
 
 async def test_dead_deliveries_are_listed_and_tried_again(stack: Stack) -> None:
@@ -263,7 +236,7 @@ async def test_dead_deliveries_are_listed_and_tried_again(stack: Stack) -> None:
     assert applied.output == ""
     assert retried.output == "1 delivery is applied again.\n"
     assert unknown.code == 1
-    assert "Traceback" not in unknown.complaint
+    assert "Traceback" not in unknown.problems
 
 
 async def test_without_a_mesh_a_command_says_how_to_get_one(tmp_path: Path) -> None:
@@ -274,12 +247,12 @@ async def test_without_a_mesh_a_command_says_how_to_get_one(tmp_path: Path) -> N
     ):
         ended = await guerdon(tmp_path, *arguments)
         assert ended.code == 1
-        assert "Start one with `guerdon up`" in ended.complaint
+        assert "Start one with `guerdon up`" in ended.problems
 
     missing = await guerdon(tmp_path, "serve")
     assert missing.code == os.EX_CONFIG
     for name in ("GUERDON_DATABASE_URL", "GUERDON_SERVICE_TOKEN", "GUERDON_SECRETS_KEY"):
-        assert name in missing.complaint
+        assert name in missing.problems
 
 
 async def test_the_books_are_checked_from_the_command_line(stack: Stack) -> None:
@@ -302,12 +275,12 @@ async def test_a_database_that_cannot_be_used_is_explained(stack: Stack, tmp_pat
         ):
             ended = await guerdon(tmp_path, *arguments, GUERDON_DATABASE_URL=url)
             assert ended.code == code
-            assert says in ended.complaint
-            assert "Traceback" not in ended.complaint
+            assert says in ended.problems
+            assert "Traceback" not in ended.problems
 
     # Only a database is needed to change the schema.
     migrated = await guerdon(tmp_path, "migrate", GUERDON_DATABASE_URL=stack.owner_url)
-    assert (migrated.code, migrated.complaint) == (0, "")
+    assert (migrated.code, migrated.problems) == (0, "")
 
 
 async def test_a_taken_address_is_explained(stack: Stack, tmp_path: Path) -> None:
@@ -322,5 +295,5 @@ async def test_a_taken_address_is_explained(stack: Stack, tmp_path: Path) -> Non
     )
 
     assert ended.code == 1
-    assert "GUERDON_LISTEN_PORT" in ended.complaint
-    assert "Traceback" not in ended.complaint
+    assert "GUERDON_LISTEN_PORT" in ended.problems
+    assert "Traceback" not in ended.problems

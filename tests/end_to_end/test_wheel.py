@@ -76,9 +76,17 @@ def test_envoy_takes_what_is_written_for_another_host(
     assert code == 0, said
     shutil.move(made, there)
 
-    for name in ("public", "mesh"):
-        config = ["envoy", "--mode", "validate", "--config-path", str(there / f"{name}.json")]
-        with run_envoy(embedded, config, there, name) as process:
+    processes = {
+        name: run_envoy(
+            embedded,
+            ["envoy", "--mode", "validate", "--config-path", str(there / f"{name}.json")],
+            there,
+            name,
+        )
+        for name in ("public", "mesh")
+    }
+    for name, process in processes.items():
+        with process:
             assert process.wait(START_SECONDS_MAX) == 0, (there / f"{name}.log").read_text()
 
 

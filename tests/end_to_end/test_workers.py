@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,9 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.campaign.model import ExchangeRate, Pair, PercentageAmount
 from infrastructure.database.engine import database_of
 from localmesh.postgres import Postgres
+from tests.support import typed
 from tests.support.books import amounts_of, assert_books_balance, events_of
 from tests.support.connections import holding
-from tests.support.files import ROOT
 from tests.support.flows import Clock, flows_on
 from tests.support.mesh import own_database, process_environment
 from tests.support.rules import Limit, a_campaign, percent
@@ -60,20 +59,14 @@ async def site(postgres: Postgres) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def a_worker(site: Site) -> AsyncIterator[asyncio.subprocess.Process]:
+async def a_worker(site: Site) -> AsyncIterator[typed.Command]:
     """A worker process, ended when the block ends whatever became of it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", "work"),
-        cwd=ROOT,
-        env=process_environment(site.url),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    process = await typed.start("work", environment=process_environment(site.url))
     try:
         yield process
     finally:
         process.kill()
-        await process.wait()
+        await process.communicate()
 
 
 async def a_paying_shop(site: Site, amount: PercentageAmount | None = None) -> Shop:

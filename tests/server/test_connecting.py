@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,9 +22,10 @@ from server import preflight
 from server.commands.database import explained_database_faults
 from server.connecting import connect_refusal
 from server.preflight import UnusableDatabaseError, until_usable_at
-from tests.support.files import ROOT
+from tests.support import typed
 from tests.support.mesh import own_database, process_environment, url_of
 from tests.support.tls_proxy import tls_proxy, write_certificate
+from tests.support.typed import Ended
 
 KEY = Fernet.generate_key().decode()
 
@@ -46,29 +45,19 @@ def written(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
-async def ended(
-    *command: str, url: URL, home: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
+async def ended(*command: str, url: URL, home: Path, **environment: str) -> Ended:
     """A command, once it has ended; of a user in whose home there is nothing."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "server", *command],
-        cwd=ROOT,
-        env=process_environment(written(url), SECRETS_KEY=KEY) | {"HOME": str(home), **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    variables = process_environment(written(url), SECRETS_KEY=KEY)
+    return await typed.ended(*command, environment=variables | {"HOME": str(home), **environment})
 
 
-def says(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def says(done: Ended, *words: str) -> None:
     """One sentence, and a supervisor learns that starting again is of no use."""
-    assert done.returncode == os.EX_CONFIG, done
+    assert done.code == os.EX_CONFIG, done
     for each in words:
-        assert each in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert each in done.problems
+    assert "Traceback" not in done.said
+    assert len(done.problems.strip().splitlines()) == 1, done
 
 
 async def test_tls_that_cannot_come_about_is_said(place: URL, tmp_path: Path) -> None:
@@ -86,8 +75,8 @@ async def test_tls_that_cannot_come_about_is_said(place: URL, tmp_path: Path) ->
         says(await ended(*command, url=required, home=tmp_path), "speaks no TLS")
     bogus = place.set(query={"ssl": "bogus"})
     done = await ended("serve", url=bogus, home=tmp_path)
-    assert done.returncode == os.EX_CONFIG
-    assert "has an ssl that is not known; it is one of disable, allow" in done.stderr
+    assert done.code == os.EX_CONFIG
+    assert "has an ssl that is not known; it is one of disable, allow" in done.problems
 
 
 async def test_a_certificate_of_another_host_is_not_accepted(place: URL, tmp_path: Path) -> None:
@@ -100,9 +89,9 @@ async def test_a_certificate_of_another_host_is_not_accepted(place: URL, tmp_pat
             url = place.set(host="127.0.0.1", port=port, query={"ssl": "verify-full"})
             trusting = {"PGSSLROOTCERT": str(certificate)}
             done = await ended("ledger", "check", url=url, home=tmp_path, **trusting)
-            assert done.returncode == code, done
+            assert done.code == code, done
             if code:
-                says(done, "db.example" if "db.example" in done.stderr else "mismatch")
+                says(done, "db.example" if "db.example" in done.problems else "mismatch")
                 says(await ended("serve", url=url, home=tmp_path, **trusting), "not accepted")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,33 @@ def address_of(content: dict[str, Any]) -> tuple[str, int]:
     return address["address"], address["portValue"]
 
 
-def test_all_files_are_written_and_name_the_contract(tmp_path: Path) -> None:
-    """Envoy would be started in a folder where it does not find the contract."""
-    folder = tmp_path / "new" / "folder"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What is written and said when nothing but a server is named."""
 
-    contents = written(folder, *SERVER)
+    folder: Path
+    contents: list[dict[str, Any]]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Usual:
+    """Writing takes seconds, so it is done once. Over what another version has left."""
+    folder = tmp_path_factory.mktemp("usual") / "new" / "folder"
+    folder.mkdir(parents=True)
+    (folder / "edge.binpb").write_bytes(b"yesterday's")
+    (folder / "public.json").write_bytes(b"yesterday's")
+    result = typed(folder, *SERVER)
+    assert result.exit_code == 0, result.output
+    contents = [json.loads((folder / f"{name}.json").read_text()) for name in ("public", "mesh")]
+    return Usual(folder=folder, contents=contents, said=result.output)
+
+
+def test_all_files_are_written_and_name_the_contract(usual: Usual) -> None:
+    """Envoy would be started in a folder where it does not find the contract, or with yesterday's;
+    or an upgrade would leave drafts behind.
+    """
+    folder, contents = usual.folder, usual.contents
 
     names = {path.name for path in folder.iterdir()}
     assert names == {"public.json", "mesh.json", "edge.binpb"}
@@ -55,8 +78,9 @@ def test_all_files_are_written_and_name_the_contract(tmp_path: Path) -> None:
 
 def test_what_is_chosen_reaches_envoy(tmp_path: Path) -> None:
     """An operator would set what has no effect."""
+    folder = tmp_path / "new" / "folder"
     contents = written(
-        tmp_path,
+        folder,
         *("--server", "serve-1.internal:50051", "--server", "[fd00::7]:50052"),
         *("--public", "0.0.0.0:443", "--mesh", "[fd00::5]:8444"),
         *("--admin-folder", "/run/envoy", "--descriptors", "contract/edge.binpb"),
@@ -80,7 +104,7 @@ def test_what_is_chosen_reaches_envoy(tmp_path: Path) -> None:
         assert content["admin"]["address"]["pipe"]["path"] == f"/run/envoy/{name}.sock"
         text = json.dumps(content)
         assert '"contract/edge.binpb"' in text
-        assert str(tmp_path) not in text
+        assert str(folder) not in text
         assert re.search(rf"\b{connections}\b", text)
     text = json.dumps(contents[0])
     for tokens in (142, 7, 666):
@@ -157,26 +181,15 @@ def test_a_folder_that_cannot_be_is_told_of(tmp_path: Path) -> None:
     assert f"{tmp_path / 'file' / 'folder'} cannot be written to: Not a directory." in result.output
 
 
-def test_what_is_written_again_is_replaced(tmp_path: Path) -> None:
-    """An upgrade would go on with yesterday's contract, or leave drafts behind."""
-    (tmp_path / "edge.binpb").write_bytes(b"yesterday's")
-    written(tmp_path, *SERVER)
-
-    public, _ = written(tmp_path, *SERVER, "--public", "10.0.0.5:80")
-    assert address_of(public) == ("10.0.0.5", 80)
-    assert (tmp_path / "edge.binpb").read_bytes() == CONTRACT_COPY.read_bytes()
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_how_envoy_is_started_is_told(tmp_path: Path) -> None:
+def test_how_envoy_is_started_is_told(usual: Usual) -> None:
     """Its own logs would have tokens in them at the level `debug`."""
-    said = typed(tmp_path, *SERVER).output.strip().splitlines()
+    said = usual.said.strip().splitlines()
 
     for name, says, line in (
         ("public", "open 1,600 files", said[-5]),
         ("mesh", "open 2,100 files", said[-1]),
     ):
-        assert shlex.split(line) == ["envoy", *envoy_options(tmp_path / f"{name}.json")]
+        assert shlex.split(line) == ["envoy", *envoy_options(usual.folder / f"{name}.json")]
         assert says in said[said.index(line) - 2]
 
 

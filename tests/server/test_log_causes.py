@@ -6,8 +6,6 @@ import asyncio
 import json
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -30,7 +28,7 @@ from localmesh.postgres import Postgres
 from server.causes import cause_of
 from server.repeating import Scheduled, once
 from tests.orchestration.test_reward_faults import a_busy_shop
-from tests.support.files import ROOT
+from tests.support import typed
 from tests.support.jobs import Doing
 from tests.support.mesh import (
     SERVICE_TOKEN,
@@ -381,16 +379,8 @@ async def test_a_port_that_is_taken_is_named_by_the_process(postgres: Postgres) 
     async with own_database(postgres, pool_size=1) as engine:
         with socket.create_server((LOOPBACK, 0)) as listener:
             port = str(listener.getsockname()[1])
-            ended = await asyncio.to_thread(
-                subprocess.run,
-                [sys.executable, "-m", "server", "serve"],
-                cwd=ROOT,
-                env=process_environment(url_of(engine), LISTEN_PORT=port),
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            environment = process_environment(url_of(engine), LISTEN_PORT=port)
+            ended = await typed.ended("serve", environment=environment)
 
-    assert ended.returncode == 1
-    assert f":{port} cannot be listened at: it is taken" in ended.stderr.splitlines()[-1]
+    assert ended.code == 1
+    assert f":{port} cannot be listened at: it is taken" in ended.problems.splitlines()[-1]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -14,8 +11,9 @@ from sqlalchemy import text
 
 from infrastructure.database.engine import create_engine
 from localmesh.postgres import ROLE, Postgres
-from tests.support.files import ROOT
+from tests.support import typed
 from tests.support.mesh import create_database, process_environment
+from tests.support.typed import Ended
 
 _numbers = count()
 
@@ -38,17 +36,8 @@ async def database_name(postgres: Postgres) -> AsyncIterator[str]:
     await engine.dispose()
 
 
-async def run(url: str, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "server", *command],
-        cwd=ROOT,
-        env=process_environment(url, **settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+async def run(url: str, *command: str, **settings: str) -> Ended:
+    return await typed.ended(*command, environment=process_environment(url, **settings))
 
 
 async def test_an_owner_migrates_and_the_role_works(postgres: Postgres, database_name: str) -> None:
@@ -61,22 +50,22 @@ async def test_an_owner_migrates_and_the_role_works(postgres: Postgres, database
         ("guerdon", "is a superuser"),
     ):
         refused = await run(owner_url, "migrate", DATABASE_ROLE=role)
-        assert refused.returncode == os.EX_CONFIG, refused
-        assert says in refused.stderr
-        assert len(refused.stderr.strip().splitlines()) == 1, refused.stderr
+        assert refused.code == os.EX_CONFIG, refused
+        assert says in refused.problems
+        assert len(refused.problems.strip().splitlines()) == 1, refused.problems
 
     for _ in range(2):
         done = await run(owner_url, "migrate", DATABASE_ROLE=ROLE)
-        assert done.returncode == 0, done
-        assert f"The role {ROLE} has what serve and work need." in done.stdout
+        assert done.code == 0, done
+        assert f"The role {ROLE} has what serve and work need." in done.output
     role_url = postgres.role_url_of(database_name)
     owner = await run(owner_url, "migrate", DATABASE_ROLE="guerdon_owner")
-    assert owner.returncode == os.EX_CONFIG, owner
-    assert "owns the tables" in owner.stderr
+    assert owner.code == os.EX_CONFIG, owner
+    assert "owns the tables" in owner.problems
     itself = await run(role_url, "migrate", DATABASE_ROLE=ROLE)
-    assert itself.returncode == os.EX_CONFIG, itself
-    assert "is the one that this command connects as" in itself.stderr
-    assert "owns" not in itself.stderr
+    assert itself.code == os.EX_CONFIG, itself
+    assert "is the one that this command connects as" in itself.problems
+    assert "owns" not in itself.problems
     for command in (("ledger", "check"), ("secrets", "rotate")):
         done = await run(role_url, *command)
-        assert done.returncode == 0, done
+        assert done.code == 0, done

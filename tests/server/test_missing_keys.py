@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,7 +21,7 @@ from infrastructure.keys.secret_box import SecretBox
 from localmesh.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable, until_usable
 from server.probes.keys import WATCHED_EVERY, KeyWatch
-from tests.support.files import ROOT
+from tests.support import typed
 from tests.support.mesh import own_database, process_environment, running_mesh, settings_for, url_of
 from tests.support.refusals import refusal_by
 from tests.support.rpc_shop import SIGNING_KEY, RpcShop, open_shop
@@ -62,13 +60,8 @@ async def forget_all_but(engine: AsyncEngine, key: str) -> None:
 @asynccontextmanager
 async def a_process(engine: AsyncEngine, command: str, keys: str) -> AsyncIterator[Any]:
     """`guerdon serve` or `work` with these keys; its log's lines are read one by one."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", command),
-        cwd=ROOT,
-        env=process_environment(url_of(engine), SECRETS_KEY=keys),
-        stdout=PIPE,
-    )
-    assert process.stdout is not None
+    environment = process_environment(url_of(engine), SECRETS_KEY=keys)
+    process = await typed.start(command, environment=environment)
     try:
         yield process.stdout
     finally:

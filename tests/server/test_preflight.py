@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -32,8 +30,9 @@ from server.preflight import (
 )
 from server.tables import EVERY_TABLE
 from server.working import WORK_LIMITS
-from tests.support.files import ROOT
+from tests.support import typed
 from tests.support.mesh import create_database, own_database, process_environment, url_of
+from tests.support.typed import Ended
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 _numbers = count()
@@ -58,26 +57,17 @@ async def refused(engine: AsyncEngine, *keys: str) -> UnusableDatabaseError:
     return raised.value
 
 
-async def ended(*command: str, url: str, key: str = OLD) -> subprocess.CompletedProcess[str]:
+async def ended(*command: str, url: str, key: str = OLD) -> Ended:
     """A command that is run by itself, once it has ended."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "server", *command],
-        cwd=ROOT,
-        env=process_environment(url, SECRETS_KEY=key),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return await typed.ended(*command, environment=process_environment(url, SECRETS_KEY=key))
 
 
-def says_one_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
+def says_one_sentence(done: Ended, words: str) -> None:
     """A supervisor learns that starting again is of no use, and an operator why."""
-    assert done.returncode == os.EX_CONFIG, done
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.code == os.EX_CONFIG, done
+    assert words in done.problems
+    assert "Traceback" not in done.said
+    assert len(done.problems.strip().splitlines()) == 1, done
 
 
 async def test_a_good_database_is_used(fresh: AsyncEngine) -> None:

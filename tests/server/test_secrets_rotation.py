@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -26,8 +24,8 @@ from localmesh.postgres import Postgres
 from server.preflight import UnusableDatabaseError, require_usable
 from server.wiring import sealing
 from server.wiring.sealing import Rotation, rotate
+from tests.support import typed
 from tests.support.connections import holding
-from tests.support.files import ROOT
 from tests.support.mesh import own_database, process_environment, running_mesh, settings_for, url_of
 from tests.support.races import beside, until_awaited
 from tests.support.rpc_shop import SIGNING_KEY, RpcShop, open_shop
@@ -284,17 +282,12 @@ async def until_some_are_sealed_again(engine: AsyncEngine) -> None:
         await asyncio.sleep(0.005)
 
 
-def test_a_wrong_key_is_said() -> None:
+async def test_a_wrong_key_is_said() -> None:
     """A key that was cut off would end in a stack trace."""
-    done = subprocess.run(
-        [sys.executable, "-m", "server", "secrets", "rotate"],
-        cwd=ROOT,
-        env=process_environment("postgresql://nobody@127.0.0.1:1/none", SECRETS_KEY="short"),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == os.EX_CONFIG, done
-    assert "GUERDON_SECRETS_KEY" in done.stderr
-    assert "short" not in done.stderr
+    environment = process_environment("postgresql://nobody@127.0.0.1:1/none", SECRETS_KEY="short")
+
+    done = await typed.ended("secrets", "rotate", environment=environment)
+
+    assert done.code == os.EX_CONFIG, done
+    assert "GUERDON_SECRETS_KEY" in done.problems
+    assert "short" not in done.problems

@@ -30,6 +30,7 @@ from localmesh.progress import SilentReporter
 from localmesh.stack import Stack
 from server.__main__ import main
 from server.connected import process_label
+from server.running_stack import is_alive
 from server.status.printing import COLUMNS, LINES_MAX
 from tests.support.deliveries import FAULT
 from tests.support.files import ROOT, source_of
@@ -201,8 +202,11 @@ async def test_a_process_of_this_host_that_is_down_is_told(tmp_path: Path) -> No
         program=STAND_IN,
     )
     async with stack:
-        os.kill(stack.processes["serve-2"].pid, signal.SIGKILL)
-        await asyncio.sleep(0.1)  # Until it has been waited for; it comes back after a second.
+        killed = stack.processes["serve-2"].pid
+        os.kill(killed, signal.SIGKILL)
+        # Until it has been waited for; it comes back after a second.
+        while is_alive(killed):  # noqa: ASYNC110 - the kernel says it
+            await asyncio.sleep(0.01)
         screen = await told("--folder", str(tmp_path))
         later = await told("--folder", str(tmp_path / "elsewhere"))
 

@@ -146,13 +146,29 @@ def url_of(engine: AsyncEngine) -> str:
 @asynccontextmanager
 async def own_database(postgres: Postgres, *, pool_size: int) -> AsyncIterator[AsyncEngine]:
     """A migrated database that no other test sees."""
-    url = await create_database(postgres, f"own_{uuid4().hex}")
+    url = await create_database(postgres, f"own_{uuid4().hex}", template=await _migrated(postgres))
     engine = create_engine(url, pool_size=pool_size, application_name="tests")
     try:
-        await migrate_with_role(engine)
         yield engine
     finally:
         await engine.dispose()
+
+
+async def _migrated(postgres: Postgres) -> str:
+    """The database that others are copied from: migrating takes ten times as long."""
+    name = "migrated"
+    connection = await postgres.connect("postgres")
+    try:
+        found = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
+    finally:
+        await connection.close()
+    if not found:
+        engine = create_engine(
+            await create_database(postgres, name), pool_size=1, application_name="tests"
+        )
+        await migrate_with_role(engine)
+        await engine.dispose()
+    return name
 
 
 async def migrate_with_role(engine: AsyncEngine) -> None:
@@ -161,11 +177,11 @@ async def migrate_with_role(engine: AsyncEngine) -> None:
     await grant_rights(engine, ROLE, EVERY_TABLE)
 
 
-async def create_database(postgres: Postgres, name: str) -> str:
-    """Makes an empty database and says where it is."""
+async def create_database(postgres: Postgres, name: str, *, template: str = "template1") -> str:
+    """Makes a database, an empty one or a copy, and says where it is."""
     connection = await postgres.connect("postgres")
     try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     finally:
         await connection.close()
     return postgres.url_of(name)

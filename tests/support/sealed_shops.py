@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
@@ -21,7 +18,7 @@ from infrastructure.database.engine import create_engine, database_of
 from infrastructure.keys.secret_box import SecretBox
 from server.connected import process_label
 from server.preflight import require_usable
-from tests.support.files import ROOT
+from tests.support import typed
 from tests.support.mesh import process_environment, running_mesh, settings_for, url_of
 from tests.support.rpc_shop import SIGNING_KEY, RpcShop, open_shop
 from vocabulary.ids import MerchantId
@@ -80,24 +77,15 @@ async def sealed_with(engine: AsyncEngine, key: str) -> list[bool]:
         return [box.open_if_possible(sealed) is not None for (sealed,) in rows if sealed]
 
 
-async def started(
-    engine: AsyncEngine, keys: str, command: Sequence[str] = ("rotate",)
-) -> asyncio.subprocess.Process:
-    """`guerdon secrets rotate`, or another of its commands, with these keys."""
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server", "secrets", *command),
-        cwd=ROOT,
-        env=process_environment(url_of(engine), SECRETS_KEY=keys),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=PIPE,
-    )
+async def started(engine: AsyncEngine, keys: str) -> typed.Command:
+    """`guerdon secrets rotate` with these keys."""
+    environment = process_environment(url_of(engine), SECRETS_KEY=keys)
+    return await typed.start("secrets", "rotate", environment=environment)
 
 
-async def ended(
-    engine: AsyncEngine, keys: str, *command: str, answer: str = ""
-) -> tuple[int | None, str]:
-    """How it ended, and all that it said. `answer` is what is typed."""
-    process = await started(engine, keys, command or ("rotate",))
-    output, problems = await asyncio.wait_for(process.communicate(answer.encode()), 30)
-    return process.returncode, (output + problems).decode()
+async def ended(engine: AsyncEngine, keys: str, *command: str, answer: str = "") -> tuple[int, str]:
+    """How `guerdon secrets` ended, and all that it said. `answer` is what is typed."""
+    environment = process_environment(url_of(engine), SECRETS_KEY=keys)
+    words = ("secrets", *(command or ("rotate",)))
+    done = await typed.ended(*words, environment=environment, answer=answer)
+    return done.code, done.said

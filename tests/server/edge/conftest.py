@@ -8,9 +8,9 @@ from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
-    """One Envoy and one server for all tests of a module."""
+    """One Envoy and one server for all tests of the folder that ask for no other."""
     backend = Backend(DESCRIPTORS.read_bytes())
     folder = tmp_path_factory.mktemp("envoy")
     async with (
@@ -22,7 +22,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edg
 
 @pytest.fixture
 async def edge(running: Edge) -> Edge:
-    """The module's Envoy, with a server that has forgotten what came before.
+    """The Envoy, with a server that has forgotten what came before.
 
     Between two tests nothing answers, so that Envoy may think that its server is gone.
     """

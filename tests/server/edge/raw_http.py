@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 EMPTY_MESSAGE = b"\0\0\0\0\0"
 ANSWER_SECONDS_MAX = 20
+READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +36,45 @@ def native_request(path: str, *headers: str, verb: str = "POST") -> bytes:
     return request(verb, path, "content-type: application/grpc", *headers, body=EMPTY_MESSAGE)
 
 
-async def send(target: str, *pieces: bytes) -> bytes:
-    """Sends bytes and returns all that comes back until the connection is closed."""
+async def send(
+    target: str, *pieces: bytes, is_whole: Callable[[bytes], bool] = lambda _: False
+) -> bytes:
+    """Sends bytes and returns all that comes back until the connection is closed.
+
+    Its own side is closed once the answer is whole: Envoy waits a second for that, now and then.
+    """
     host, _, port = target.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
+        answer = b""
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            return await reader.read()
+            while more := await reader.read(READ_BYTES):
+                answer += more
+                if is_whole(answer) and writer.can_write_eof():
+                    writer.write_eof()
+        return answer
     finally:
         writer.close()
 
 
 async def ask(target: str, *pieces: bytes) -> RawAnswer:
     """The same, as one answer."""
-    return parsed(await send(target, *pieces))
+    has_body = not pieces[0].startswith(b"HEAD ")
+
+    def is_whole(answer: bytes) -> bool:
+        if b"\r\n\r\n" not in answer:
+            return False
+        found = parsed(answer)
+        if not has_body:
+            return True
+        if found.headers.get("transfer-encoding") == "chunked":
+            return found.rest.endswith(b"0\r\n\r\n")
+        return len(found.rest) >= int(found.headers.get("content-length", sys.maxsize))
+
+    return parsed(await send(target, *pieces, is_whole=is_whole))
 
 
 def parsed(answer: bytes) -> RawAnswer:

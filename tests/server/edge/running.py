@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 import warnings
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
@@ -205,9 +206,8 @@ async def running_edge(
     public = f"http://{settings.public.host}:{settings.public.port}"
     mesh = f"http://{settings.mesh.host}:{settings.mesh.port}"
 
-    def running(door: Door) -> AbstractAsyncContextManager[Process]:
-        bootstrap = build_bootstrap(settings, door, DESCRIPTORS.read_bytes())
-        return running_envoy(door.name, change(bootstrap_json(bootstrap)), folder, arguments)
+    # Made before any is started: meanwhile the server in this process answers no health check.
+    texts = {door.name: change(bootstrap_of(settings, door)) for door in DOORS}
 
     async with (
         AsyncExitStack() as stack,
@@ -219,11 +219,37 @@ async def running_edge(
             backend=backend,
             public=public_client,
             mesh=mesh_client,
-            processes=[await stack.enter_async_context(running(door)) for door in DOORS],
+            processes=[
+                await stack.enter_async_context(running_envoy(name, text, folder, arguments))
+                for name, text in texts.items()
+            ],
             folder=folder,
         )
         await edge.until(ready_status)
         yield edge
+
+
+_texts: dict[str, str] = {}
+
+
+def bootstrap_of(settings: EdgeSettings, door: Door) -> str:
+    """A configuration's text. It takes a second to make, so it is made once but for the ports."""
+    ports = [settings.public.port, settings.mesh.port, *(port for _, port in settings.endpoints)]
+    kept = [f'"portValue": {number}' for number in range(1, len(ports) + 1)]
+    numbers = iter(range(1, len(ports) + 1))
+    like = replace(
+        settings,
+        public=replace(settings.public, port=next(numbers)),
+        mesh=replace(settings.mesh, port=next(numbers)),
+        endpoints=tuple((host, next(numbers)) for host, _ in settings.endpoints),
+    )
+    key = f"{door.name} {like}"
+    if key not in _texts:
+        _texts[key] = bootstrap_json(build_bootstrap(like, door, DESCRIPTORS.read_bytes()))
+    text = _texts[key]
+    for each, port in zip(kept, ports, strict=True):
+        text = re.sub(rf"{each}\b", f'"portValue": {port}', text)
+    return text
 
 
 async def _status(client: httpx.AsyncClient, path: str) -> int | None:

@@ -20,6 +20,7 @@ from tests.server.edge.running import (
     DESCRIPTORS,
     ENVOYS_COPY,
     ROOT,
+    bootstrap_of,
     envoy_command,
     envoy_environment,
 )
@@ -60,8 +61,11 @@ def validate(config: Path) -> None:
 def built(
     edge: EdgeSettings, door: Door = PUBLIC, descriptors: bytes | None = None
 ) -> dict[str, Any]:
-    bootstrap = build_bootstrap(edge, door, descriptors or DESCRIPTORS.read_bytes())
-    content: dict[str, Any] = json.loads(bootstrap_json(bootstrap))
+    if descriptors is None:
+        text = bootstrap_of(edge, door)
+    else:
+        text = bootstrap_json(build_bootstrap(edge, door, descriptors))
+    content: dict[str, Any] = json.loads(text)
     return content
 
 
