@@ -41,6 +41,12 @@ gen: setup ## proto/ → gen/, envoy/descriptors.binpb and what Envoy reads
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/gen.py
 	@$(BIN)/python tools/bootstrap.py
 
+migration: setup ## begin a migration: NAME=what_is_so_afterwards
+	@$(BIN)/python tools/new_migration.py "$(NAME)"
+
+new-domain: setup ## write a domain with one method in it: NAME=vouchers
+	@$(BIN)/python tools/new_domain.py "$(NAME)"
+
 format: setup ## rewrite files the way the formatter likes them
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
@@ -49,6 +55,7 @@ check: setup ## everything that is checked without running it
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --quiet --processes 2 domains infrastructure localmesh orchestration server
 	PYTHONPATH=gen $(BIN)/lint-imports
 	$(BUF) lint $(DESCRIPTORS) --config buf.yaml
 	$(BUF) breaking $(DESCRIPTORS) --against tests/golden/contract.binpb --config buf.yaml
@@ -116,4 +123,4 @@ wheel: setup ## the package to install elsewhere, and what it needs, into dist/
 release: setup ## promise today's contract: later changes are held against it
 	cp $(DESCRIPTORS) tests/golden/contract.binpb
 
-.PHONY: help setup gen format check test attack audit clients mutants up demo bench lock release simulate scale wheel
+.PHONY: help setup gen migration new-domain format check test attack audit clients mutants up demo bench lock release simulate scale wheel

@@ -30,60 +30,68 @@ from server.running_stack import read_running
 @click.option("--full", is_flag=True, help="Also beside a million stored events. Takes a minute.")
 def main(full: bool) -> None:
     """Prints each figure of ours, the floor measured in the same run, and the ratio."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure(full=full))
-
-
-async def measure(*, full: bool) -> None:
-    """Measures everything on a stack in a temporary folder."""
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="guerdon-bench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    # The load comes from uvloop, which starts no process as another user; so the stack has a loop
+    # of its own. That one rests meanwhile: a part that dies is not started again.
+    with (
+        tempfile.TemporaryDirectory(prefix="guerdon-bench-", ignore_cleanup_errors=True) as name,
+        asyncio.Runner() as starter,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         # All load comes from one address here.
         as_all = {"GUERDON_ADDRESS_RATE_LIMITS": "tracking=2000/4000, webhook=2000/4000"}
-        async with Stack(
-            folder=folder,
+        stack = Stack(
+            folder=Path(name),
             environment={**os.environ, **as_all},
             reporter=LineReporter(console.print),
-        ) as running:
-            found = read_running(folder)
-            assert found is not None, "a stack that started can be found"
-            # Floors have tables of their own, so they are measured as the owner.
-            stack = replace(found, database_url=running.owner_url)
-            table = _table()
-            environment = {
-                "GUERDON_DATABASE_URL": stack.database_url,
-                "GUERDON_SERVICE_TOKEN": stack.service_token,
-                "GUERDON_SECRETS_KEY": (folder / "secrets.key").read_text().strip(),
-            }
-            engine = create_engine(stack.database_url, pool_size=4, application_name="bench")
-            shop = await open_shop(stack, reward_delay_seconds=DAY_SECONDS)
-            for row in await request_rows(stack, engine, shop):
-                table.add_row(
-                    row.name,
-                    f"{row.load.per_second:,.0f} /s",
-                    f"{row.load.p50_milliseconds:.0f} / {row.load.p99_milliseconds:.0f} ms",
-                    f"{row.floor_per_second:,.0f} /s",
-                    f"{row.load.per_second / row.floor_per_second:.1%}",
-                )
-            workers = await open_shop(stack, reward_delay_seconds=0)
-            for line in await reward_rows(stack, engine, workers, full=full):
-                table.add_row(
-                    line.name,
-                    f"{line.per_second:,.0f} /s",
-                    "",
-                    f"{line.floor_per_second:,.0f} /s",
-                    f"{line.per_second / line.floor_per_second:.1%}",
-                )
-            for figure in await process_rows(environment):
-                table.add_row(
-                    figure.name,
-                    f"{figure.ours:,.1f} {figure.unit}",
-                    "",
-                    f"{figure.floor:,.1f} {figure.unit}",
-                    f"{figure.ours / figure.floor:.2f} times",
-                )
-            await engine.dispose()
+        )
+        starter.run(stack.start())
+        try:
+            runner.run(measure(stack, console, full=full))
+        finally:
+            starter.run(stack.stop())
+
+
+async def measure(running: Stack, console: Console, *, full: bool) -> None:
+    """Measures everything on a stack."""
+    found = read_running(running.folder)
+    assert found is not None, "a stack that started can be found"
+    # Floors have tables of their own, so they are measured as the owner.
+    stack = replace(found, database_url=running.owner_url)
+    table = _table()
+    environment = {
+        "GUERDON_DATABASE_URL": stack.database_url,
+        "GUERDON_SERVICE_TOKEN": stack.service_token,
+        "GUERDON_SECRETS_KEY": (running.folder / "secrets.key").read_text().strip(),
+    }
+    engine = create_engine(stack.database_url, pool_size=4, application_name="bench")
+    shop = await open_shop(stack, reward_delay_seconds=DAY_SECONDS)
+    for row in await request_rows(stack, engine, shop):
+        table.add_row(
+            row.name,
+            f"{row.load.per_second:,.0f} /s",
+            f"{row.load.p50_milliseconds:.0f} / {row.load.p99_milliseconds:.0f} ms",
+            f"{row.floor_per_second:,.0f} /s",
+            f"{row.load.per_second / row.floor_per_second:.1%}",
+        )
+    workers = await open_shop(stack, reward_delay_seconds=0)
+    for line in await reward_rows(stack, engine, workers, full=full):
+        table.add_row(
+            line.name,
+            f"{line.per_second:,.0f} /s",
+            "",
+            f"{line.floor_per_second:,.0f} /s",
+            f"{line.per_second / line.floor_per_second:.1%}",
+        )
+    for figure in await process_rows(environment):
+        table.add_row(
+            figure.name,
+            f"{figure.ours:,.1f} {figure.unit}",
+            "",
+            f"{figure.floor:,.1f} {figure.unit}",
+            f"{figure.ours / figure.floor:.2f} times",
+        )
+    await engine.dispose()
     console.print(table)
     console.print(
         "Floor: what the same machine does without us, in the same run. Of rates: pgbench writing "

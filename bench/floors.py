@@ -39,9 +39,9 @@ async def pgbench(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    output, complaint = await process.communicate()
+    output, errors = await process.communicate()
     found = _TPS.search(output.decode())
     if process.returncode != 0 or found is None:
-        message = f"pgbench failed: {complaint.decode()[:500]}"
+        message = f"pgbench failed: {errors.decode()[:500]}"
         raise RuntimeError(message)
     return float(found[1])

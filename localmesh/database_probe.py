@@ -12,7 +12,7 @@ _VERSION_MIN = 180_000
 _VERSION = text("SHOW server_version_num")
 
 
-async def complaint_of_database(url: str) -> str:
+async def problem_of_database(url: str) -> str:
     """What is wrong with a database, in a sentence; empty means nothing."""
     try:
         version = await _version_of(url)

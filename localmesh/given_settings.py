@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from cryptography.fernet import Fernet
 
 from localmesh.errors import StackError
-from server.edge.settings import EdgeSettings, default_rate_limits
-from server.edge.written_settings import read_origins, read_rate_limits, read_trusted_hops
-from server.header_names import read_header_names
-from server.settings import SettingsError, read_settings
-
-_Value = TypeVar("_Value")
+from server.edge.settings import EdgeChoices, EdgeSettings
+from server.settings.group import SettingsError, read
+from server.settings.process import Settings
 
 
 class WrongSettingsError(StackError):
     """Settings of the environment are wrong. The message names all of them."""
+
+
+class StackSettings(EdgeChoices, Settings):
+    """Settings of all parts of a stack: the server processes, and Envoy."""
 
 
 def read_given(environment: Mapping[str, str]) -> EdgeSettings:
@@ -28,16 +28,6 @@ def read_given(environment: Mapping[str, str]) -> EdgeSettings:
     Raises:
         WrongSettingsError: parts of the stack would not start.
     """
-    given = _Given(environment)
-    edge = _edge_settings(given)
-    problems = [*_problems_of_servers(environment), *given.problems]
-    if problems:
-        # Both read the names of headers.
-        raise WrongSettingsError(str(SettingsError(list(dict.fromkeys(problems)))))
-    return edge
-
-
-def _problems_of_servers(environment: Mapping[str, str]) -> list[str]:
     decided = {"GUERDON_LISTEN_HOST": "127.0.0.1", "GUERDON_LISTEN_PORT": "50051"}
     made = {
         "GUERDON_DATABASE_URL": "postgresql+asyncpg://localhost/guerdon",
@@ -46,39 +36,7 @@ def _problems_of_servers(environment: Mapping[str, str]) -> list[str]:
     }
     given = {name: value for name, value in environment.items() if value or name not in made}
     try:
-        read_settings({**made, **given, **decided})
+        settings = read(StackSettings, {**made, **given, **decided})
     except SettingsError as problem:
-        return problem.problems
-    return []
-
-
-def _edge_settings(given: _Given) -> EdgeSettings:
-    rate_limits = given.read("GUERDON_RATE_LIMITS", read_rate_limits)
-    address_rate_limits = given.read("GUERDON_ADDRESS_RATE_LIMITS", read_rate_limits)
-    trusted_hop_count = given.read("GUERDON_TRUSTED_HOPS", read_trusted_hops)
-    dashboard_origins = given.read("GUERDON_DASHBOARD_ORIGINS", read_origins)
-    client_id_headers = given.read("GUERDON_CLIENT_ID_HEADERS", read_header_names)
-    if given.problems:
-        return EdgeSettings()
-    return EdgeSettings(
-        rate_limits={**default_rate_limits(), **rate_limits},
-        address_rate_limits=address_rate_limits,
-        trusted_hop_count=trusted_hop_count,
-        dashboard_origins=dashboard_origins,
-        client_id_headers=client_id_headers,
-    )
-
-
-class _Given:
-    """Settings of the environment. What is wrong with one is told with its name."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.problems: list[str] = []
-
-    def read(self, name: str, reader: Callable[[str], _Value]) -> _Value:
-        try:
-            return reader(self._environment.get(name, ""))
-        except ValueError as problem:
-            self.problems.append(f"  {name} {problem}; see docs/settings.md")
-            return None  # type: ignore[return-value]  # never used: problems are raised
+        raise WrongSettingsError(str(problem)) from problem
+    return EdgeSettings(**{name: getattr(settings, name) for name in EdgeChoices.model_fields})

@@ -14,12 +14,6 @@ from localmesh.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 
-_USUAL_PUBLIC = 8080
-_USUAL_MESH = 8081
-_USUAL_DATABASE = 5432
-# The first server process; the others follow.
-_USUAL_SERVER = 50051
-
 # Where a free port is looked for: below those that the kernel gives to outgoing connections.
 # One of those could be taken by a part's own connection before it is listened on.
 _ANY_FROM, _ANY_BELOW = 10_000, 32_768
@@ -39,56 +33,24 @@ class PortTakenError(StackError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortWish:
-    """A port somebody would like; 0 is any. `firm`: that one or none."""
+    """A port somebody would like; 0 is any. `firm`: that one or none.
+
+    `documented_as` is what the documentation calls whatever listens there, if it names the port.
+    """
 
     port: int
     firm: bool = False
+    documented_as: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackPorts:
-    """Where the parts of a stack listen, all on the loopback address."""
-
-    public: int
-    mesh: int
-    database: int
-    servers: tuple[int, ...]
-
-
-@contextmanager
-def reserve_stack_ports(
-    *, public: int | None, mesh: int | None, server_count: int
-) -> Iterator[StackPorts]:
-    """The usual ports where they are free; the named ones, or none. Kept as `reserve_ports`.
-
-    Raises:
-        PortTakenError: a named one is taken.
-    """
-    usual = [_USUAL_DATABASE]
-    usual += [_USUAL_SERVER + number for number in range(server_count)]
-    wishes = [
-        PortWish(port=public or _USUAL_PUBLIC, firm=public is not None),
-        PortWish(port=mesh or _USUAL_MESH, firm=mesh is not None),
-        *(PortWish(port=port) for port in usual),
-    ]
-    with reserve_ports(wishes) as chosen:
-        yield StackPorts(
-            public=chosen[0],
-            mesh=chosen[1],
-            database=chosen[2],
-            servers=tuple(chosen[3:]),
-        )
-
-
-def unusual_listeners(ports: StackPorts, *, named: tuple[int | None, int | None]) -> Iterator[str]:
+def moved_listeners(wishes: Sequence[PortWish], chosen: Sequence[int]) -> Iterator[str]:
     """A line for each listener that is not where the documentation has it, nor was put there.
 
     Whoever follows the documentation would talk to whatever has the usual ports.
     """
-    usual = {"public": (_USUAL_PUBLIC, ports.public), "mesh": (_USUAL_MESH, ports.mesh)}
-    for (name, (expected, port)), wish in zip(usual.items(), named, strict=True):
-        if wish is None and port != expected:
-            yield f"Port {expected} is taken: the {name} listener is at {port}."
+    for wish, port in zip(wishes, chosen, strict=True):
+        if wish.documented_as and port != wish.port:
+            yield f"Port {wish.port} is taken: the {wish.documented_as} is at {port}."
 
 
 def choose_ports(wishes: Sequence[PortWish]) -> list[int]:
@@ -115,13 +77,20 @@ def reserve_ports(wishes: Sequence[PortWish]) -> Iterator[list[int]]:
     """
     with ExitStack() as kept:
         # All are listened on until all are chosen, or the same port could be chosen twice.
-        # The wished ones come first, so that none of them is given away as "a free one".
         with ExitStack() as held:
-            wished = [_try_take(wish.port, held=held, kept=kept) for wish in wishes]
-            for wish, port in zip(wishes, wished, strict=True):
-                if port is None and wish.firm:
-                    raise PortTakenError(wish.port)
-            chosen = [_take_any(held, kept) if port is None else port for port in wished]
+            taken: dict[int, int] = {}
+            # Firm wishes come first, and then the others, so that none of them is given away as
+            # "a free one".
+            for index in sorted(range(len(wishes)), key=lambda index: not wishes[index].firm):
+                port = _try_take(wishes[index].port, held=held, kept=kept)
+                if port is not None:
+                    taken[index] = port
+                elif wishes[index].firm:
+                    raise PortTakenError(wishes[index].port)
+            chosen = [
+                taken[index] if index in taken else _take_any(held, kept)
+                for index in range(len(wishes))
+            ]
         yield chosen
 
 

@@ -14,18 +14,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
 
 from localmesh.errors import StackError
-from localmesh.leash import tied_to_this_process
 from localmesh.log_files import open_log, tail
+from localmesh.owner_only_files import keep_or_make
 from localmesh.ports import LOOPBACK
 from localmesh.postgres_lock import holder_of
-from localmesh.private_files import keep_or_make
+from localmesh.processes import Child
 from localmesh.unprivileged import Account, AccountError, account_for
 
 # The superuser, who owns the tables; the role that processes work as; the product's database.
@@ -34,10 +33,10 @@ ROLE = "guerdon_app"
 DATABASE = "guerdon"
 
 # Fast shutdown: sessions are ended, a checkpoint is written, no recovery at the next start.
-STOP_SIGNAL = signal.SIGINT
+_STOP_SIGNAL = signal.SIGINT
 
 # A start after a crash replays up to `max_wal_size` first.
-_READY_TIMEOUT_SECONDS = 60
+READY_SECONDS_MAX = 60
 _POLL_SECONDS = 0.02
 _STOP_TIMEOUT_SECONDS = 15
 _INITDB_TIMEOUT_SECONDS = 120
@@ -55,6 +54,8 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
+# All that the server is to see: PG… variables of ours would change what it does.
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -69,8 +70,8 @@ class Postgres:
     `durable` false is for tests: faster, but a killed server loses the last commits, and a
     crash of the machine may lose everything.
 
-    A supervisor calls `prepare`, runs `command` with `environment`, and waits with
-    `wait_until_ready`. Whoever has none uses `start` and `stop`.
+    A supervisor calls `prepare`, runs `child`, asks `why_not_ready`, and then calls
+    `make_database`. Whoever has none uses `start` and `stop`.
     """
 
     def __init__(
@@ -101,19 +102,20 @@ class Postgres:
         return self._url(ROLE, self._role_password(), database)
 
     @property
-    def command(self) -> list[str]:
-        """Runs the server in the foreground. Valid once prepared."""
+    def child(self) -> Child:
+        """The server in the foreground. Valid once prepared."""
         assert self._account is not None, "prepare() comes first"
         settings = _SETTINGS | {"port": str(self.port)} | ({} if self._durable else _NOT_DURABLE)
         arguments = [each for pair in settings.items() for each in ("-c", "=".join(pair))]
-        return self._account.command(
-            [self._binaries / "postgres", "-D", self.data, *arguments], death_signal=STOP_SIGNAL
+        return Child(
+            name="postgres",
+            command=(str(self._binaries / "postgres"), "-D", str(self.data), *arguments),
+            environment=_ENVIRONMENT,
+            folder=Path("/"),
+            stop_signal=_STOP_SIGNAL,
+            death_signal=_STOP_SIGNAL,
+            account=self._account,
         )
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """All that the server is to see: PG… variables of ours would change what it does."""
-        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
     def prepare(self) -> None:
         """Makes the folder ready for a start. Blocks; makes the data when there is none.
@@ -142,23 +144,8 @@ class Postgres:
             ) from problem
         self._account = account
 
-    async def wait_until_ready(
-        self, *, has_ended: Callable[[], bool], timeout_seconds: float = _READY_TIMEOUT_SECONDS
-    ) -> None:
-        """Returns once the product's database takes connections; creates it if need be.
-
-        Raises:
-            PostgresError: the server ended, or the time is over.
-        """
-        deadline = time.monotonic() + timeout_seconds
-        while complaint := await self.complaint():
-            if has_ended():
-                raise PostgresError("PostgreSQL ended while starting.")
-            if time.monotonic() > deadline:
-                raise PostgresError(
-                    f"PostgreSQL was not ready within {timeout_seconds:g} s: {complaint}"
-                )
-            await asyncio.sleep(_POLL_SECONDS)
+    async def make_database(self) -> None:
+        """Makes the product's database and the role that processes work as, if need be."""
         connection = await self.connect("postgres")
         try:
             exists = await connection.fetchval(
@@ -170,7 +157,7 @@ class Postgres:
         finally:
             await connection.close()
 
-    async def complaint(self) -> str:
+    async def why_not_ready(self) -> str:
         """Why the server takes no connections; empty when it takes them."""
         try:
             connection = await self.connect("postgres")
@@ -203,21 +190,15 @@ class Postgres:
         self.prepare()
         with open_log(self.log) as log:
             log_start = log.seek(0, os.SEEK_END)
-            self._process = process = subprocess.Popen(  # noqa: S603 - our own command
-                self.command,
-                cwd="/",
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-                preexec_fn=tied_to_this_process(STOP_SIGNAL),  # noqa: PLW1509 - see leash.py
+            child = self.child
+            process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own command
+                child.program, **child.options(log)
             )
-        waiting = self.wait_until_ready(has_ended=lambda: process.poll() is not None)
+        self._process = process
         try:
             # A thread of its own: the caller's may have an event loop already.
             with ThreadPoolExecutor(max_workers=1) as thread:
-                thread.submit(asyncio.run, waiting).result()
+                thread.submit(asyncio.run, self._until_ready(process)).result()
         except BaseException as problem:
             self.stop()
             if isinstance(problem, PostgresError):
@@ -229,13 +210,25 @@ class Postgres:
         process, self._process = self._process, None
         if process is None:
             return
-        for each in (STOP_SIGNAL, signal.SIGQUIT, signal.SIGKILL):
+        for each in (_STOP_SIGNAL, signal.SIGQUIT, signal.SIGKILL):
             process.send_signal(each)
             try:
                 process.wait(_STOP_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
             return
+
+    async def _until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while reason := await self.why_not_ready():
+            if process.poll() is not None:
+                raise PostgresError("PostgreSQL ended while starting.")
+            if time.monotonic() > deadline:
+                raise PostgresError(
+                    f"PostgreSQL was not ready within {READY_SECONDS_MAX} s: {reason}"
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+        await self.make_database()
 
     async def _make_role(self, connection: asyncpg.Connection) -> None:
         """Makes the role if it is not there, with the password that is kept beside the other."""
@@ -277,7 +270,7 @@ class Postgres:
         made = subprocess.run(  # noqa: S603 - our own command
             account.command([*arguments, *([] if self._durable else ["--no-sync"])]),
             cwd="/",
-            env=self.environment,
+            env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -286,6 +279,7 @@ class Postgres:
             # Ctrl-C in the terminal is for the supervisor.
             process_group=0,
             timeout=_INITDB_TIMEOUT_SECONDS,
+            **account.options(),
         )
         if made.returncode != 0:
             raise PostgresError(f"PostgreSQL's data could not be made:\n{made.stdout.strip()}")

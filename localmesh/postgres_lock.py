@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from server.running_stack import is_alive
 
 # Lines of postmaster.pid, counted from 0.
 _PID, _PORT, _STATUS = 0, 3, 7
@@ -20,6 +21,9 @@ class Holder:
     status: str
 
 
+# `pg_ctl status` would not do: it takes any living program that has the number in that file for
+# the server, so that a container that was killed would not start again; and it says neither
+# whether the server is on its way out nor its port.
 def holder_of(data: Path) -> Holder | None:
     """The server that runs on `data`, or None.
 
@@ -35,23 +39,13 @@ def holder_of(data: Path) -> Holder | None:
     if not lines or not lines[_PID].isdecimal():
         return None
     pid = int(lines[_PID])
-    if not _is_alive(pid):
+    if not is_alive(pid):
         return None
     if not _serves(pid, data):
         lock.unlink(missing_ok=True)
         return None
     lines += [""] * (_STATUS + 1 - len(lines))
     return Holder(pid=pid, port=lines[_PORT] or "unknown", status=lines[_STATUS])
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _serves(pid: int, data: Path) -> bool:

@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS = 2
 _BODY_CHARACTERS_MAX = 500
 
 
-def complaint_of_url(url: str) -> str:
+def problem_of_url(url: str) -> str:
     """Whether a GET is answered with 200. Blocks, two seconds at most; asks no proxy."""
     try:
         status, body = _get(url)
@@ -28,7 +28,7 @@ def complaint_of_url(url: str) -> str:
     return f"GET {url}: {status} {body[:_BODY_CHARACTERS_MAX].decode(errors='replace')}"
 
 
-def complaint_of_envoy(admin_socket: Path, port: int | None = None) -> str:
+def problem_of_envoy(admin_socket: Path, port: int | None = None) -> str:
     """Whether an Envoy passes calls on to the server at a port of this host, or to any. Blocks."""
     path = "/clusters?format=json"
     try:
@@ -111,7 +111,7 @@ def _ask(connection: http.client.HTTPConnection, verb: str, path: str) -> tuple[
         connection.close()
 
 
-async def complaint_of_port(port: int) -> str:
+async def problem_of_port(port: int) -> str:
     """Whether somebody takes connections on a port of this host."""
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
@@ -119,9 +119,4 @@ async def complaint_of_port(port: int) -> str:
     except OSError as problem:
         return f"port {port} takes no connections: {problem}"
     writer.close()
-    return ""
-
-
-async def complaint_of_nothing() -> str:
-    """For a part that listens nowhere, as a worker does: it is ready when it runs."""
     return ""

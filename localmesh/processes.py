@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from localmesh.leash import tied_to_this_process
 from localmesh.log_files import BYTES_MAX, open_log, shorten, tail
+from localmesh.unprivileged import Account, our_account
 
 # Between SIGTERM and SIGKILL.
 STOP_TIMEOUT_SECONDS = 15.0
@@ -31,7 +33,7 @@ class Child:
     """How one child process is run. `environment` is all that it sees of ours.
 
     `stop_signal` asks it to end; `death_signal` is what the kernel sends it when the
-    supervisor is gone.
+    supervisor is gone. `account` is whom it runs as.
     """
 
     name: str
@@ -40,6 +42,25 @@ class Child:
     folder: Path
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
+    account: Account = field(default_factory=our_account)
+
+    @property
+    def program(self) -> list[str]:
+        """The command, for `Popen` together with `options`."""
+        return self.account.command(self.command, death_signal=self.death_signal)
+
+    def options(self, log: BinaryIO) -> dict[str, Any]:
+        """What `Popen` is called with, and what of asyncio takes the same."""
+        return {
+            "cwd": self.folder,
+            "env": dict(self.environment),
+            "stdin": subprocess.DEVNULL,
+            "stdout": log,
+            "stderr": subprocess.STDOUT,
+            # Ctrl-C in the terminal reaches the supervisor alone, which ends them in order.
+            "start_new_session": True,
+            **self.account.options(death_signal=self.death_signal),
+        }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +89,8 @@ class Supervisor:
 
     `say` gets a line whenever a child dies and when it is started again; `on_change` is
     called when a pid has changed. Children are started by the thread that runs the event
-    loop, and the kernel ends them when that thread ends, even by SIGKILL.
+    loop, and the kernel ends them when that thread ends, even by SIGKILL. The loop is one of
+    asyncio's own: uvloop starts no child as another user.
 
     Only processes that it started itself ever get a signal.
     """
@@ -165,17 +187,7 @@ class Supervisor:
         with open_log(self._log_of(child.name)) as log:
             if not is_again:
                 self._log_starts[child.name] = log.seek(0, os.SEEK_END)
-            return await asyncio.create_subprocess_exec(
-                *child.command,
-                cwd=child.folder,
-                env=dict(child.environment),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=asyncio.subprocess.STDOUT,
-                # Ctrl-C in the terminal reaches the supervisor alone, which ends them in order.
-                start_new_session=True,
-                preexec_fn=tied_to_this_process(child.death_signal),
-            )
+            return await asyncio.create_subprocess_exec(*child.program, **child.options(log))
 
     async def _watch(self, running: ChildProcess) -> None:
         name = running.child.name
@@ -204,7 +216,7 @@ class Supervisor:
 
     async def _watch_logs(self) -> None:
         """Keeps logs short: those of processes that run for months as well."""
-        complained_of: set[str] = set()
+        reported: set[str] = set()
         while True:
             await asyncio.sleep(_LOGS_EVERY_SECONDS)
             for name in list(self._log_starts):
@@ -212,12 +224,12 @@ class Supervisor:
                 try:
                     if await asyncio.to_thread(shorten, path, bytes_max=self._log_bytes_max):
                         self._log_starts[name] = 0
-                        complained_of.discard(name)
+                        reported.discard(name)
                 except OSError as problem:
                     # A full disk has no room for the copy. The log grows on; nothing is lost.
-                    if name not in complained_of:
+                    if name not in reported:
                         self._say(f"The log {path} cannot be shortened ({problem}).")
-                    complained_of.add(name)
+                    reported.add(name)
 
     async def _unwatch(self, running: ChildProcess) -> None:
         watcher, running.watcher = running.watcher, None

@@ -1,4 +1,4 @@
-"""What a stack tells while it starts and runs, and who listens."""
+"""What a stack reports while it starts and runs, and how that is shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PartState(StrEnum):
 
 
 class Reporter(Protocol):
-    """Hears what becomes of the parts of a stack."""
+    """Is called with what becomes of the parts of a stack."""
 
     def part(self, name: str, state: PartState, note: str) -> None:
         """A part changed its state. `note` is an address or a reason, or empty."""

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from localmesh.database_probe import complaint_of_database
-from localmesh.envoy import write_envoy_bootstraps
+from localmesh.database_probe import problem_of_database
 from localmesh.errors import StackError
 from localmesh.file_limit import raise_file_limit
 from localmesh.given_settings import read_given
-from localmesh.parts import (
-    SERVER_PROGRAM,
-    ServerProcesses,
-    envoy_child,
-    postgres_child,
-    server_environment,
-)
-from localmesh.ports import (
-    LOOPBACK,
-    StackPorts,
-    reserve_stack_ports,
-    unusual_listeners,
-)
-from localmesh.postgres import DATABASE, ROLE, Postgres
-from localmesh.private_files import make_private_folder
-from localmesh.probes import (
-    complaint_of_envoy,
-    complaint_of_nothing,
-    complaint_of_port,
-    complaint_of_url,
-)
-from localmesh.processes import Child, ChildProcess, Supervisor
-from localmesh.progress import PartState, Reporter
-from localmesh.readiness import Readiness
+from localmesh.parts.envoy import Envoy, MeshEnvoy, PublicEnvoy
+from localmesh.parts.part import PartContext
+from localmesh.parts.postgres import PostgresPart
+from localmesh.parts.servers import SERVER_PROGRAM, Migrate, Serve, Work, server_environment
+from localmesh.ports import moved_listeners, reserve_ports
+from localmesh.processes import ChildProcess, Supervisor
+from localmesh.progress import Reporter
+from localmesh.running_parts import RunningParts, Steps
 from localmesh.state import remove_state, sole_use_of, write_state
-from server.edge.settings import CONTRACT_COPY, EdgeSettings
+from server.edge.settings import EdgeSettings
 from server.running_stack import RunningStack
 
-SERVER_NAMES = ("serve-1", "serve-2")
-
-# The listeners, and in the stack's folder what their Envoys read and are asked by.
-LISTENERS = ("public", "mesh")
-ENVOY_FOLDER = "envoy"
+SERVER_COUNT = 2
 
 
 class Stack:
@@ -80,20 +57,40 @@ class Stack:
         self.folder = folder.resolve()
         self._environment = environment
         self._reporter = reporter
-        self._durable = durable
         self._with_envoy = with_envoy
         self._named_ports = (public_port, mesh_port)
+        # None: somebody's own is used.
+        self._postgres: PostgresPart | None = None
+        if not environment.get("GUERDON_DATABASE_URL"):
+            self._postgres = PostgresPart(durable=durable)
         self._program = program
-        self._edge = EdgeSettings()
-        self._ports: StackPorts | None = None
-        self._server_environment: Mapping[str, str] = {}
-        self._owner: Mapping[str, str] = {}
+        self._servers = [Serve(program, number=number + 1) for number in range(SERVER_COUNT)]
+        # By the names of their listeners.
+        self._envoys: Mapping[str, Envoy] = {}
+        self._parts: RunningParts | None = None
         self._held = ExitStack()
         self._is_started = False
         self._supervisor = Supervisor(
             log_folder=self.folder / "logs", say=reporter.line, on_change=self._record
         )
-        self._readiness = Readiness(supervisor=self._supervisor, reporter=reporter)
+
+    def steps(self, edge: EdgeSettings) -> Steps:
+        """Which parts there are, and in which order they are started."""
+        public_port, mesh_port = self._named_ports
+        servers = [each.name for each in self._servers]
+        if self._with_envoy:
+            self._envoys = {
+                "public": PublicEnvoy(edge=edge, servers=servers, port=public_port),
+                "mesh": MeshEnvoy(edge=edge, servers=servers, port=mesh_port),
+            }
+        # Of a database of somebody's own, the one user that is known owns the tables as well.
+        owner = dict if self._postgres is None else self._postgres.owner_environment
+        return [
+            [self._postgres] if self._postgres else [],
+            [Migrate(self._program, owner=owner)],
+            [*self._servers, Work(self._program)],
+            [*self._envoys.values()],
+        ]
 
     @property
     def processes(self) -> Mapping[str, ChildProcess]:
@@ -101,47 +98,46 @@ class Stack:
         return self._supervisor.processes
 
     @property
-    def ports(self) -> StackPorts:
-        assert self._ports is not None, "the stack is not started"
-        return self._ports
+    def ports(self) -> Mapping[str, int]:
+        """Where parts listen on the loopback address, by their names as in `processes`."""
+        return self._context.ports
 
     @property
     def public_url(self) -> str:
         """The listener for the world. Empty without Envoy, as is `mesh_url`."""
-        return f"http://{LOOPBACK}:{self.ports.public}" if self._with_envoy else ""
+        return self._url("public")
 
     @property
     def mesh_url(self) -> str:
         """The listener for services, as JSON clients write it."""
-        return f"http://{LOOPBACK}:{self.ports.mesh}" if self._with_envoy else ""
+        return self._url("mesh")
 
     @property
     def mesh_address(self) -> str:
         """Where gRPC clients connect. Without Envoy, one of the server processes."""
-        return f"{LOOPBACK}:{self.ports.mesh if self._with_envoy else self.ports.servers[0]}"
+        part = self._envoys.get("mesh", self._servers[0])
+        return self._context.address_of(part.name)
 
     @property
     def admin_sockets(self) -> Mapping[str, str]:
-        """Where each listener's Envoy has its own pages: statistics, its view of the servers.
-
-        A path may be longer than the kernel takes: see `connect_to_socket`.
-        """
-        folder = self.folder / ENVOY_FOLDER
-        return {each: str(folder / f"{each}.sock") for each in LISTENERS if self._with_envoy}
+        """Where each listener's Envoy has its own pages. See `Envoy.admin_socket`."""
+        return {name: str(each.admin_socket(self._context)) for name, each in self._envoys.items()}
 
     @property
     def database_url(self) -> str:
         """What the processes work with, for SQLAlchemy. Holds the password."""
-        return self._server_environment["GUERDON_DATABASE_URL"]
+        return self._context.environment["GUERDON_DATABASE_URL"]
 
     @property
     def owner_url(self) -> str:
         """The same of the owner of the tables; of a database of somebody's own it is the same."""
-        return self._owner.get("GUERDON_DATABASE_URL", self.database_url)
+        if self._postgres is None:
+            return self.database_url
+        return self._postgres.owner_environment()["GUERDON_DATABASE_URL"]
 
     @property
     def service_token(self) -> str:
-        return self._server_environment["GUERDON_SERVICE_TOKEN"]
+        return self._context.environment["GUERDON_SERVICE_TOKEN"]
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -161,7 +157,7 @@ class Stack:
         Raises:
             StackError: it cannot run; what was started is stopped again.
         """
-        self._edge = read_given(self._environment)
+        steps = self.steps(read_given(self._environment))
         try:
             # For all parts, before any of them is started.
             raise_file_limit()
@@ -170,14 +166,19 @@ class Stack:
             # Removed now as well: a supervisor that was killed leaves it behind.
             remove_state(self.folder)
             self._held.callback(remove_state, self.folder)
-            public, mesh = self._named_ports
-            self._ports = self._held.enter_context(
-                reserve_stack_ports(public=public, mesh=mesh, server_count=len(SERVER_NAMES))
+            ports = self._take_ports(steps)
+            await self._check_given_database()
+            self._parts = RunningParts(
+                steps,
+                context=PartContext(
+                    folder=self.folder,
+                    ports=ports,
+                    environment=server_environment(self._environment, folder=self.folder),
+                ),
+                supervisor=self._supervisor,
+                reporter=self._reporter,
             )
-            if self._with_envoy:
-                for line in unusual_listeners(self._ports, named=self._named_ports):
-                    self._reporter.line(line)
-            await self._start_parts()
+            await self._parts.start()
         except OSError as problem:
             await self.stop()
             # Not ours to mend: a folder that cannot be written, a full disk.
@@ -211,103 +212,34 @@ class Stack:
         Raises:
             StackError: it is not ready within the time limit.
         """
-        await self._readiness.wait(name, other_than=other_than)
+        await self._running.until_ready(name, other_than=other_than)
 
-    async def _start_parts(self) -> None:
-        # Envoy's configuration takes a second of loading: meanwhile the rest starts.
-        configuring = asyncio.create_task(asyncio.to_thread(self._write_bootstraps))
-        # If the rest fails first, nobody awaits it; its own failure is looked at all the same.
-        configuring.add_done_callback(lambda task: task.cancelled() or task.exception())
-        self._server_environment = server_environment(
-            self._environment, folder=self.folder, database_url=await self._start_database()
-        )
-        await self._start_servers()
-        notes = {"envoy-public": self.public_url, "envoy-mesh": self.mesh_url}
-        if self._with_envoy:
-            for name, note in notes.items():
-                self._reporter.part(name, PartState.STARTING, note)
-        await configuring
-        if self._with_envoy:
-            await self._start_envoys(notes)
+    @property
+    def _running(self) -> RunningParts:
+        assert self._parts is not None, "the stack is not started"
+        return self._parts
 
-    async def _start_envoys(self, notes: Mapping[str, str]) -> None:
-        # Asking the listener for the world would use up what it lets one address ask.
-        public = partial(complaint_of_envoy, Path(self.admin_sockets["public"]))
-        mesh = partial(complaint_of_url, f"{self.mesh_url}/health/ready")
-        self._readiness.ask("envoy-public", partial(asyncio.to_thread, public))
-        self._readiness.ask("envoy-mesh", partial(asyncio.to_thread, mesh))
-        folder = self.folder / ENVOY_FOLDER
-        await self._start_step(
-            notes, [envoy_child(f"envoy-{each}", folder / f"{each}.json") for each in LISTENERS]
-        )
-        # From now on a server is ready once calls reach it.
-        for name, port in zip(SERVER_NAMES, self.ports.servers, strict=True):
-            self._readiness.ask(name, partial(_complaint_of_server, port, self.admin_sockets))
+    @property
+    def _context(self) -> PartContext:
+        return self._running.context
 
-    async def _start_database(self) -> str:
-        given = self._environment.get("GUERDON_DATABASE_URL")
-        if given:
-            complaint = await complaint_of_database(given)
-            if complaint:
-                raise StackError(complaint)
-            return given
-        note = f"{LOOPBACK}:{self.ports.database}"
-        self._reporter.part("postgres", PartState.STARTING, note)
-        postgres = Postgres(
-            folder=self.folder / "postgres", port=self.ports.database, durable=self._durable
-        )
-        await asyncio.to_thread(postgres.prepare)
-        self._readiness.ask("postgres", postgres.complaint)
-        await self._supervisor.start(postgres_child(postgres))
-        process = self.processes["postgres"]
-        try:
-            await postgres.wait_until_ready(has_ended=lambda: process.failure_count > 0)
-        except StackError as problem:
-            raise self._readiness.failure("postgres", f"did not start: {problem}") from problem
-        self._reporter.part("postgres", PartState.READY, note)
-        self._owner = {"GUERDON_DATABASE_URL": postgres.url, "GUERDON_DATABASE_ROLE": ROLE}
-        return postgres.role_url_of(DATABASE)
+    def _url(self, listener: str) -> str:
+        envoy = self._envoys.get(listener)
+        return "" if envoy is None else envoy.url(self._context)
 
-    async def _start_servers(self) -> None:
-        servers = ServerProcesses(
-            program=self._program, environment=self._server_environment, owner=self._owner
-        )
-        self._reporter.part("migrate", PartState.STARTING, "")
-        code = await self._supervisor.run(servers.migrate())
-        if code != 0:
-            raise self._readiness.failure("migrate", f"ended with exit code {code}")
-        self._reporter.part("migrate", PartState.READY, "the schema is up to date")
+    def _take_ports(self, steps: Steps) -> Mapping[str, int]:
+        """Reserves a port for each part that listens, by its name, as long as the stack runs."""
+        wishes = {part.name: part.port for step in steps for part in step if part.port is not None}
+        chosen = self._held.enter_context(reserve_ports([*wishes.values()]))
+        for line in moved_listeners([*wishes.values()], chosen):
+            self._reporter.line(line)
+        return dict(zip(wishes, chosen, strict=True))
 
-        ports = dict(zip(SERVER_NAMES, self.ports.servers, strict=True))
-        for name, port in ports.items():
-            self._readiness.ask(name, partial(complaint_of_port, port))
-        self._readiness.ask("work", complaint_of_nothing)
-        await self._start_step(
-            {name: f"{LOOPBACK}:{port}" for name, port in ports.items()} | {"work": ""},
-            [*(servers.serve(name, port) for name, port in ports.items()), servers.work()],
-        )
-
-    def _write_bootstraps(self) -> None:
-        if not self._with_envoy:
-            return
-        # The folder is its owner's alone before there is a socket in it.
-        folder = self.folder / ENVOY_FOLDER
-        make_private_folder(folder)
-        write_envoy_bootstraps(
-            folder,
-            edge=self._edge,
-            descriptors=CONTRACT_COPY,
-            ports=self.ports,
-        )
-
-    async def _start_step(self, notes: Mapping[str, str], children: Sequence[Child]) -> None:
-        """Starts children side by side and waits for all. `notes` are shown, by name."""
-        for name, note in notes.items():
-            self._reporter.part(name, PartState.STARTING, note)
-        await self._supervisor.start(*children)
-        for name, note in notes.items():
-            await self._readiness.wait(name, is_starting=True)
-            self._reporter.part(name, PartState.READY, note)
+    async def _check_given_database(self) -> None:
+        if self._postgres is None:
+            problem = await problem_of_database(self._environment["GUERDON_DATABASE_URL"])
+            if problem:
+                raise StackError(problem)
 
     def _record(self) -> None:
         """Writes `stack.json` anew. Before the whole is ready there is nothing to find."""
@@ -325,10 +257,3 @@ class Stack:
                     pids={name: process.pid for name, process in self.processes.items()},
                 ),
             )
-
-
-async def _complaint_of_server(port: int, admin_sockets: Mapping[str, str]) -> str:
-    complaint = await complaint_of_port(port)
-    for path in admin_sockets.values():
-        complaint = complaint or await asyncio.to_thread(complaint_of_envoy, Path(path), port)
-    return complaint

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from localmesh.errors import StackError
-from localmesh.private_files import write_private
+from localmesh.owner_only_files import write_owner_only
 from server.running_stack import STATE_FILE, RunningStack, read_state
 
 _LOCK_FILE = "lock"
@@ -30,12 +31,12 @@ class AlreadyRunningError(StackError):
 
 
 def write_state(folder: Path, stack: RunningStack) -> None:
-    """Leaves word for `read_running`. The file holds secrets and is its owner's alone."""
-    write_private(folder / STATE_FILE, json.dumps(asdict(stack), indent=2) + "\n")
+    """Lets `read_running` find a stack. The file holds secrets and is its owner's alone."""
+    write_owner_only(folder / STATE_FILE, json.dumps(asdict(stack), indent=2) + "\n")
 
 
 def remove_state(folder: Path) -> None:
-    """Takes the word away. Only for whoever has sole use of the folder."""
+    """Lets nobody find it any more. Only for whoever has sole use of the folder."""
     (folder / STATE_FILE).unlink(missing_ok=True)
 
 
@@ -46,12 +47,12 @@ def sole_use_of(folder: Path) -> Iterator[None]:
     Raises:
         AlreadyRunningError: another process holds it.
     """
-    with (folder / _LOCK_FILE).open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as problem:
-            recorded = read_state(folder)
-            raise AlreadyRunningError(
-                folder, None if recorded is None else recorded.pid
-            ) from problem
+    # A file system without locks is an error: a file in their place would outlive a kill.
+    lock = FileLock(folder / _LOCK_FILE, blocking=False, fallback_to_soft=False)
+    try:
+        held = lock.acquire()
+    except Timeout as problem:
+        recorded = read_state(folder)
+        raise AlreadyRunningError(folder, None if recorded is None else recorded.pid) from problem
+    with held:
         yield

@@ -14,8 +14,8 @@ class MerchantUnits:
     def __init__(self, *, business: BusinessService) -> None:
         self._business = business
 
-    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
-        return await self._business.exists(tx, merchant_id)
+    async def require(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        await self._business.require(tx, merchant_id)
 
     async def units_of(self, tx: Transaction, merchant_id: MerchantId) -> RewardUnits | None:
         found = await self._business.find_shared(tx, merchant_id)

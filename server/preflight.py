@@ -19,7 +19,7 @@ from infrastructure.database.transaction import Database, Transaction
 from server.causes import cause_of
 from server.connected import Connected, list_connected, mark_of, named
 from server.connecting import connect_refusal
-from server.repeating import RETRY_SECONDS
+from server.repeating import RETRY_AFTER
 from server.tables import EVERY_TABLE
 
 POSTGRES_VERSION_MIN = 18
@@ -117,7 +117,7 @@ async def until_usable(
                 _log.warning("database user may do more than it needs", beyond=listed(beyond))
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), RETRY_SECONDS)
+            await asyncio.wait_for(stopping.wait(), RETRY_AFTER.total_seconds())
 
 
 async def require_usable(database: Database, secrets: SealingKeys) -> Sequence[str]:

@@ -4,56 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_reflection.v1alpha import reflection
 
-from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
-from guerdon.business.v1 import business_pb2, business_pb2_grpc
-from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc, rate_pb2, rate_pb2_grpc
-from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
-from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
-from guerdon.orchestration.v1 import (
-    arrival_pb2,
-    arrival_pb2_grpc,
-    lane_pb2,
-    lane_pb2_grpc,
-    purchase_linking_pb2,
-    purchase_linking_pb2_grpc,
-    purchase_webhook_pb2,
-    purchase_webhook_pb2_grpc,
-)
-from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
-from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
-from guerdon.rewards.v1 import rewards_pb2, rewards_pb2_grpc
 from infrastructure.database.engine import Limits
-from infrastructure.rpc.contract import methods_of
-from server.interception.beyond_contract import beyond_contract
+from infrastructure.rpc.served import ServedService
+from server.interception.beyond_contract import BeyondContract
 from server.interception.caller import CallerProof
-from server.interception.chain import InterceptorChain, Step
+from server.interception.chain import Step, StepChain
 from server.interception.finishing import Finishing
 from server.interception.merchant_role import MerchantRole
 from server.interception.one_message import OneMessage
 from server.interception.path_over_query import PathOverQuery
+from server.interception.proofs.client_id import ClientId
+from server.interception.proofs.service_token import ServiceToken
 from server.interception.refusals import Refusals
 from server.interception.repeat import RepeatedCall
 from server.interception.request_log import RequestLog
 from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.preflight import until_usable_at
-from server.probes.keys import KeyWatch
-from server.repeating import once, repeatedly, timekeeping
-from server.settings import Settings
-from server.wiring import Servicers, application
+from server.repeating import repeatedly, run_first
+from server.settings.process import Settings
+from server.wiring import application
+from server.wiring.jobs import build_serve_jobs
 
 # Not of the contract, so without access options. Only the mesh listener leads to them.
 OPEN_SERVICES = (
@@ -75,64 +58,6 @@ SERVE_LIMITS = Limits(lock=timedelta(seconds=2))
 
 _log = structlog.get_logger()
 
-Registrations = Mapping[str, tuple[ServiceDescriptor, Callable[[Any, grpc.aio.Server], None]]]
-
-SERVICES: Registrations = {
-    "edge": (
-        edge_pb2.DESCRIPTOR.services_by_name["EdgeService"],
-        edge_pb2_grpc.add_EdgeServiceServicer_to_server,
-    ),
-    "business": (
-        business_pb2.DESCRIPTOR.services_by_name["BusinessService"],
-        business_pb2_grpc.add_BusinessServiceServicer_to_server,
-    ),
-    "identity": (
-        identity_pb2.DESCRIPTOR.services_by_name["IdentityService"],
-        identity_pb2_grpc.add_IdentityServiceServicer_to_server,
-    ),
-    "attribution": (
-        attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"],
-        attribution_pb2_grpc.add_AttributionServiceServicer_to_server,
-    ),
-    "referral": (
-        referral_pb2.DESCRIPTOR.services_by_name["ReferralService"],
-        referral_pb2_grpc.add_ReferralServiceServicer_to_server,
-    ),
-    "purchases": (
-        purchases_pb2.DESCRIPTOR.services_by_name["PurchasesService"],
-        purchases_pb2_grpc.add_PurchasesServiceServicer_to_server,
-    ),
-    "campaign": (
-        campaign_pb2.DESCRIPTOR.services_by_name["CampaignService"],
-        campaign_pb2_grpc.add_CampaignServiceServicer_to_server,
-    ),
-    "rate": (
-        rate_pb2.DESCRIPTOR.services_by_name["RateService"],
-        rate_pb2_grpc.add_RateServiceServicer_to_server,
-    ),
-    "rewards": (
-        rewards_pb2.DESCRIPTOR.services_by_name["RewardsService"],
-        rewards_pb2_grpc.add_RewardsServiceServicer_to_server,
-    ),
-    "arrival": (
-        arrival_pb2.DESCRIPTOR.services_by_name["ArrivalService"],
-        arrival_pb2_grpc.add_ArrivalServiceServicer_to_server,
-    ),
-    "purchase_linking": (
-        purchase_linking_pb2.DESCRIPTOR.services_by_name["PurchaseLinkingService"],
-        purchase_linking_pb2_grpc.add_PurchaseLinkingServiceServicer_to_server,
-    ),
-    "purchase_webhook": (
-        purchase_webhook_pb2.DESCRIPTOR.services_by_name["PurchaseWebhookService"],
-        purchase_webhook_pb2_grpc.add_PurchaseWebhookServiceServicer_to_server,
-    ),
-    "lane": (
-        lane_pb2.DESCRIPTOR.services_by_name["LaneService"],
-        lane_pb2_grpc.add_LaneServiceServicer_to_server,
-    ),
-}
-"""Every service by its name in `Servicers`."""
-
 
 def steps_of(settings: Settings) -> list[Step]:
     """What stands in front of every method, outermost first."""
@@ -141,7 +66,10 @@ def steps_of(settings: Settings) -> list[Step]:
         RequestLog(),
         PathOverQuery(),
         CallerProof(
-            service_token=settings.service_token, client_id_headers=settings.client_id_headers
+            [
+                ServiceToken(settings.service_token.get_secret_value()),
+                ClientId(other_headers=settings.client_id_headers),
+            ]
         ),
         OneMessage(),
         StrictJson(),
@@ -162,19 +90,32 @@ class AddressTakenError(Exception):
         )
 
 
+class _Methods(grpc.GenericRpcHandler):
+    """Finds any method of the contract in one look, whichever service has it."""
+
+    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+        self._handlers = handlers
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        return self._handlers.get(handler_call_details.method)
+
+
 def build_server(
-    servicers: Servicers, settings: Settings
+    services: Sequence[ServedService], settings: Settings
 ) -> tuple[grpc.aio.Server, HealthServicer]:
     """A server with every service, and the health that it reports.
 
     Raises:
-        ContractError: a method does not say who may call it.
+        ContractError: a step cannot stand in front of a method.
     """
-    methods = methods_of(descriptor for descriptor, _ in SERVICES.values())
-    others = beyond_contract(OPEN_SERVICES)
-    chain = InterceptorChain(methods=methods, steps=steps_of(settings), others=others)
+    chain = StepChain(steps_of(settings))
+    handlers = {
+        path: chain.handler_of(method) for each in services for path, method in each.methods.items()
+    }
     server = grpc.aio.server(
-        interceptors=[chain],
+        interceptors=[BeyondContract(handlers, OPEN_SERVICES)],
         options=[
             # Each process has a port of its own; two on one would share its calls unevenly.
             ("grpc.so_reuseport", 0),
@@ -186,15 +127,13 @@ def build_server(
             ("grpc.http2.min_ping_interval_without_data_ms", PINGS_MILLISECONDS_MIN),
         ],
     )
-    for name, (_, register) in SERVICES.items():
-        register(getattr(servicers, name), server)
+    server.add_generic_rpc_handlers([_Methods(handlers)])
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     channelz.add_channelz_servicer(server)
-    names = [descriptor.full_name for descriptor, _ in SERVICES.values()]
     reflection.enable_server_reflection(
         [
-            *names,
+            *(each.name for each in services),
             health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
             reflection.SERVICE_NAME,
         ],
@@ -211,8 +150,8 @@ async def serve(settings: Settings) -> None:
     """
     stopping = stop_signal()
     async with application(settings, name="serve", limits=SERVE_LIMITS) as app:
-        await until_usable_at(settings.database_url, app.secrets, stopping)
-        server, health = build_server(app.servicers, settings)
+        await until_usable_at(settings.database_url.get_secret_value(), app.secrets, stopping)
+        server, health = build_server(app.services, settings)
         address = f"{settings.listen_host}:{settings.listen_port}"
         try:
             port = server.add_insecure_port(address)
@@ -221,17 +160,12 @@ async def serve(settings: Settings) -> None:
 
         async def set_health(is_passed_over: bool) -> None:
             status = health_pb2.HealthCheckResponse
-            for name in (OVERALL_HEALTH, *(each.full_name for each, _ in SERVICES.values())):
+            for name in (OVERALL_HEALTH, *(each.name for each in app.services)):
                 await health.set(name, status.NOT_SERVING if is_passed_over else status.SERVING)
 
-        run_clock = timekeeping(app.clock, app.database)
-        # Before anything is dated by it.
-        await once("clock", run_clock)
-        watch = KeyWatch(database=app.database, secrets=app.secrets, tell=set_health)
-        jobs = [
-            asyncio.create_task(repeatedly(name, run, stopping, asyncio.Event()))
-            for name, run in (("clock", run_clock), ("keys", watch.run))
-        ]
+        jobs = build_serve_jobs(app, set_health)
+        await run_first(jobs)
+        running = [asyncio.create_task(repeatedly(each, stopping)) for each in jobs]
         await server.start()
         await set_health(is_passed_over=False)
         _log.info("serving", host=settings.listen_host, port=port)
@@ -240,8 +174,8 @@ async def serve(settings: Settings) -> None:
         await health.enter_graceful_shutdown()
         await asyncio.sleep(settings.drain_seconds)
         await server.stop(GRACE_SECONDS)
-        for job in jobs:
-            job.cancel()
+        for each in running:
+            each.cancel()
         _log.info("stopped")
 
 

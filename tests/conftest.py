@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.metadata import metadata
@@ -46,7 +46,7 @@ WITHOUT_MESH = {"test_wheel.py", "test_without_extras.py", "test_workers.py"}
 """The files of `end_to_end` whose tests start what they need."""
 
 
-class ByMesh(LoadFileScheduling):
+class ByMesh(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     """The tests of a file run in one process, and so do all that share one running mesh."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -110,7 +110,12 @@ async def database(engine: AsyncEngine) -> AsyncIterator[Database]:
             async with connection.begin_nested():
                 yield connection
 
-        yield OwnedDatabase(begin=savepoint, connect=savepoint, acting=acting_inside(savepoint))
+        yield OwnedDatabase(
+            begin=savepoint,
+            read=savepoint,
+            connect=savepoint,
+            acting=acting_inside(savepoint),
+        )
         await outer.rollback()
 
 
@@ -123,6 +128,7 @@ async def real_database(engine: AsyncEngine, acting_engine: AsyncEngine) -> Asyn
     owned = database_of(engine)
     yield OwnedDatabase(
         begin=owned._begin,  # noqa: SLF001 - the same, with more beside it
+        read=owned._read,  # noqa: SLF001
         connect=owned._connect,  # noqa: SLF001
         acting=database_of(acting_engine),
     )

@@ -1,12 +1,18 @@
-"""Refusals that mean the same whoever says them: they come from the mesh's error domain."""
+"""Refusals that mean the same whoever says them: they come from the mesh's error domain.
+
+Each is raised in one place, for all who need it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from vocabulary.errors import DomainError, Kind, instant
 from vocabulary.ids import MerchantId
+from vocabulary.nobody import is_nobody
+
+Found = TypeVar("Found")
 
 
 class SharedError(DomainError):
@@ -19,6 +25,17 @@ class MerchantNotFoundError(SharedError):
 
     def __init__(self, merchant_id: MerchantId) -> None:
         super().__init__(f"There is no merchant {merchant_id}.", merchant_id=merchant_id)
+
+
+def of_merchant(found: Found | None, merchant_id: MerchantId) -> Found:
+    """What was found of a merchant.
+
+    Raises:
+        MerchantNotFoundError: nothing was, since there is no such merchant.
+    """
+    if found is None:
+        raise MerchantNotFoundError(merchant_id)
+    return found
 
 
 class PageTokenInvalidError(SharedError):
@@ -46,6 +63,17 @@ class ClientIdInvalidError(SharedError):
         )
 
 
+def require_client_id(client_id: str) -> str:
+    """The client id.
+
+    Raises:
+        ClientIdInvalidError: it stands for nobody.
+    """
+    if is_nobody(client_id):
+        raise ClientIdInvalidError(client_id)
+    return client_id
+
+
 class EventTimeInvalidError(SharedError):
     reason = "EVENT_TIME_INVALID"
     kind = Kind.INVALID
@@ -58,3 +86,14 @@ class EventTimeInvalidError(SharedError):
             problem="lies in the future",
             event_time=shown,
         )
+
+
+def require_past(event_time: datetime, now: datetime) -> datetime:
+    """The time of what is imported.
+
+    Raises:
+        EventTimeInvalidError: it lies in the future.
+    """
+    if event_time > now:
+        raise EventTimeInvalidError(event_time)
+    return event_time

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from domains.attribution.model import Attribution, Credit, CreditQuery, Touchpoint, TouchQuery
 from domains.attribution.ports import Merchants
 from domains.attribution.repository import TouchpointRepository
 from infrastructure.database.transaction import Transaction
-from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
-from vocabulary.refusals import MerchantNotFoundError
+from vocabulary.ids import IdentityGroupId, MerchantId
 
 
 class AttributionService:
@@ -24,7 +24,7 @@ class AttributionService:
         merchant_id: MerchantId,
         *,
         identity_group_id: IdentityGroupId | None,
-        before: TouchpointId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[Touchpoint]:
         """Arrivals at a merchant, most recently recorded first, from the one before `before`.
@@ -37,8 +37,8 @@ class AttributionService:
         found = await self._touchpoints.list_newest(
             tx, merchant_id, identity_group_id=identity_group_id, before=before, limit=limit
         )
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found
 
     async def explain_credit(self, tx: Transaction, query: CreditQuery) -> Credit:

@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domains.attribution.model import Source, Touchpoint, Utm
+from domains.attribution.model import Touchpoint, Utm
 from domains.attribution.service import AttributionService
 from guerdon.attribution.v1 import attribution_pb2, attribution_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
-from infrastructure.rpc.translating import to_timestamp
-from vocabulary.ids import IdentityGroupId, MerchantId, TouchpointId
-
-_SOURCES_BACK = {
-    Source.REFERRAL_LINK: attribution_pb2.Touchpoint.SOURCE_REFERRAL_LINK,
-    Source.PAID_AD: attribution_pb2.Touchpoint.SOURCE_PAID_AD,
-    Source.DIRECT: attribution_pb2.Touchpoint.SOURCE_DIRECT,
-}
+from infrastructure.rpc.translating import number_of, to_timestamp
+from vocabulary.ids import IdentityGroupId, MerchantId
 
 
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
@@ -28,22 +22,22 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     async def ListTouchpoints(
         self, request: attribution_pb2.ListTouchpointsRequest, context: Any
     ) -> attribution_pb2.ListTouchpointsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         person = request.identity_group_id
         async with self._database.single() as tx:
             touchpoints = await self._attribution.list_touchpoints(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 identity_group_id=IdentityGroupId(UUID(person)) if person else None,
-                before=TouchpointId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
+                before=start.after,
+                limit=start.limit,
             )
-        page = page_of(
-            touchpoints, start, key=lambda each: (each.touchpoint_id,), to_message=_to_proto
-        )
-        return attribution_pb2.ListTouchpointsResponse(
-            touchpoints=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            touchpoints,
+            start,
+            key=lambda each: each.touchpoint_id,
+            to_message=_to_proto,
+            response=attribution_pb2.ListTouchpointsResponse,
         )
 
 
@@ -53,7 +47,7 @@ def _to_proto(touchpoint: Touchpoint) -> attribution_pb2.Touchpoint:
         touchpoint_id=str(touchpoint.touchpoint_id),
         merchant_id=str(touchpoint.merchant_id),
         identity_group_id=str(touchpoint.identity_group_id),
-        source=_SOURCES_BACK[touchpoint.source],
+        source=number_of(touchpoint.source, attribution_pb2.Touchpoint.Source),
         referrer_identity_group_id=str(referrer) if referrer is not None else "",
         landing_url=touchpoint.landing_url,
         utm=_utm_to_proto(touchpoint.utm),

@@ -113,7 +113,7 @@ class MerchantRepository:
         return _merchant(row) if row is not None else None
 
     async def list_all(
-        self, tx: Transaction, *, before: MerchantId | None, limit: int
+        self, tx: Transaction, *, before: UUID | None, limit: int
     ) -> Sequence[Merchant]:
         """Merchants older than one, most recently created first."""
         rows = await tx.execute(_LIST, {"before": before or LAST_ID, "row_limit": limit})

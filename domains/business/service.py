@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from domains.business.errors import (
     DomainFixedError,
@@ -31,7 +32,7 @@ from infrastructure.database.sealing_key import hold_fingerprint
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 from vocabulary.problems import Problems
-from vocabulary.refusals import MerchantNotFoundError
+from vocabulary.refusals import of_merchant
 
 
 class BusinessService:
@@ -63,13 +64,10 @@ class BusinessService:
         Raises:
             MerchantNotFoundError: there is none with this id.
         """
-        found = await self._merchants.find(tx, merchant_id)
-        if found is None:
-            raise MerchantNotFoundError(merchant_id)
-        return found
+        return of_merchant(await self._merchants.find(tx, merchant_id), merchant_id)
 
     async def list_all(
-        self, tx: Transaction, *, before: MerchantId | None, limit: int
+        self, tx: Transaction, *, before: UUID | None, limit: int
     ) -> Sequence[Merchant]:
         """Up to `limit` merchants, most recently created first, from the one before `before`."""
         return await self._merchants.list_all(tx, before=before, limit=limit)
@@ -90,9 +88,7 @@ class BusinessService:
             DomainFixedError: the domain is another one.
             TokenInUseError: the token is another one, and somebody was promised the one before.
         """
-        before = await self._merchants.lock(tx, merchant_id)
-        if before is None:
-            raise MerchantNotFoundError(merchant_id)
+        before = of_merchant(await self._merchants.lock(tx, merchant_id), merchant_id)
         after: Merchant = replace(before, **changes)
         domain, token, problems = before.domain, before.reward_token, Problems()
         with problems.collecting():
@@ -119,9 +115,13 @@ class BusinessService:
         """One merchant, whose settings stay as they are until the transaction ends; or None."""
         return await self._merchants.find_shared(tx, merchant_id)
 
-    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
-        """Whether there is such a merchant."""
-        return await self._merchants.find(tx, merchant_id) is not None
+    async def require(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        """Refuses to go on with a merchant that does not exist.
+
+        Raises:
+            MerchantNotFoundError: there is no such merchant.
+        """
+        await self.get(tx, merchant_id)
 
     async def find(self, tx: Transaction, merchant_id: MerchantId) -> Merchant | None:
         """One merchant, or None."""
@@ -160,8 +160,7 @@ class BusinessService:
             MerchantNotFoundError: there is no such merchant.
         """
         check_key(signing_key)
-        if not await self._merchants.lock(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        of_merchant(await self._merchants.lock(tx, merchant_id), merchant_id)
         known = await self._merchants.find_webhook(tx, merchant_id)
         known_key = None if known is None else self._seal.open_if_possible(known.sealed_key)
         if known is not None and (known.platform, known_key) == (platform, signing_key):

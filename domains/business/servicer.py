@@ -21,24 +21,13 @@ from domains.business.ports import TokenUse
 from domains.business.service import BusinessService
 from guerdon.business.v1 import business_pb2, business_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_duration, to_timestamp
+from infrastructure.rpc.translating import number_of, to_duration, to_timestamp, word_of
 from infrastructure.rpc.updating import updated_fields
 from vocabulary.ids import MerchantId
-
-_MODELS = {
-    business_pb2.Merchant.ATTRIBUTION_MODEL_UNSPECIFIED: AttributionModel.FIRST_TOUCH,
-    business_pb2.Merchant.ATTRIBUTION_MODEL_FIRST_TOUCH: AttributionModel.FIRST_TOUCH,
-    business_pb2.Merchant.ATTRIBUTION_MODEL_LAST_TOUCH: AttributionModel.LAST_TOUCH,
-}
-_MODELS_BACK = {
-    AttributionModel.FIRST_TOUCH: business_pb2.Merchant.ATTRIBUTION_MODEL_FIRST_TOUCH,
-    AttributionModel.LAST_TOUCH: business_pb2.Merchant.ATTRIBUTION_MODEL_LAST_TOUCH,
-}
-_PLATFORMS = {business_pb2.PLATFORM_CUSTOM: Platform.CUSTOM}
-_PLATFORMS_BACK = {platform: number for number, platform in _PLATFORMS.items()}
 
 
 class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
@@ -63,10 +52,12 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
         draft = _from_proto(
             request.merchant, merchant_id=MerchantId(self._new_id()), now=self._clock()
         )
-        async with self._database.transaction(repeat=current_repeat(_created)) as tx:
+
+        async def create(tx: Transaction) -> business_pb2.CreateMerchantResponse:
             merchant = await self._business.create(tx, draft)
-            await tx.answer(merchant)
-        return _created(merchant)
+            return business_pb2.CreateMerchantResponse(merchant=_to_proto(merchant))
+
+        return await answer_once(self._database, current_repeat(), create)
 
     async def GetMerchant(
         self, request: business_pb2.GetMerchantRequest, context: Any
@@ -78,16 +69,15 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
     async def ListMerchants(
         self, request: business_pb2.ListMerchantsRequest, context: Any
     ) -> business_pb2.ListMerchantsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
-            merchants = await self._business.list_all(
-                tx,
-                before=MerchantId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
-            )
-        page = page_of(merchants, start, key=lambda each: (each.merchant_id,), to_message=_to_proto)
-        return business_pb2.ListMerchantsResponse(
-            merchants=page.items, next_page_token=page.next_page_token
+            merchants = await self._business.list_all(tx, before=start.after, limit=start.limit)
+        return page_of(
+            merchants,
+            start,
+            key=lambda each: each.merchant_id,
+            to_message=_to_proto,
+            response=business_pb2.ListMerchantsResponse,
         )
 
     async def UpdateMerchant(
@@ -96,12 +86,14 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
         changes = {
             _FIELDS[name]: _VALUES[name](request.merchant) for name in updated_fields(request)
         }
-        async with self._database.transaction(repeat=current_repeat(_changed)) as tx:
+
+        async def update(tx: Transaction) -> business_pb2.UpdateMerchantResponse:
             merchant = await self._business.update(
                 tx, MerchantId(UUID(request.merchant_id)), changes, token_use=self._token_use
             )
-            await tx.answer(merchant)
-        return _changed(merchant)
+            return business_pb2.UpdateMerchantResponse(merchant=_to_proto(merchant))
+
+        return await answer_once(self._database, current_repeat(), update)
 
     async def GetWebhook(
         self, request: business_pb2.GetWebhookRequest, context: Any
@@ -115,33 +107,22 @@ class BusinessServicer(business_pb2_grpc.BusinessServiceServicer):
     async def UpdateWebhook(
         self, request: business_pb2.UpdateWebhookRequest, context: Any
     ) -> business_pb2.UpdateWebhookResponse:
-        now = self._clock()
+        now, kept = self._clock(), request.previous_key_duration
 
-        def respond(webhook: Webhook) -> business_pb2.UpdateWebhookResponse:
-            return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook, now=now))
-
-        kept = request.previous_key_duration
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def update(tx: Transaction) -> business_pb2.UpdateWebhookResponse:
             webhook = await self._business.set_webhook(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
-                platform=_PLATFORMS[request.platform],
+                platform=word_of(request.platform, Platform, business_pb2.Platform),
                 signing_key=request.signing_key,
                 now=now,
                 previous_key_kept=kept.ToTimedelta()
                 if request.HasField("previous_key_duration")
                 else None,
             )
-            await tx.answer(webhook)
-        return respond(webhook)
+            return business_pb2.UpdateWebhookResponse(webhook=_webhook_to_proto(webhook, now=now))
 
-
-def _created(merchant: Merchant) -> business_pb2.CreateMerchantResponse:
-    return business_pb2.CreateMerchantResponse(merchant=_to_proto(merchant))
-
-
-def _changed(merchant: Merchant) -> business_pb2.UpdateMerchantResponse:
-    return business_pb2.UpdateMerchantResponse(merchant=_to_proto(merchant))
+        return await answer_once(self._database, current_repeat(), update)
 
 
 def _from_proto(
@@ -187,7 +168,12 @@ _VALUES: dict[str, Callable[[business_pb2.Merchant], Any]] = {
     "clock_tolerance_duration": lambda message: _duration(
         message, "clock_tolerance_duration", CLOCK_TOLERANCE_DEFAULT
     ),
-    "attribution_model": lambda message: _MODELS[message.attribution_model],
+    "attribution_model": lambda message: word_of(
+        message.attribution_model,
+        AttributionModel,
+        business_pb2.Merchant.AttributionModel,
+        AttributionModel.FIRST_TOUCH,
+    ),
 }
 
 
@@ -207,7 +193,9 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
         look_back_duration=to_duration(merchant.look_back),
         reward_delay_duration=to_duration(merchant.reward_delay),
         clock_tolerance_duration=to_duration(merchant.clock_tolerance),
-        attribution_model=_MODELS_BACK[merchant.attribution_model],
+        attribution_model=number_of(
+            merchant.attribution_model, business_pb2.Merchant.AttributionModel
+        ),
         create_time=to_timestamp(merchant.create_time),
     )
 
@@ -215,7 +203,7 @@ def _to_proto(merchant: Merchant) -> business_pb2.Merchant:
 def _webhook_to_proto(webhook: Webhook, *, now: datetime) -> business_pb2.Webhook:
     previous = webhook.previous_key_at(now)
     return business_pb2.Webhook(
-        platform=_PLATFORMS_BACK[webhook.platform],
+        platform=number_of(webhook.platform, business_pb2.Platform),
         signing_key_suffix=webhook.key_suffix,
         update_time=to_timestamp(webhook.update_time),
         previous_signing_key_suffix="" if previous is None else previous.key_suffix,

@@ -18,5 +18,5 @@ class RewardUnitSource(Protocol):
         It stays so until the transaction ends.
         """
 
-    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
-        """Whether there is such a merchant. Locks nothing."""
+    async def require(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        """Ends the call with MerchantNotFoundError if there is no such merchant. Locks nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -121,7 +122,7 @@ class IdentityRepository:
         tx: Transaction,
         identity_group_id: IdentityGroupId,
         *,
-        after: IdentityNodeId | None,
+        after: UUID | None,
         limit: int,
     ) -> Sequence[IdentityNode] | None:
         """Up to `limit` identifiers after one, oldest first; None if there is no such group."""

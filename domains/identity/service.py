@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from domains.identity.errors import (
     GroupNotFoundError,
@@ -68,7 +69,7 @@ class IdentityService:
         tx: Transaction,
         identity_group_id: IdentityGroupId,
         *,
-        after: IdentityNodeId | None,
+        after: UUID | None,
         limit: int,
     ) -> Sequence[IdentityNode]:
         """Up to `limit` identifiers of a group, oldest first, from the one after `after`.

@@ -10,18 +10,12 @@ from uuid import UUID
 from domains.identity.model import IdentityGroup, IdentityNode, NodeKind
 from domains.identity.service import IdentityService
 from guerdon.identity.v1 import identity_pb2, identity_pb2_grpc
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_timestamp
+from infrastructure.rpc.translating import number_of, to_timestamp, word_of
 from vocabulary.ids import IdentityGroupId, IdentityNodeId, MerchantId
-
-_KINDS = {
-    identity_pb2.IdentityNode.KIND_CLIENT: NodeKind.CLIENT,
-    identity_pb2.IdentityNode.KIND_CUSTOMER: NodeKind.CUSTOMER,
-    identity_pb2.IdentityNode.KIND_WALLET: NodeKind.WALLET,
-}
-_KINDS_BACK = {kind: number for number, kind in _KINDS.items()}
 
 
 class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
@@ -51,33 +45,36 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         merchant_id = MerchantId(UUID(request.merchant_id)) if request.merchant_id else None
         async with self._database.single() as tx:
             group = await self._identity.resolve(
-                tx, _KINDS[request.kind], request.value, merchant_id=merchant_id
+                tx,
+                word_of(request.kind, NodeKind, identity_pb2.IdentityNode.Kind),
+                request.value,
+                merchant_id=merchant_id,
             )
         return identity_pb2.ResolveIdentityGroupResponse(identity_group=_group_to_proto(group))
 
     async def ListIdentityNodes(
         self, request: identity_pb2.ListIdentityNodesRequest, context: Any
     ) -> identity_pb2.ListIdentityNodesResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             nodes = await self._identity.list_nodes(
                 tx,
                 IdentityGroupId(UUID(request.identity_group_id)),
-                after=IdentityNodeId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
-            nodes, start, key=lambda each: (each.identity_node_id,), to_message=_node_to_proto
-        )
-        return identity_pb2.ListIdentityNodesResponse(
-            identity_nodes=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            nodes,
+            start,
+            key=lambda each: each.identity_node_id,
+            to_message=_node_to_proto,
+            response=identity_pb2.ListIdentityNodesResponse,
         )
 
     async def ConnectWallet(
         self, request: identity_pb2.ConnectWalletRequest, context: Any
     ) -> identity_pb2.ConnectWalletResponse:
-        async with self._database.transaction(repeat=current_repeat(_connected)) as tx:
+        async def connect(tx: Transaction) -> identity_pb2.ConnectWalletResponse:
             group = await self._identity.connect_wallet(
                 tx,
                 IdentityGroupId(UUID(request.identity_group_id)),
@@ -85,12 +82,9 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
                 identity_node_id=IdentityNodeId(self._new_id()),
                 now=self._clock(),
             )
-            await tx.answer(group)
-        return _connected(group)
+            return identity_pb2.ConnectWalletResponse(identity_group=_group_to_proto(group))
 
-
-def _connected(group: IdentityGroup) -> identity_pb2.ConnectWalletResponse:
-    return identity_pb2.ConnectWalletResponse(identity_group=_group_to_proto(group))
+        return await answer_once(self._database, current_repeat(), connect)
 
 
 def _group_to_proto(group: IdentityGroup) -> identity_pb2.IdentityGroup:
@@ -105,7 +99,7 @@ def _node_to_proto(node: IdentityNode) -> identity_pb2.IdentityNode:
     return identity_pb2.IdentityNode(
         identity_node_id=str(node.identity_node_id),
         identity_group_id=str(node.identity_group_id),
-        kind=_KINDS_BACK[node.kind],
+        kind=number_of(node.kind, identity_pb2.IdentityNode.Kind),
         value=node.value,
         merchant_id=str(node.merchant_id) if node.merchant_id is not None else "",
         create_time=to_timestamp(node.create_time),

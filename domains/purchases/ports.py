@@ -11,5 +11,5 @@ from vocabulary.ids import MerchantId
 class Merchants(Protocol):
     """Whoever knows which merchants there are."""
 
-    async def exists(self, tx: Transaction, merchant_id: MerchantId) -> bool:
-        """Whether there is such a merchant."""
+    async def require(self, tx: Transaction, merchant_id: MerchantId) -> None:
+        """Ends the call with MerchantNotFoundError if there is no such merchant."""

@@ -10,73 +10,22 @@ from uuid import UUID
 from domains.purchases.model import (
     Delivery,
     DeliveryState,
-    FailureKind,
-    Link,
     Note,
-    NoteWord,
     OrderItem,
     OrderState,
-    PassedOver,
     Purchase,
 )
 from domains.purchases.service import DeliveriesService, PurchasesService
 from guerdon.purchases.v1 import purchases_pb2, purchases_pb2_grpc
 from guerdon.type.v1 import money_pb2
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.recorded import ids_asked
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_timestamp
+from infrastructure.rpc.translating import number_of, to_timestamp, word_if_any
 from vocabulary.ids import DeliveryId, MerchantId, PurchaseId
 from vocabulary.recording import recorded_at
-
-_STATES = {
-    OrderState.PENDING: purchases_pb2.Purchase.STATE_PENDING,
-    OrderState.CONFIRMED: purchases_pb2.Purchase.STATE_CONFIRMED,
-    OrderState.CANCELLED: purchases_pb2.Purchase.STATE_CANCELLED,
-    OrderState.REFUNDED: purchases_pb2.Purchase.STATE_REFUNDED,
-}
-_LINKS = {
-    None: purchases_pb2.Purchase.LINK_UNSPECIFIED,
-    Link.CLAIM: purchases_pb2.Purchase.LINK_CLAIM,
-    Link.CLIENT: purchases_pb2.Purchase.LINK_CLIENT,
-    Link.CUSTOMER: purchases_pb2.Purchase.LINK_CUSTOMER,
-}
-_DELIVERY_STATES = {
-    DeliveryState.APPLIED: purchases_pb2.Delivery.STATE_APPLIED,
-    DeliveryState.IGNORED: purchases_pb2.Delivery.STATE_IGNORED,
-    DeliveryState.FAILED: purchases_pb2.Delivery.STATE_FAILED,
-    DeliveryState.DEAD: purchases_pb2.Delivery.STATE_DEAD,
-}
-_FAILURES = {
-    None: purchases_pb2.Delivery.FAILURE_UNSPECIFIED,
-    FailureKind.BODY_UNUSABLE: purchases_pb2.Delivery.FAILURE_BODY_UNUSABLE,
-    FailureKind.SERVER_FAILED: purchases_pb2.Delivery.FAILURE_SERVER_FAILED,
-    FailureKind.TIMED_OUT: purchases_pb2.Delivery.FAILURE_TIMED_OUT,
-}
-_PASSED_OVER = {
-    PassedOver.NOT: purchases_pb2.Delivery.PASSED_OVER_UNSPECIFIED,
-    PassedOver.TRIAL: purchases_pb2.Delivery.PASSED_OVER_TRIAL,
-    PassedOver.NOTHING_NEW: purchases_pb2.Delivery.PASSED_OVER_NOTHING_NEW,
-}
-_NOTE_WORDS = {
-    NoteWord.LEFT_OUT: purchases_pb2.DeliveryNote.WORD_LEFT_OUT,
-    NoteWord.CUT: purchases_pb2.DeliveryNote.WORD_CUT,
-    NoteWord.ROUNDED: purchases_pb2.DeliveryNote.WORD_ROUNDED,
-    NoteWord.TAKEN_AS_RECEIPT: purchases_pb2.DeliveryNote.WORD_TAKEN_AS_RECEIPT,
-    NoteWord.NAMES_NOBODY: purchases_pb2.DeliveryNote.WORD_NAMES_NOBODY,
-    NoteWord.SUBTOTAL_UNKNOWN: purchases_pb2.DeliveryNote.WORD_SUBTOTAL_UNKNOWN,
-    NoteWord.TAKEN_AS_ONE: purchases_pb2.DeliveryNote.WORD_TAKEN_AS_ONE,
-    NoteWord.MORE: purchases_pb2.DeliveryNote.WORD_MORE,
-}
-_STATES_ASKED = {
-    purchases_pb2.Purchase.STATE_UNSPECIFIED: None,
-    **{number: state for state, number in _STATES.items()},
-}
-_DELIVERY_STATES_ASKED = {
-    purchases_pb2.Delivery.STATE_UNSPECIFIED: None,
-    **{number: state for state, number in _DELIVERY_STATES.items()},
-}
 
 
 class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
@@ -105,70 +54,68 @@ class PurchasesServicer(purchases_pb2_grpc.PurchasesServiceServicer):
     async def ListPurchases(
         self, request: purchases_pb2.ListPurchasesRequest, context: Any
     ) -> purchases_pb2.ListPurchasesResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             purchases = await self._purchases.list_of_merchant(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 order_reference=request.order_reference,
-                state=_STATES_ASKED[request.state],
+                state=word_if_any(request.state, OrderState, purchases_pb2.Purchase.State),
                 within=ids_asked(request, start),
-                limit=start.limit + 1,
+                limit=start.limit,
             )
-        page = page_of(purchases, start, key=lambda each: (each.purchase_id,), to_message=_to_proto)
-        return purchases_pb2.ListPurchasesResponse(
-            purchases=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            purchases,
+            start,
+            key=lambda each: each.purchase_id,
+            to_message=_to_proto,
+            response=purchases_pb2.ListPurchasesResponse,
         )
 
     async def ListDeliveries(
         self, request: purchases_pb2.ListDeliveriesRequest, context: Any
     ) -> purchases_pb2.ListDeliveriesResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             deliveries = await self._deliveries.list_deliveries(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
-                state=_DELIVERY_STATES_ASKED[request.state],
+                state=word_if_any(request.state, DeliveryState, purchases_pb2.Delivery.State),
                 within=ids_asked(request, start),
-                limit=start.limit + 1,
+                limit=start.limit,
             )
-        page = page_of(
-            deliveries, start, key=lambda each: (each.delivery_id,), to_message=_delivery_to_proto
-        )
-        return purchases_pb2.ListDeliveriesResponse(
-            deliveries=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            deliveries,
+            start,
+            key=lambda each: each.delivery_id,
+            to_message=_delivery_to_proto,
+            response=purchases_pb2.ListDeliveriesResponse,
         )
 
     async def RetryDelivery(
         self, request: purchases_pb2.RetryDeliveryRequest, context: Any
     ) -> purchases_pb2.RetryDeliveryResponse:
-        def respond(_: None) -> purchases_pb2.RetryDeliveryResponse:
-            return purchases_pb2.RetryDeliveryResponse()
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def retry(tx: Transaction) -> purchases_pb2.RetryDeliveryResponse:
             await self._deliveries.retry_dead(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 DeliveryId(UUID(request.delivery_id)),
                 now=self._clock(),
             )
-            await tx.answer(None)
-        return respond(None)
+            return purchases_pb2.RetryDeliveryResponse()
+
+        return await answer_once(self._database, current_repeat(), retry)
 
     async def RetryDeliveries(
         self, request: purchases_pb2.RetryDeliveriesRequest, context: Any
     ) -> purchases_pb2.RetryDeliveriesResponse:
-        def respond(count: int) -> purchases_pb2.RetryDeliveriesResponse:
-            return purchases_pb2.RetryDeliveriesResponse(delivery_count=count)
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def retry(tx: Transaction) -> purchases_pb2.RetryDeliveriesResponse:
             count = await self._deliveries.retry_all_dead(
                 tx, MerchantId(UUID(request.merchant_id)), now=self._clock()
             )
-            await tx.answer(count)
-        return respond(count)
+            return purchases_pb2.RetryDeliveriesResponse(delivery_count=count)
+
+        return await answer_once(self._database, current_repeat(), retry)
 
 
 def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:
@@ -181,11 +128,11 @@ def _to_proto(purchase: Purchase) -> purchases_pb2.Purchase:
         merchant_id=str(purchase.merchant_id),
         order_reference=purchase.order_reference,
         customer_reference=purchase.customer_reference or "",
-        state=_STATES[purchase.state],
+        state=number_of(purchase.state, purchases_pb2.Purchase.State),
         total=total,
         items=[_item_to_proto(item) for item in purchase.items],
         identity_group_id=str(purchase.identity_group_id or ""),
-        link=_LINKS[purchase.link],
+        link=number_of(purchase.link, purchases_pb2.Purchase.Link),
         generation_count=purchase.generation,
         order_time=to_timestamp(purchase.order_time),
         event_time=to_timestamp(purchase.event_time),
@@ -205,19 +152,24 @@ def _item_to_proto(item: OrderItem) -> purchases_pb2.PurchaseItem:
 
 
 def _note_to_proto(note: Note) -> purchases_pb2.DeliveryNote:
-    return purchases_pb2.DeliveryNote(word=_NOTE_WORDS[note.word], field=note.field)
+    return purchases_pb2.DeliveryNote(
+        word=number_of(note.word, purchases_pb2.DeliveryNote.Word), field=note.field
+    )
 
 
 def _delivery_to_proto(delivery: Delivery) -> purchases_pb2.Delivery:
+    failure = delivery.failure
     return purchases_pb2.Delivery(
         delivery_id=str(delivery.delivery_id),
         merchant_id=str(delivery.merchant_id),
         event_reference=delivery.event_reference,
         signed_digest=delivery.signed_digest.hex(),
-        state=_DELIVERY_STATES[delivery.state],
-        failure=_FAILURES[None if delivery.failure is None else delivery.failure.kind],
-        failure_sentence="" if delivery.failure is None else delivery.failure.sentence,
-        passed_over=_PASSED_OVER[delivery.passed_over],
+        state=number_of(delivery.state, purchases_pb2.Delivery.State),
+        failure=number_of(
+            None if failure is None else failure.kind, purchases_pb2.Delivery.Failure
+        ),
+        failure_sentence="" if failure is None else failure.sentence,
+        passed_over=number_of(delivery.passed_over, purchases_pb2.Delivery.PassedOver),
         notes=[_note_to_proto(note) for note in delivery.notes],
         try_count=delivery.try_count,
         receive_time=to_timestamp(delivery.receive_time),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, select, text
+from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, select
 
 from domains.referral.model import ReferralLink
 from domains.referral.tables import referral_link
 from infrastructure.database.bounds import LAST_ID
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
 
@@ -30,33 +32,7 @@ _LIST_SOME = select(referral_link).where(
     referral_link.c.referral_link_id == any_(bindparam("referral_link_ids", type_=ARRAY(Uuid))),
 )
 
-# A path begins with the person who is asked about, and nobody is on it twice.
-_CHAINS_AS_OF = text(
-    """
-    WITH RECURSIVE chain AS (
-        SELECT ordinal, as_of, identity_group_id, ARRAY[identity_group_id] AS path
-        FROM unnest(:identity_group_ids, :times)
-            WITH ORDINALITY AS asked (identity_group_id, as_of, ordinal)
-        UNION ALL
-        SELECT chain.ordinal, chain.as_of, link.referrer_group_id,
-            chain.path || link.referrer_group_id
-        FROM chain CROSS JOIN LATERAL (
-            SELECT referrer_group_id FROM referral_link
-            WHERE merchant_id = :merchant_id
-                AND referee_group_id = chain.identity_group_id
-                AND start_time <= chain.as_of
-                AND (end_time IS NULL OR end_time > chain.as_of)
-            ORDER BY start_time DESC, referral_link_id DESC
-            LIMIT 1
-        ) AS link
-        WHERE cardinality(chain.path) <= :depth_max
-            AND link.referrer_group_id <> ALL (chain.path)
-    )
-    SELECT DISTINCT ON (ordinal) path[2:] AS above
-    FROM chain
-    ORDER BY ordinal, cardinality(path) DESC
-    """
-).bindparams(
+_CHAINS_AS_OF = sql_file(__file__, "chains_as_of.sql").bindparams(
     bindparam("merchant_id", type_=Uuid),
     bindparam("identity_group_ids", type_=ARRAY(Uuid)),
     bindparam("times", type_=ARRAY(DateTime(timezone=True))),
@@ -99,7 +75,7 @@ class ReferralRepository:
         merchant_id: MerchantId,
         referrer_group_id: IdentityGroupId,
         *,
-        before: ReferralLinkId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[ReferralLink]:
         """Up to `limit` links to a referrer older than one, most recently recorded first."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from domains.referral.model import ReferralLink
 from domains.referral.ports import Merchants
 from domains.referral.repository import ReferralRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
-from vocabulary.refusals import MerchantNotFoundError
 
 
 class ReferralService:
@@ -47,7 +47,7 @@ class ReferralService:
         merchant_id: MerchantId,
         referrer_group_id: IdentityGroupId,
         *,
-        before: ReferralLinkId | None,
+        before: UUID | None,
         limit: int,
     ) -> Sequence[ReferralLink]:
         """Links to a referrer, most recently recorded first, from the one before `before`.
@@ -60,8 +60,8 @@ class ReferralService:
         found = await self._referrals.list_of_referrer(
             tx, merchant_id, referrer_group_id, before=before, limit=limit
         )
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found
 
     async def chain_as_of(
@@ -79,6 +79,6 @@ class ReferralService:
             MerchantNotFoundError: there is no such merchant.
         """
         [found] = await self.chains_as_of(tx, merchant_id, [(identity_group_id, time)], depth_max)
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found

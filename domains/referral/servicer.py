@@ -13,7 +13,7 @@ from guerdon.referral.v1 import referral_pb2, referral_pb2_grpc
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.translating import to_datetime, to_timestamp
-from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId
+from vocabulary.ids import IdentityGroupId, MerchantId
 
 
 class ReferralServicer(referral_pb2_grpc.ReferralServiceServicer):
@@ -44,21 +44,21 @@ class ReferralServicer(referral_pb2_grpc.ReferralServiceServicer):
     async def ListReferralLinks(
         self, request: referral_pb2.ListReferralLinksRequest, context: Any
     ) -> referral_pb2.ListReferralLinksResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         async with self._database.single() as tx:
             links = await self._referral.list_links(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 IdentityGroupId(UUID(request.referrer_identity_group_id)),
-                before=ReferralLinkId(UUID(start.after[0])) if start.after else None,
-                limit=start.limit + 1,
+                before=start.after,
+                limit=start.limit,
             )
-        page = page_of(
-            links, start, key=lambda each: (each.referral_link_id,), to_message=_to_proto
-        )
-        return referral_pb2.ListReferralLinksResponse(
-            referral_links=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            links,
+            start,
+            key=lambda each: each.referral_link_id,
+            to_message=_to_proto,
+            response=referral_pb2.ListReferralLinksResponse,
         )
 
 

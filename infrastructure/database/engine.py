@@ -93,13 +93,14 @@ def _timeouts(limits: Limits) -> dict[str, str]:
 def database_of(engine: AsyncEngine) -> Database:
     """The engine's transactions."""
     single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @asynccontextmanager
     async def connect() -> AsyncIterator[AsyncConnection]:
         async with single.connect() as connection:
             yield connection
 
-    return Database(begin=engine.begin, connect=connect)
+    return Database(begin=engine.begin, read=snapshot.begin, connect=connect)
 
 
 def _refuse_the_dead(connection: Any, *_: object) -> None:

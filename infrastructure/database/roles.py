@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from infrastructure.database.partitions import KEEP_MONTHS
 from infrastructure.database.rights import rows_of
 from infrastructure.database.schema import MIGRATING
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 
 _VERSIONS = "alembic_version"
@@ -36,25 +37,7 @@ _SCHEMA = text(
                                            'EXECUTE'), false) AS is_kept
     """
 )
-_TABLES = text(
-    """
-    SELECT relname AS name, relispartition AS is_partition,
-           ARRAY(SELECT held
-                 FROM unnest(ARRAY['SELECT', 'INSERT', 'DELETE', 'TRUNCATE', 'TRIGGER', 'MAINTAIN'])
-                     AS asked (held)
-                 WHERE has_table_privilege(CAST(:role AS name), pg_class.oid, held))
-           || CASE WHEN has_any_column_privilege(CAST(:role AS name), pg_class.oid, 'REFERENCES')
-                   THEN ARRAY['REFERENCES'] ELSE '{}' END AS held,
-           ARRAY(SELECT attname::text FROM pg_attribute
-                 WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
-                   AND has_column_privilege(CAST(:role AS name), pg_class.oid, attnum, 'UPDATE'))
-               AS changed
-    FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-      AND (relname = ANY(:names) OR relispartition)
-    ORDER BY relname
-    """
-)
+_TABLES = sql_file(__file__, "list_tables.sql")
 _PARTITIONS = text(
     """
     SELECT relname FROM pg_class

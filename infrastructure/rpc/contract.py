@@ -55,8 +55,8 @@ class Method:
         return self.descriptor.input_type
 
     @property
-    def is_stream(self) -> bool:
-        return bool(self.descriptor.client_streaming or self.descriptor.server_streaming)
+    def answers_in_stream(self) -> bool:
+        return bool(self.descriptor.server_streaming)
 
     @property
     def request_class(self) -> type[Message]:
@@ -83,7 +83,8 @@ def methods_of(services: Iterable[ServiceDescriptor]) -> dict[str, Method]:
 
     Raises:
         ContractError: a method does not say who may call it, how often, or for which
-            merchant.
+            merchant; or it takes a stream of requests, of which no step knows how to take more
+            than one.
     """
     return {
         method.path: method
@@ -98,6 +99,9 @@ def _method(service: ServiceDescriptor, descriptor: MethodDescriptor) -> Method:
     is_public = options.HasExtension(annotations_pb2.http)
     callers = frozenset(CallerKind(caller) for caller in access.callers)
     name = f"{service.full_name}.{descriptor.name}"
+    if descriptor.client_streaming:
+        message = f"{name} takes a stream of requests, and every call has exactly one"
+        raise ContractError(message)
     if not callers:
         message = f"{name} does not say who may call it: set guerdon.options.v1.access"
         raise ContractError(message)

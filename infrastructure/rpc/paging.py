@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 import orjson
 from google.protobuf.message import Message
@@ -26,35 +26,46 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 Item = TypeVar("Item")
-Shown = TypeVar("Shown", bound=Message)
+Key = TypeVar("Key")
+Key2 = TypeVar("Key2")
+Key3 = TypeVar("Key3")
+Response = TypeVar("Response", bound=Message)
+
+
+class ListRequest(Protocol):
+    """What every list is asked by."""
+
+    page_size: int
+    page_token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[Shown]):
-    """The messages of items in their order, and where the next page begins: after the last."""
+class PageStart(Generic[Key]):
+    """Where a page begins, and how many items are read for it.
 
-    items: Sequence[Shown]
-    next_page_token: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageStart:
-    """Where a page begins and how many items it has at the most.
-
-    `after` is the sort key of the last item of the page before, as texts; None on the first
-    page.
+    `after` is the sort key of the last item of the page before; None on the first page. `limit`
+    is one more than the page shows at the most: that one says that there is a next page.
     """
 
     limit: int
-    after: tuple[str, ...] | None
+    after: Key | None
 
 
+@overload
+def page_start(request: ListRequest, key: Callable[[str], Key], /) -> PageStart[Key]: ...
+@overload
 def page_start(
-    page_size: int,
-    page_token: str,
-    *,
-    key: Sequence[Callable[[str], object]],
-) -> PageStart:
+    request: ListRequest, key: Callable[[str], Key], key2: Callable[[str], Key2], /
+) -> PageStart[tuple[Key, Key2]]: ...
+@overload
+def page_start(
+    request: ListRequest,
+    key: Callable[[str], Key],
+    key2: Callable[[str], Key2],
+    key3: Callable[[str], Key3],
+    /,
+) -> PageStart[tuple[Key, Key2, Key3]]: ...
+def page_start(request: ListRequest, /, *key: Callable[[str], Any]) -> PageStart[Any]:
     """Reads a page's size and token. A larger size is lowered.
 
     `key` has one function for each part of the sort key, which raises ValueError on a text
@@ -63,55 +74,65 @@ def page_start(
     Raises:
         PageTokenInvalidError: the token is not one that `page_of` made for this list.
     """
-    limit = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-    if not page_token:
+    limit = min(request.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX) + 1
+    if not request.page_token:
         return PageStart(limit=limit, after=None)
     try:
-        after = _read_token(page_token, key)
+        parts = _read_token(request.page_token, key)
     except (ValueError, TypeError, AttributeError) as failure:
         raise PageTokenInvalidError from failure
-    return PageStart(limit=limit, after=after)
+    return PageStart(limit=limit, after=parts if len(parts) > 1 else parts[0])
 
 
 def page_of(
     items: Sequence[Item],
-    start: PageStart,
+    start: PageStart[Key],
     *,
-    key: Callable[[Item], tuple[object, ...]],
-    to_message: Callable[[Item], Shown],
-) -> Page[Shown]:
-    """Cuts the page from `limit + 1` items, and makes the token from the last one's key.
+    key: Callable[[Item], Key],
+    to_message: Callable[[Item], Message],
+    response: Callable[[], Response],
+) -> Response:
+    """Answers with a page of the items that were read, and the token of the next one.
 
     A page of large items is shorter, so that its answer can be passed on; it has at least one.
     """
-    shown: list[Shown] = []
+    answer = response()
+    # Its one repeated field; the other one is the token.
+    (field,) = [each for each in answer.DESCRIPTOR.fields if each.is_repeated]
+    shown = getattr(answer, field.name)
     size = 0
-    for item in items[: start.limit]:
+    for item in items[: start.limit - 1]:
         message = to_message(item)
         size += message.ByteSize()
         if shown and size > PAGE_BYTES_MAX:
             break
         shown.append(message)
-    if len(shown) == len(items):
-        return Page(items=shown, next_page_token="")
-    after = (str(part) for part in key(items[len(shown) - 1]))
-    parts = orjson.dumps([_list_mark(), *after])
-    token = base64.urlsafe_b64encode(parts).decode().rstrip("=")
-    return Page(items=shown, next_page_token=token)
+    if len(shown) < len(items):
+        answer.next_page_token = _token_of(key(items[len(shown) - 1]))  # type: ignore[attr-defined]  # every list's
+    return answer
 
 
-def _read_token(token: str, key: Sequence[Callable[[str], object]]) -> tuple[str, ...]:
+def _token_of(key: object) -> str:
+    parts = key if isinstance(key, tuple) else (key,)
+    token = orjson.dumps([_list_mark(), *map(str, parts)])
+    return base64.urlsafe_b64encode(token).decode().rstrip("=")
+
+
+def _read_token(token: str, key: Sequence[Callable[[str], object]]) -> tuple[object, ...]:
     padded = token + "=" * (-len(token) % 4)
-    mark, *after = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    mark, *texts = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     if mark != _list_mark():
         message = "made for another list"
         raise ValueError(message)
-    for parse, text in zip(key, after, strict=True):
-        value = parse(text)
-        if str(value) != text or not _is_comparable(value):
-            message = "not a part of a sort key"
-            raise ValueError(message)
-    return tuple(after)
+    return tuple(_read_part(parse, text) for parse, text in zip(key, texts, strict=True))
+
+
+def _read_part(parse: Callable[[str], object], text: str) -> object:
+    value = parse(text)
+    if str(value) != text or not _is_comparable(value):
+        message = "not a part of a sort key"
+        raise ValueError(message)
+    return value
 
 
 def _list_mark() -> str:

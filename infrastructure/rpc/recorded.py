@@ -13,7 +13,7 @@ from vocabulary.recording import IdRange, least_id
 _NANOS_A_MILLISECOND = 1_000_000
 
 
-def ids_asked(request: Any, start: PageStart) -> IdRange:
+def ids_asked(request: Any, start: PageStart[UUID]) -> IdRange:
     """The ids among which a page is: those of the request's times, after the page before.
 
     The page's key is the id alone, and ids go down from page to page.
@@ -25,7 +25,7 @@ def ids_asked(request: Any, start: PageStart) -> IdRange:
     if request.HasField("end_time"):
         end = least_id(_milliseconds(request.end_time))
     if start.after is not None:
-        end = min(end, UUID(start.after[0]))
+        end = min(end, start.after)
     return IdRange(first=first, end=end)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from google.protobuf.message import Message
 
-from infrastructure.database.transaction import Repeat
+from infrastructure.database.repeated_call import Repeat
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +33,28 @@ def set_repeatable_call(call: RepeatableCall | None) -> None:
     _current.set(call)
 
 
-def current_repeat(to_response: Callable[[Any], Message]) -> Repeat | None:
-    """What `Database.transaction` needs to keep the answer of this call.
+@overload
+def current_repeat() -> Repeat[Message] | None: ...
+@overload
+def current_repeat(to_response: Callable[[Result], Message]) -> Repeat[Result] | None: ...
+def current_repeat(to_response: Callable[[Any], Message] | None = None) -> Repeat[Any] | None:
+    """What `answer_once` needs to keep the answer of this call.
 
-    `to_response` makes the response from what the call results in. None if the call carries
-    no request id.
+    `to_response` makes the response from what the work results in, unless that is the response.
+    None if the call carries no request id.
     """
     call = _current.get()
     if call is None:
         return None
+
+    def to_bytes(result: Any) -> bytes:
+        response: Message = result if to_response is None else to_response(result)
+        return response.SerializeToString()
+
     return Repeat(
         principal=call.principal,
         method=call.method,
         request_id=call.request_id,
         digest=call.digest,
-        to_bytes=lambda result: to_response(result).SerializeToString(),
+        to_bytes=to_bytes,
     )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from server.commands.database import WrongConfigurationError
+from server.commands.settings import WrongConfigurationError
 
 if TYPE_CHECKING:
     from localmesh.progress import Reporter

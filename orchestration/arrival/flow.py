@@ -9,7 +9,8 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.attribution.model import LANDING_URL_CHARACTERS_MAX, Utm, source_of, utm_of
-from infrastructure.database.transaction import Database, Repeat
+from infrastructure.database.repeated_call import Repeat, answer_once
+from infrastructure.database.transaction import Database, Transaction
 from orchestration.arrival.errors import ReferrerClientIdRefusedError
 from orchestration.arrival.statements import (
     ArrivalRow,
@@ -21,7 +22,7 @@ from orchestration.arrival.statements import (
 from vocabulary.addresses import normalize_address
 from vocabulary.ids import IdentityGroupId, MerchantId, ReferralLinkId, TouchpointId
 from vocabulary.nobody import is_nobody
-from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
+from vocabulary.refusals import of_merchant, require_past
 
 ATTEMPTS_MAX = 3
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -71,7 +72,9 @@ class ArrivalOrchestrator:
         self._new_id = new_id
         self._accepts_referrer_client_ids = accepts_referrer_client_ids
 
-    async def track(self, arrival: Arrival, *, repeat: Repeat | None) -> ArrivalRecord:
+    async def track(
+        self, arrival: Arrival, *, repeat: Repeat[ArrivalRecord] | None
+    ) -> ArrivalRecord:
         """Records an arrival of now.
 
         Raises:
@@ -83,7 +86,7 @@ class ArrivalOrchestrator:
         return await self._record(arrival, event_time=now, now=now, repeat=repeat)
 
     async def record_past(
-        self, arrival: Arrival, *, event_time: datetime, repeat: Repeat | None
+        self, arrival: Arrival, *, event_time: datetime, repeat: Repeat[ArrivalRecord] | None
     ) -> ArrivalRecord:
         """Records an arrival of the past.
 
@@ -94,31 +97,34 @@ class ArrivalOrchestrator:
         """
         now = self._clock()
         self._refuse_secrets(arrival, field="arrival.referrer_client_id")
-        if event_time > now:
-            raise EventTimeInvalidError(event_time)
-        return await self._record(arrival, event_time=event_time, now=now, repeat=repeat)
+        time = require_past(event_time, now)
+        return await self._record(arrival, event_time=time, now=now, repeat=repeat)
 
     def _refuse_secrets(self, arrival: Arrival, *, field: str) -> None:
         if not self._accepts_referrer_client_ids and not is_nobody(arrival.referrer_client_id):
             raise ReferrerClientIdRefusedError(field=field)
 
     async def _record(
-        self, arrival: Arrival, *, event_time: datetime, now: datetime, repeat: Repeat | None
+        self,
+        arrival: Arrival,
+        *,
+        event_time: datetime,
+        now: datetime,
+        repeat: Repeat[ArrivalRecord] | None,
     ) -> ArrivalRecord:
         row = self._row(arrival, event_time=event_time, now=now)
 
+        async def record(tx: Transaction) -> ArrivalRecord:
+            locked = row.names_referrer and await lock_referrals(
+                tx, merchant_id=row.merchant_id, client_id=row.client_id
+            )
+            arrived = await arrive(tx, row, locked=locked)
+            return _record_of(of_merchant(arrived, row.merchant_id))
+
         async def attempt() -> ArrivalRecord:
-            locked = False
-            names_referrer = row.names_referrer
-            transaction = self._database.transaction if names_referrer else self._database.statement
-            async with transaction(repeat=repeat) as tx:
-                if names_referrer:
-                    locked = await lock_referrals(
-                        tx, merchant_id=row.merchant_id, client_id=row.client_id
-                    )
-                record = _record_of(row, await arrive(tx, row, locked=locked))
-                await tx.answer(record)
-                return record
+            return await answer_once(
+                self._database, repeat, record, is_one_statement=not row.names_referrer
+            )
 
         for _ in range(ATTEMPTS_MAX):
             try:
@@ -157,9 +163,7 @@ class ArrivalOrchestrator:
         )
 
 
-def _record_of(row: ArrivalRow, arrived: Arrived | None) -> ArrivalRecord:
-    if arrived is None:
-        raise MerchantNotFoundError(row.merchant_id)
+def _record_of(arrived: Arrived) -> ArrivalRecord:
     if arrived.is_undecided:
         raise _TwinArrivedError
     return ArrivalRecord(

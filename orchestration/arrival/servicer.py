@@ -12,8 +12,7 @@ from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime
 from orchestration.arrival.flow import Arrival, ArrivalOrchestrator, ArrivalRecord
 from vocabulary.ids import MerchantId
-from vocabulary.nobody import is_nobody
-from vocabulary.refusals import ClientIdInvalidError
+from vocabulary.refusals import require_client_id
 
 
 class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):
@@ -32,10 +31,8 @@ class ArrivalServicer(arrival_pb2_grpc.ArrivalServiceServicer):
     async def ImportArrival(
         self, request: arrival_pb2.ImportArrivalRequest, context: Any
     ) -> arrival_pb2.ImportArrivalResponse:
-        if is_nobody(request.client_id):
-            raise ClientIdInvalidError(request.client_id)
         record = await self._flow.record_past(
-            _to_arrival(request.arrival, client_id=request.client_id),
+            _to_arrival(request.arrival, client_id=require_client_id(request.client_id)),
             event_time=to_datetime(request.event_time),
             repeat=current_repeat(_imported),
         )

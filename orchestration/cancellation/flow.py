@@ -14,7 +14,7 @@ from domains.rewards.model import (
     Reversal,
     TransferKind,
 )
-from domains.rewards.service import RewardsService
+from domains.rewards.service import ReversalsService
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId, TransferId
 
@@ -29,11 +29,11 @@ class CancellationOrchestrator:
     def __init__(
         self,
         *,
-        rewards: RewardsService,
+        reversals: ReversalsService,
         campaigns: CampaignService,
         new_id: Callable[[], UUID],
     ) -> None:
-        self._rewards = rewards
+        self._reversals = reversals
         self._campaigns = campaigns
         self._new_id = new_id
 
@@ -51,13 +51,13 @@ class CancellationOrchestrator:
         What was not decided yet is cancelled. What was granted leaves the people's pending
         accounts and returns to the campaign, and to the budget windows that were charged.
         """
-        cancelled = await self._rewards.take_back(
+        cancelled = await self._reversals.take_back(
             tx, merchant_id, reversals, first_sequence=first_sequence, now=now
         )
         await self._campaigns.release(
             tx, [(each.reward_id, each.reversal_id) for each in cancelled]
         )
-        await self._rewards.post(
+        await self._reversals.post(
             tx,
             [
                 Posting(

@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from domains.rewards.model import Lane
-from domains.rewards.servicer import OBSTACLES, needed_rate_to_proto
+from domains.rewards.servicer import needed_rate_to_proto
 from guerdon.orchestration.v1 import lane_pb2, lane_pb2_grpc
+from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.rpc.repeating import current_repeat
-from infrastructure.rpc.translating import to_timestamp
+from infrastructure.rpc.translating import number_of, to_timestamp
 from orchestration.lane.flow.operating import LaneOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
 
@@ -85,7 +86,7 @@ def _lane_to_proto(lane: Lane) -> lane_pb2.Lane:
         waiting_count=lane.waiting_count,
         dead_count=lane.dead_count,
         oldest_due_time=to_timestamp(lane.oldest_due_time),
-        obstacle=OBSTACLES[lane.obstacle],
+        obstacle=number_of(lane.obstacle, rewards_pb2.Obstacle),
         retry_time=to_timestamp(lane.retry_time),
         needed_rates=[
             needed_rate_to_proto(

@@ -8,10 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.purchases.model import token_digest
-from infrastructure.database.transaction import Database, Repeat
+from infrastructure.database.repeated_call import Repeat, answer_once
+from infrastructure.database.transaction import Database, Transaction
 from orchestration.purchase_linking.statements import Claimed, ClaimRow, claim
 from vocabulary.ids import IdentityGroupId, MerchantId
-from vocabulary.refusals import EventTimeInvalidError, MerchantNotFoundError
+from vocabulary.refusals import of_merchant, require_past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class PurchaseLinkingOrchestrator:
         self._clock = clock
         self._new_id = new_id
 
-    async def claim(self, each: Claim, *, repeat: Repeat | None) -> Claimed:
+    async def claim(self, each: Claim, *, repeat: Repeat[Claimed] | None) -> Claimed:
         """Claims an order now. The earliest claim with the order's token wins.
 
         Raises:
@@ -51,7 +52,7 @@ class PurchaseLinkingOrchestrator:
         return await self._claim(each, event_time=now, now=now, repeat=repeat)
 
     async def claim_past(
-        self, each: Claim, *, event_time: datetime, repeat: Repeat | None
+        self, each: Claim, *, event_time: datetime, repeat: Repeat[Claimed] | None
     ) -> Claimed:
         """Claims an order as of a time in the past.
 
@@ -60,12 +61,11 @@ class PurchaseLinkingOrchestrator:
             EventTimeInvalidError: the time lies in the future.
         """
         now = self._clock()
-        if event_time > now:
-            raise EventTimeInvalidError(event_time)
-        return await self._claim(each, event_time=event_time, now=now, repeat=repeat)
+        time = require_past(event_time, now)
+        return await self._claim(each, event_time=time, now=now, repeat=repeat)
 
     async def _claim(
-        self, each: Claim, *, event_time: datetime, now: datetime, repeat: Repeat | None
+        self, each: Claim, *, event_time: datetime, now: datetime, repeat: Repeat[Claimed] | None
     ) -> Claimed:
         row = ClaimRow(
             merchant_id=each.merchant_id,
@@ -79,12 +79,9 @@ class PurchaseLinkingOrchestrator:
             new_interaction_id=self._new_id(),
         )
 
-        async def attempt() -> Claimed:
-            async with self._database.statement(repeat=repeat) as tx:
-                claimed = await claim(tx, row)
-                if claimed is None:
-                    raise MerchantNotFoundError(row.merchant_id)
-                await tx.answer(claimed)
-                return claimed
+        async def link(tx: Transaction) -> Claimed:
+            return of_merchant(await claim(tx, row), row.merchant_id)
 
-        return await self._database.run(attempt)
+        return await self._database.run(
+            lambda: answer_once(self._database, repeat, link, is_one_statement=True)
+        )

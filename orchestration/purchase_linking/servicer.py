@@ -17,7 +17,7 @@ from orchestration.purchase_linking.statements import Claimed
 from vocabulary.ids import MerchantId
 from vocabulary.nobody import is_absent, is_nobody
 from vocabulary.problems import Problems
-from vocabulary.refusals import ClientIdInvalidError
+from vocabulary.refusals import require_client_id
 
 REFERENCE_CHARACTERS_MAX = 255
 WHOLE_NUMBER_MAX = 2**53 - 1
@@ -39,10 +39,9 @@ class PurchaseLinkingServicer(purchase_linking_pb2_grpc.PurchaseLinkingServiceSe
     async def ImportClaim(
         self, request: purchase_linking_pb2.ImportClaimRequest, context: Any
     ) -> purchase_linking_pb2.ImportClaimResponse:
-        if is_nobody(request.client_id):
-            raise ClientIdInvalidError(request.client_id)
+        client_id = require_client_id(request.client_id)
         claimed = await self._flow.claim_past(
-            _to_claim(request.claim, client_id=request.client_id, path="claim."),
+            _to_claim(request.claim, client_id=client_id, path="claim."),
             event_time=to_datetime(request.event_time),
             repeat=current_repeat(_imported),
         )

@@ -8,90 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
-from orchestration.arrival.statements import RESOLVE_CLIENT
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 
-ORDER_RETURNS = """
-    merchant_id, order_reference, purchase_id, generation, identity_group_id, due_time,
-    decided_generation, new.fixed_group_id IS NOT NULL AS is_fixed,
-    new.interaction_generation > COALESCE(old.interaction_generation, 0) AS is_earning_now
-"""
-"""What follows from an order's row as it was written: returned as `claimed`."""
-
-EARN = """
-    earned AS (
-        -- The row says that there is no such interaction, so nothing is waited for.
-        INSERT INTO interaction
-            (interaction_id, merchant_id, kind, order_reference, generation, due_time)
-        SELECT :new_interaction_id, claimed.merchant_id, 'purchase', claimed.order_reference,
-               claimed.generation, claimed.due_time
-        FROM claimed WHERE claimed.is_earning_now
-    )"""
-"""What follows once an order's buyer is known, read from the row `claimed`."""
-
-# The order row is what reports, other claims and the worker wait at. After that wait only its
-# own columns are read: `visitor` and `shop` were read before, and nothing that happens to an
-# order changes them.
-_CLAIM = text(
-    f"""
-    WITH shop AS (
-        SELECT merchant_id, reward_delay FROM merchant WHERE merchant_id = :merchant_id
-    ), {RESOLVE_CLIENT}, claimed AS (
-        INSERT INTO shop_order AS known (merchant_id, order_reference, create_time, claim_count)
-        SELECT :merchant_id, :order_reference, :now, 1 FROM visitor
-        ON CONFLICT (merchant_id, order_reference) DO UPDATE SET
-            claim_count = known.claim_count + 1,
-            (claim_group_id, claim_time, claim_digest, interaction_generation, due_time) = (
-                SELECT CASE WHEN claim.wins THEN visitor.identity_group_id
-                            ELSE known.claim_group_id END,
-                       CASE WHEN claim.wins THEN CAST(:event_time AS timestamptz)
-                            ELSE known.claim_time END,
-                       CASE WHEN claim.wins THEN CAST(:token_digest AS bytea)
-                            ELSE known.claim_digest END,
-                       CASE WHEN interaction.begins THEN known.generation
-                            ELSE known.interaction_generation END,
-                       CASE WHEN interaction.begins
-                            THEN GREATEST(:now, LEAST(known.event_time, :now) + shop.reward_delay)
-                            ELSE known.due_time END
-                FROM visitor, shop, LATERAL (
-                    -- Whoever shows a token that a report has carried is the buyer; of several,
-                    -- the earliest.
-                    SELECT known.token_digests @> ARRAY[CAST(:token_digest AS bytea)]
-                           AND (known.claim_group_id IS NULL
-                                OR (CAST(:event_time AS timestamptz),
-                                    CAST(:token_digest AS bytea), visitor.identity_group_id)
-                                 < (known.claim_time, known.claim_digest, known.claim_group_id))
-                           AS wins
-                ) AS claim, LATERAL (
-                    SELECT known.state = 'confirmed'
-                           AND known.interaction_generation < known.generation
-                           AND (claim.wins OR known.identity_group_id IS NOT NULL) AS begins
-                ) AS interaction
-            )
-        RETURNING {ORDER_RETURNS},
-                  -- Whoever does not hold the order's token learns nothing of it.
-                  new.token_digests @> ARRAY[CAST(:token_digest AS bytea)] AS is_proven
-    ), waiting AS (
-        INSERT INTO order_claim AS known (merchant_id, order_reference, token_digest,
-                                          identity_group_id, claim_time, create_time)
-        SELECT claimed.merchant_id, claimed.order_reference, :token_digest,
-               visitor.identity_group_id, :event_time, :now
-        FROM claimed, visitor
-        -- After a decision it still tells whose the customer is.
-        WHERE NOT claimed.is_proven
-        ON CONFLICT (merchant_id, order_reference, token_digest, identity_group_id)
-            -- Told again, it is kept from now on.
-            DO UPDATE SET claim_time = LEAST(known.claim_time, excluded.claim_time),
-                          create_time = GREATEST(known.create_time, excluded.create_time)
-    ), {EARN}
-    SELECT visitor.identity_group_id, mine.purchase_id,
-           COALESCE(mine.is_fixed, false) AS is_decided
-    FROM visitor LEFT JOIN (
-        SELECT purchase_id, identity_group_id, is_fixed FROM claimed WHERE is_proven
-    ) AS mine USING (identity_group_id)
-    """
-)
+_CLAIM = sql_file(__file__, "claim_order.sql")
 _COUNT_REWARDS = text("SELECT count(*) FROM reward WHERE purchase_id = :purchase_id")
 
 

@@ -5,35 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
-
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
-# With the times at which this very delivery and its body came first, if it could not be applied
-# then; of a body that named a time after its receipt, also if it was applied: told again it would
-# be newer than what came between.
-_SHOP = """
-    SELECT merchant.merchant_id, webhook.platform, webhook.sealed_key, webhook.previous_sealed_key,
-           webhook.previous_key_end_time,
-           CASE WHEN kept.state IN ('failed', 'dead') THEN kept.receive_time END AS first_time,
-           LEAST(CASE WHEN kept.state IN ('failed', 'dead') THEN kept.body_time END,
-                 ahead.body_time) AS body_time
-    FROM merchant LEFT JOIN merchant_webhook AS webhook USING (merchant_id)
-    LEFT JOIN LATERAL (
-        SELECT state, receive_time, body_time FROM delivery
-        WHERE merchant_id = merchant.merchant_id AND platform = webhook.platform
-          AND signed_digest = :signed_digest
-        OFFSET 0
-    ) AS kept ON true
-    CROSS JOIN LATERAL (
-        SELECT min(body_time) AS body_time FROM delivery
-        WHERE merchant_id = merchant.merchant_id AND sha256(body) = :body_digest
-          AND notes @> '[{"word": "taken_as_receipt"}]'
-    ) AS ahead
-"""
-_SHOP_BY_MERCHANT = text(f"{_SHOP} WHERE merchant.merchant_id = :merchant_id")
-_SHOP_BY_PRODUCT = text(f"{_SHOP} WHERE merchant.product_id = :product_id")
+_SHOP_BY_MERCHANT = sql_file(__file__, "find_shop.sql", by="merchant")
+_SHOP_BY_PRODUCT = sql_file(__file__, "find_shop.sql", by="product")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -333,15 +333,13 @@ INVARIANTS = (
 )
 """What holds of money at any time, as far as it can be read from the tables."""
 
-_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
 
 async def check_ledger(database: Database) -> Sequence[Finding]:
     """Holds every invariant against one snapshot of the whole database."""
     findings = []
-    async with database.transaction() as tx:
-        await tx.execute(_SNAPSHOT)
+    async with database.reading() as tx:
         await tx.execute(_NO_TIMEOUT)
         for invariant in INVARIANTS:
             row = (

@@ -25,7 +25,6 @@ from domains.rewards.service import RewardsService
 from infrastructure.database.transaction import Database, Transaction
 from vocabulary.ids import InteractionId, MerchantId
 from vocabulary.recording import IdRange
-from vocabulary.refusals import MerchantNotFoundError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,7 @@ class RewardReadingOrchestrator:
                 limit=limit,
             )
             if not found:
-                await self._require_merchant(tx, merchant_id)
+                await self._business.require(tx, merchant_id)
             return found
 
     async def list_interactions(
@@ -137,12 +136,12 @@ class RewardReadingOrchestrator:
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
-        async with self._database.single() as tx:
+        async with self._database.reading() as tx:
             found = await self._rewards.list_interactions(
                 tx, merchant_id, state=state, within=within, limit=limit
             )
             if not found:
-                await self._require_merchant(tx, merchant_id)
+                await self._business.require(tx, merchant_id)
             return await self._views_of(tx, merchant_id, found)
 
     async def explain(
@@ -153,7 +152,7 @@ class RewardReadingOrchestrator:
         Raises:
             InteractionNotFoundError: the merchant has none with this id.
         """
-        async with self._database.single() as tx:
+        async with self._database.reading() as tx:
             found = await self._rewards.explain(tx, merchant_id, interaction_id)
             (view,) = await self._views_of(tx, merchant_id, [found.interaction])
             credit = await self._explain_credit(tx, view)
@@ -213,7 +212,3 @@ class RewardReadingOrchestrator:
                 )
             )
         return views
-
-    async def _require_merchant(self, tx: Transaction, merchant_id: MerchantId) -> None:
-        if not await self._business.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)

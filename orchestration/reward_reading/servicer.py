@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from domains.rewards.model import InteractionState, RewardState
 from domains.rewards.service import RewardsService
 from domains.rewards.servicer import (
-    INTERACTION_STATES,
-    REWARD_STATES,
     RewardsServicer,
     decision_to_proto,
     interaction_to_proto,
@@ -18,18 +17,9 @@ from guerdon.rewards.v1 import rewards_pb2
 from infrastructure.database.transaction import Database
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.recorded import ids_asked
-from infrastructure.rpc.translating import to_duration, to_timestamp
+from infrastructure.rpc.translating import to_duration, to_timestamp, word_if_any
 from orchestration.reward_reading.flow import ExplainedCredit, RewardReadingOrchestrator
 from vocabulary.ids import InteractionId, MerchantId
-
-_REWARD_STATES_ASKED = {
-    rewards_pb2.Reward.STATE_UNSPECIFIED: None,
-    **{number: state for state, number in REWARD_STATES.items()},
-}
-_STATES_ASKED = {
-    rewards_pb2.Interaction.STATE_UNSPECIFIED: None,
-    **{number: state for state, number in INTERACTION_STATES.items()},
-}
 
 
 class RewardReadingServicer(RewardsServicer):
@@ -44,44 +34,41 @@ class RewardReadingServicer(RewardsServicer):
     async def ListRewards(
         self, request: rewards_pb2.ListRewardsRequest, context: Any
     ) -> rewards_pb2.ListRewardsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         rewards = await self._reading.list_rewards(
             MerchantId(UUID(request.merchant_id)),
             identity_group_id=UUID(request.identity_group_id)
             if request.identity_group_id
             else None,
             purchase_id=UUID(request.purchase_id) if request.purchase_id else None,
-            state=_REWARD_STATES_ASKED[request.state],
+            state=word_if_any(request.state, RewardState, rewards_pb2.Reward.State),
             within=ids_asked(request, start),
-            limit=start.limit + 1,
+            limit=start.limit,
         )
-        page = page_of(
-            rewards, start, key=lambda each: (each.reward_id,), to_message=reward_to_proto
-        )
-        return rewards_pb2.ListRewardsResponse(
-            rewards=page.items,
-            next_page_token=page.next_page_token,
+        return page_of(
+            rewards,
+            start,
+            key=lambda each: each.reward_id,
+            to_message=reward_to_proto,
+            response=rewards_pb2.ListRewardsResponse,
         )
 
     async def ListInteractions(
         self, request: rewards_pb2.ListInteractionsRequest, context: Any
     ) -> rewards_pb2.ListInteractionsResponse:
-        start = page_start(request.page_size, request.page_token, key=(UUID,))
+        start = page_start(request, UUID)
         interactions = await self._reading.list_interactions(
             MerchantId(UUID(request.merchant_id)),
-            state=_STATES_ASKED[request.state],
+            state=word_if_any(request.state, InteractionState, rewards_pb2.Interaction.State),
             within=ids_asked(request, start),
-            limit=start.limit + 1,
+            limit=start.limit,
         )
-        page = page_of(
+        return page_of(
             interactions,
             start,
-            key=lambda each: (each.interaction.interaction_id,),
+            key=lambda each: each.interaction.interaction_id,
             to_message=interaction_to_proto,
-        )
-        return rewards_pb2.ListInteractionsResponse(
-            interactions=page.items,
-            next_page_token=page.next_page_token,
+            response=rewards_pb2.ListInteractionsResponse,
         )
 
     async def ExplainInteraction(

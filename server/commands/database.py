@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,25 +9,23 @@ import click
 
 from server.causes import database_fault
 from server.commands.mesh import FOLDER
+from server.commands.settings import WrongConfigurationError, read_or_end
 from server.connecting import connect_refusal
 from server.running_stack import read_running
-from server.settings import SettingsError, checked_database_url
+from server.settings.database import NamedDatabaseSettings
 
 
-class WrongConfigurationError(click.ClickException):
-    """What is wrong stays so until somebody changes it: no supervisor starts it again in vain."""
-
-    exit_code = os.EX_CONFIG
+def named_database_url() -> str | None:
+    """The database that the environment names, if it does."""
+    named = read_or_end(NamedDatabaseSettings).database_url
+    return None if named is None else named.get_secret_value()
 
 
 def find_database_url() -> str:
     """The database that the environment names, else that of the mesh that runs on this host."""
-    url = os.environ.get("GUERDON_DATABASE_URL")
-    if url:
-        try:
-            return checked_database_url(url)
-        except SettingsError as problem:
-            raise WrongConfigurationError(str(problem)) from None
+    url = named_database_url()
+    if url is not None:
+        return url
     running = read_running(FOLDER)
     if running is None:
         message = (

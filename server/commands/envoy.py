@@ -12,13 +12,10 @@ import click
 
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.command_line import OWN_FILES, SOCKET_PATH_BYTES_MAX, envoy_options
-from server.edge.settings import (
-    CONTRACT_COPY,
-    EdgeSettings,
-    ListenerSettings,
-    RateLimit,
-)
+from server.edge.rate_limit import RateLimit
+from server.edge.settings import CONTRACT_COPY, EdgeSettings, ListenerSettings
 from server.edge.written_settings import (
+    read_changed_rate_limits,
     read_endpoint,
     read_listener,
     read_origins,
@@ -74,7 +71,6 @@ class _Setting(click.ParamType[Any]):
 
 
 _ENDPOINT, _LISTENER = _Setting(read_endpoint), _Setting(read_listener)
-_LIMITS = _Setting(read_rate_limits)
 
 
 @click.group()
@@ -123,13 +119,13 @@ def envoy() -> None:
 )
 @click.option(
     "--rate-limits",
-    type=_LIMITS,
+    type=_Setting(read_changed_rate_limits),
     default="",
     help="Of all callers together, like tracking=2000/4000: calls a second / at once.",
 )
 @click.option(
     "--address-rate-limits",
-    type=_LIMITS,
+    type=_Setting(read_rate_limits),
     default="",
     help="Of one client address, in the same form. Left out: a tenth of the former.",
 )
@@ -195,8 +191,8 @@ def configure(
         descriptor_path=descriptors or str(folder / CONTRACT_FILE),
         dashboard_origins=dashboard_origins,
         client_id_headers=client_id_headers,
-        trusted_hop_count=trusted_hops,
-        rate_limits={**_DEFAULTS.rate_limits, **rate_limits},
+        trusted_hops=trusted_hops,
+        rate_limits=rate_limits,
         address_rate_limits=address_rate_limits,
     )
     contract = CONTRACT_COPY.read_bytes()

@@ -8,12 +8,9 @@ import click
 
 from infrastructure.database.engine import create_engine, database_of
 from orchestration.queries.ledger_check import Finding, check_ledger
-from server.commands.database import (
-    WrongConfigurationError,
-    explained_database_faults,
-    find_database_url,
-)
+from server.commands.database import explained_database_faults, find_database_url
 from server.commands.mesh import asynchronous
+from server.commands.settings import WrongConfigurationError
 from server.preflight import UnusableDatabaseError, require_schema, require_version
 
 

@@ -35,9 +35,18 @@ class Mesh:
         return (("x-service-auth", self.service_token),)
 
 
+def named_mesh_address() -> str | None:
+    """The mesh listener that the environment names, if it does.
+
+    Two texts without a rule: the library of the other settings would take as long to load as the
+    whole command.
+    """
+    return os.environ.get("GUERDON_MESH_ADDRESS")
+
+
 def find_mesh() -> Mesh:
     """The mesh that the environment names, else the one that runs on this host."""
-    address = os.environ.get("GUERDON_MESH_ADDRESS")
+    address = named_mesh_address()
     token = os.environ.get("GUERDON_SERVICE_TOKEN")
     if address and not token:
         message = "GUERDON_MESH_ADDRESS is set; set GUERDON_SERVICE_TOKEN to its token as well."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import click
 
@@ -11,9 +10,10 @@ from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.roles import UnusableRoleError, grant_rights, require_role
 from infrastructure.database.schema import expected_revision
 from infrastructure.database.schema import migrate as migrate_schema
-from server.commands.database import WrongConfigurationError, explained_database_faults
+from server.commands.database import explained_database_faults
+from server.commands.settings import WrongConfigurationError, read_or_end
 from server.preflight import UnusableDatabaseError, refuse_newer, require_version
-from server.settings import SettingsError, read_migration
+from server.settings.database import MigrationSettings
 from server.tables import EVERY_TABLE
 
 
@@ -24,10 +24,8 @@ def migrate() -> None:
     With GUERDON_DATABASE_ROLE, that role is then given what `serve` and `work` need, and nothing
     else. Run this as the owner of the tables.
     """
-    try:
-        url, role = read_migration(os.environ)
-    except SettingsError as error:
-        raise WrongConfigurationError(str(error)) from error
+    settings = read_or_end(MigrationSettings)
+    url, role = settings.database_url.get_secret_value(), settings.database_role or None
 
     async def run() -> None:
         engine = create_engine(url, pool_size=1, application_name="migrate")

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from server.commands.database import WrongConfigurationError, explained_database_faults
+from server.commands.database import explained_database_faults
+from server.commands.settings import WrongConfigurationError, read_or_end
 from server.logs import configure_logs
 from server.preflight import UnusableDatabaseError
-from server.settings import Settings, SettingsError, read_settings
+from server.settings.process import Settings
 
 
 def run_process(run: Callable[[Settings], Awaitable[None]]) -> None:
     """Runs it to its end. Says what is wrong with the settings instead, if anything is."""
-    try:
-        settings = read_settings(os.environ)
-    except SettingsError as error:
-        raise WrongConfigurationError(str(error)) from error
+    settings = read_or_end(Settings)
     configure_logs(level=settings.log_level, form=settings.log_format)
 
     async def main() -> None:

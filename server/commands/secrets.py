@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -12,10 +11,11 @@ import click
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.transaction import Database
 from server.commands.counting import counted
-from server.commands.database import WrongConfigurationError, explained_database_faults
+from server.commands.database import explained_database_faults
+from server.commands.settings import WrongConfigurationError, read_or_end
 from server.connected import named
 from server.preflight import KeyNotSharedError, UnusableDatabaseError
-from server.settings import SettingsError, read_sealing
+from server.settings.process import SecretsSettings
 from server.wiring.sealing import Forgotten, KeyNotLostError, Rotation
 from server.wiring.sealing import forget_lost as forget_all_lost
 from server.wiring.sealing import rotate as seal_all_again
@@ -124,10 +124,8 @@ def _listed(merchant_ids: Sequence[MerchantId]) -> str:
 
 
 def _settings() -> tuple[str, tuple[str, ...]]:
-    try:
-        return read_sealing(os.environ)
-    except SettingsError as error:
-        raise WrongConfigurationError(str(error)) from error
+    settings = read_or_end(SecretsSettings)
+    return settings.database_url.get_secret_value(), settings.sealing_keys
 
 
 def _run(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
 from pathlib import Path
 
 import click
 import orjson
 
-from server.commands.database import find_database_url
-from server.commands.mesh import FOLDER, asynchronous
+from server.commands.database import named_database_url
+from server.commands.mesh import FOLDER, asynchronous, named_mesh_address
+from server.commands.settings import read_or_end
 from server.running_stack import RunningStack, read_recorded
-from server.settings import SettingsError, read_rate_age_max
+from server.settings.process import RateSettings
 from server.status.asking import Places, ask
 from server.status.printing import document_of, screen_of
 
@@ -53,12 +52,11 @@ async def status(as_json: bool, folders: tuple[Path, ...], free_min: float, fold
     stack = read_recorded(folder)
     places = Places(
         database_url=_database_url(stack),
-        mesh_address=os.environ.get("GUERDON_MESH_ADDRESS")
-        or ("" if stack is None else stack.mesh_address),
+        mesh_address=named_mesh_address() or ("" if stack is None else stack.mesh_address),
         stack=stack,
         disk_folders=folders or (() if stack is None else (folder,)),
         disk_free_min_bytes=int(free_min * _GIGABYTE),
-        rate_age_max=_rate_age_max(),
+        rate_age_max=read_or_end(RateSettings).rate_age_max,
     )
     found = await ask(places)
     if as_json:
@@ -70,9 +68,9 @@ async def status(as_json: bool, folders: tuple[Path, ...], free_min: float, fold
 
 
 def _database_url(stack: RunningStack | None) -> str:
-    url = os.environ.get("GUERDON_DATABASE_URL")
-    if url:
-        return find_database_url()
+    url = named_database_url()
+    if url is not None:
+        return url
     if stack is None:
         message = (
             "No stack runs here. Start one with `guerdon up`, or name a database with "
@@ -80,10 +78,3 @@ def _database_url(stack: RunningStack | None) -> str:
         )
         raise click.ClickException(message)
     return stack.database_url
-
-
-def _rate_age_max() -> timedelta:
-    try:
-        return read_rate_age_max(os.environ)
-    except SettingsError as problem:
-        raise click.ClickException(str(problem)) from problem

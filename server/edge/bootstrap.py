@@ -49,7 +49,7 @@ def build_bootstrap(edge: EdgeSettings, door: Door, descriptors: bytes) -> Boots
         layered_runtime=runtime_limits(
             door.name,
             chosen.connections_max,
-            has_strangers=is_public and edge.trusted_hop_count == 0,
+            has_strangers=is_public and edge.trusted_hops == 0,
         ),
         overload_manager=overload_manager(chosen.connections_max),
         memory_allocator_manager=memory_allocator(),

@@ -35,6 +35,11 @@ class PublicMethod:
     def grpc_path(self) -> str:
         return f"/{self.service}/{self.name}"
 
+    @property
+    def audience(self) -> str:
+        """Whom it is for: the first segment of its main path."""
+        return first_segment(self.json_paths[0])
+
 
 def read_public_methods(descriptors: bytes) -> tuple[PublicMethod, ...]:
     """The methods with a route in a serialized `FileDescriptorSet`, sorted by name.
@@ -51,6 +56,11 @@ def read_public_methods(descriptors: bytes) -> tuple[PublicMethod, ...]:
         if method.options.HasExtension(annotations_pb2.http)
     )
     return tuple(sorted(methods, key=lambda method: method.full_name))
+
+
+def first_segment(path: str) -> str:
+    """`/user` of `/user/track/arrival`."""
+    return "/" + path.split("/")[1]
 
 
 def services_of(methods: Sequence[PublicMethod]) -> tuple[str, ...]:

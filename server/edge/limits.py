@@ -37,8 +37,9 @@ from envoy_data_plane.envoy.type.v3 import (
 )
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
-from server.edge.contract import PublicMethod
-from server.edge.settings import EdgeSettings, RateLimit
+from server.edge.contract import PublicMethod, first_segment
+from server.edge.rate_limit import RateLimit
+from server.edge.settings import EdgeSettings
 
 RATE_LIMIT_FILTER = "envoy.filters.http.local_ratelimit"
 ADDRESS_LIMIT_FILTER = "address_limit"
@@ -119,11 +120,6 @@ def address_limit(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> LocalR
         entries = {_ADDRESS_KEY: "", _HEADERS_KEY: takes_large, f"{_HEADERS_KEY}_{large}": large}
         descriptors.append(_descriptor(entries, limit))
     return _limit(ADDRESS_LIMIT_FILTER, everybody=None, rules=rules, descriptors=descriptors)
-
-
-def first_segment(path: str) -> str:
-    """`/user` of `/user/track/arrival`."""
-    return "/" + path.split("/")[1]
 
 
 def body_limits(methods: Sequence[PublicMethod]) -> dict[str, int]:

@@ -86,7 +86,7 @@ def public_listener(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> List
             segments_of_shop_pages(methods), (DASHBOARD_AUDIENCE, edge.dashboard_origins)
         ),
     )
-    manager.xff_num_trusted_hops = edge.trusted_hop_count
+    manager.xff_num_trusted_hops = edge.trusted_hops
     # Not on the mesh, where a stream of requests may go on for as long as it likes.
     manager.request_timeout = REQUEST_TIMEOUT
     manager.stream_flush_timeout = PUBLIC_FLUSH_TIMEOUT

@@ -37,13 +37,12 @@ from envoy_data_plane.google import protobuf
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from server.edge import cors
 from server.edge.cluster import MESH, PUBLIC, Door
-from server.edge.contract import PublicMethod
+from server.edge.contract import PublicMethod, first_segment
 from server.edge.limits import (
     BODY_LIMIT_FILTER,
     RATE_LIMIT_FILTER,
     VERB_WITH_BODY,
     body_limits,
-    first_segment,
     grpc_body_limit,
     method_limit,
 )
@@ -72,16 +71,13 @@ DASHBOARD_AUDIENCE = "/business"
 
 def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteConfiguration:
     """One route a method, by its exact gRPC path; every other path leads nowhere."""
-    any_page = cors.any_page(edge.client_id_headers)
-    dashboards = cors.pages_of(edge.dashboard_origins, edge.client_id_headers)
-    by_rate_class = {RateClass.TRACKING: any_page, RateClass.DASHBOARD: dashboards}
+    policies = _policies(edge)
     routes = [
-        _method_route(method, PUBLIC, pages=by_rate_class.get(method.rate_class), limited_by=edge)
+        _method_route(method, PUBLIC, pages=policies.get(method.audience), limited_by=edge)
         for method in methods
     ]
     limits = body_limits(methods)
-    by_segment = dict.fromkeys(segments_of_shop_pages(methods), any_page)
-    by_segment[DASHBOARD_AUDIENCE] = dashboards
+    by_segment = _policies(edge, segments_of_shop_pages(methods))
     routes += [
         route
         for segment in sorted({*limits, *by_segment})
@@ -92,7 +88,7 @@ def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteC
     routes += [
         _preflight_route(method, pages)
         for method in methods
-        if (pages := by_rate_class.get(method.rate_class)) is not None
+        if (pages := policies.get(method.audience)) is not None
     ]
     routes += [
         Route(
@@ -106,12 +102,22 @@ def public_routes(edge: EdgeSettings, methods: Sequence[PublicMethod]) -> RouteC
     return _configuration("public", routes)
 
 
+def _policies(
+    edge: EdgeSettings, of_shop_pages: Sequence[str] = ANY_PAGE_AUDIENCES
+) -> dict[str, CorsPolicy]:
+    """By audience, which pages may call; of the others none may."""
+    return {
+        **dict.fromkeys(of_shop_pages, cors.any_page(edge.client_id_headers)),
+        DASHBOARD_AUDIENCE: cors.pages_of(edge.dashboard_origins, edge.client_id_headers),
+    }
+
+
 def segments_of_shop_pages(methods: Sequence[PublicMethod]) -> tuple[str, ...]:
     """The first segments of all paths that shop pages call, older ones included."""
     found = {
         first_segment(path)
         for method in methods
-        if method.rate_class is RateClass.TRACKING
+        if method.audience in ANY_PAGE_AUDIENCES
         for path in method.json_paths
     }
     return tuple(sorted({*ANY_PAGE_AUDIENCES, *found}))

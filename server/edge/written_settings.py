@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
 from infrastructure.rpc.rate_class import RateClass
-from server.edge.settings import RateLimit, check_origins
+from server.edge.rate_limit import RateLimit, default_rate_limits
 
 # Whoever trusts more proxies than this has mistaken the number for something else.
 TRUSTED_HOPS_MAX = 10
 PORT_MAX = 65_535
+_ORIGIN = re.compile(r"https?://[^/\s*]+")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _RATE_LIMIT = re.compile(r"([a-z]+)=([1-9][0-9]{0,6})/([1-9][0-9]{0,6})")
+
+
+def read_changed_rate_limits(text: str) -> Mapping[RateClass, RateLimit]:
+    """Those of all callers together: the usual ones, but for the classes that are named.
+
+    Raises:
+        ValueError: the text is none; the message says what is wrong and what is allowed.
+    """
+    return {**default_rate_limits(), **read_rate_limits(text)}
 
 
 def read_rate_limits(text: str) -> Mapping[RateClass, RateLimit]:
@@ -63,6 +73,21 @@ def read_origins(text: str) -> tuple[str, ...]:
     origins = read_list(text)
     check_origins(origins)
     return origins
+
+
+def check_origins(origins: Sequence[str]) -> None:
+    """Refuses what no browser sends as its origin, and so would never match.
+
+    Raises:
+        ValueError: one of them has a path, a slash at its end, or a wildcard.
+    """
+    for origin in origins:
+        if _ORIGIN.fullmatch(origin) is None:
+            message = (
+                f"{origin} must be an exact origin like https://dash.example, without a path "
+                "and without a wildcard"
+            )
+            raise ValueError(message)
 
 
 def read_endpoint(text: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ nobody serves is refused in our words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any
 
 import grpc
@@ -25,27 +25,44 @@ PATH_CHARACTERS_MAX = 100
 _log = structlog.get_logger()
 
 
-def beyond_contract(
-    open_services: Iterable[str], *, seconds_max: float = MESSAGE_SECONDS_MAX
-) -> Callable[[str, Any], Any]:
-    """The rule for methods whose paths begin with one of these, and for all that nobody serves."""
-    waits = Waits(seconds_max)
-    prefixes = tuple(open_services)
-    unknown: Any = grpc.stream_unary_rpc_method_handler(_unknown)
+class BeyondContract(grpc.aio.ServerInterceptor):
+    """Lets methods of the contract pass, and those whose paths begin with an open service's.
 
-    def served(path: str, handler: Any) -> Any:
-        if handler is None or not path.startswith(prefixes):
+    The latter take exactly one message where they are unary. All others are unknown.
+    """
+
+    def __init__(
+        self,
+        contract: Container[str],
+        open_services: Iterable[str],
+        *,
+        seconds_max: float = MESSAGE_SECONDS_MAX,
+    ) -> None:
+        self._contract = contract
+        self._prefixes = tuple(open_services)
+        self._waits = Waits(seconds_max)
+        self._unknown: Any = grpc.stream_unary_rpc_method_handler(_unknown)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        path: str = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if path in self._contract:
+            return handler
+        if handler is None or not path.startswith(self._prefixes):
             # What stands behind it may be anything.
             named = path.partition("?")[0]
             _log.info("unknown method called", method=named[:PATH_CHARACTERS_MAX])
-            return unknown
+            return self._unknown
         if handler.unary_unary is None:
             return handler
         return grpc.stream_unary_rpc_method_handler(
-            _with_one_message(handler, waits), response_serializer=handler.response_serializer
+            _with_one_message(handler, self._waits),
+            response_serializer=handler.response_serializer,
         )
-
-    return served
 
 
 def _with_one_message(handler: Any, waits: Waits) -> Callable[[Any, Any], Any]:

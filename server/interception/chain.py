@@ -6,16 +6,17 @@ costs a call a few microseconds, an interceptor object of gRPC's own several tim
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import grpc
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from infrastructure.rpc.contract import ContractError, Method
+from infrastructure.rpc.contract import Method
 from infrastructure.rpc.headers import read_headers
+from infrastructure.rpc.served import ServedMethod
 from infrastructure.rpc.served_call import set_served_call
 
 
@@ -55,9 +56,11 @@ class Call:
         return "x-envoy-original-path" in self.headers
 
 
-Handler = Callable[[Message, Call], Awaitable[Message]]
-Behaviour = Callable[[Any, Any], Awaitable[Message]]
-"""What gRPC calls: with the requests and its own context."""
+Result = TypeVar("Result")
+Handler = Callable[[Message, Call], Awaitable[Result]]
+UnaryHandler = Handler[Message]
+StreamHandler = Handler[AsyncIterator[Message]]
+"""Comes to the messages that it answers with, before the first of them is there."""
 
 
 class Step(Protocol):
@@ -66,72 +69,83 @@ class Step(Protocol):
     Until one step has taken the message from the call, the others are given an empty one.
     """
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: UnaryHandler) -> UnaryHandler:
+        """Puts this step in front of `proceed`, for one method that answers once."""
+
+    def wrap_stream(self, method: Method, proceed: StreamHandler) -> StreamHandler:
+        """Puts this step in front of `proceed`, for one method that answers in a stream."""
+
+
+class BeforeCall:
+    """A step that is over before a call is served, and so does not see what it is answered."""
+
+    def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         """Puts this step in front of `proceed`, for one method."""
+        raise NotImplementedError
+
+    def wrap_stream(self, method: Method, proceed: StreamHandler) -> StreamHandler:
+        """The same as for one answer."""
+        return self.wrap(method, proceed)
 
 
-Others = Callable[[str, Any], Any]
-"""Given a path and gRPC's handler of it, or None: the handler that serves it."""
+class StepChain:
+    """The steps, outermost first, in front of methods of the contract."""
 
-
-class InterceptorChain(grpc.aio.ServerInterceptor):
-    """The steps, outermost first, in front of every method of the contract.
-
-    `others` says how a method is served that is not of the contract, given its path and gRPC's
-    handler, which is None for a method that nobody serves.
-
-    Raises:
-        ContractError: a method is a stream, which these steps do not know.
-    """
-
-    def __init__(
-        self, *, methods: Mapping[str, Method], steps: Sequence[Step], others: Others
-    ) -> None:
+    def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = tuple(steps)
-        self._others = others
-        self._behaviours: dict[str, Behaviour] = {}
-        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-        # Now, not at the first call: what is wrong with a method keeps the server from starting.
-        self._composed = {path: self._compose(method) for path, method in methods.items()}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        path: str = handler_call_details.method
-        known = self._handlers.get(path)
-        if known is not None:
-            return known
-        handler = await continuation(handler_call_details)
-        composed = self._composed.get(path)
-        if composed is None or handler is None:
-            return self._others(path, handler)
-        self._behaviours[path] = handler.unary_unary
-        # As a stream of bytes: a step takes the one message, and says what is wrong with it.
-        known = self._handlers[path] = grpc.stream_unary_rpc_method_handler(
-            composed, response_serializer=handler.response_serializer
+    def handler_of(self, served: ServedMethod) -> grpc.RpcMethodHandler[Any, Any]:
+        """What gRPC calls for a method: the steps, and then its servicer.
+
+        Raises:
+            ContractError: a step cannot stand in front of this method.
+        """
+        method = served.method
+        # Requests come as a stream of bytes: a step takes the one message, and says what is wrong
+        # with it.
+        if method.answers_in_stream:
+            return grpc.stream_stream_rpc_method_handler(
+                self._streamed(method, served.answer),
+                response_serializer=method.response_class.SerializeToString,
+            )
+        return grpc.stream_unary_rpc_method_handler(
+            self._answered_once(method, served.answer),
+            response_serializer=method.response_class.SerializeToString,
         )
-        return known
 
-    def _compose(self, method: Method) -> Behaviour:
-        if method.is_stream:
-            message = f"{method.path} is a stream, and streams need steps of their own"
-            raise ContractError(message)
-
+    def _answered_once(self, method: Method, answer: Any) -> Callable[[Any, Any], Any]:
         async def serve(request: Message, call: Call) -> Message:
             set_served_call(method.path, request)
-            response: Message = await self._behaviours[method.path](request, call.context)
+            response: Message = await answer(request, call.context)
             return response
 
-        proceed: Handler = serve
+        proceed: UnaryHandler = serve
         for step in reversed(self._steps):
             proceed = step.wrap(method, proceed)
         empty = method.request_class()
 
         async def outermost(_: Any, context: Any) -> Message:
-            headers, repeated = read_headers(context)
-            call = Call(method=method, headers=headers, repeated=repeated, context=context)
-            return await proceed(empty, call)
+            return await proceed(empty, _call(method, context))
 
         return outermost
+
+    def _streamed(self, method: Method, answer: Any) -> Callable[[Any, Any], Any]:
+        async def serve(request: Message, call: Call) -> AsyncIterator[Message]:
+            set_served_call(method.path, request)
+            return cast("AsyncIterator[Message]", answer(request, call.context))
+
+        proceed: StreamHandler = serve
+        for step in reversed(self._steps):
+            proceed = step.wrap_stream(method, proceed)
+        empty = method.request_class()
+
+        async def outermost(_: Any, context: Any) -> AsyncIterator[Message]:
+            async for message in await proceed(empty, _call(method, context)):
+                yield message
+
+        return outermost
+
+
+def _call(method: Method, context: Any) -> Call:
+    headers, repeated = read_headers(context)
+    return Call(method=method, headers=headers, repeated=repeated, context=context)

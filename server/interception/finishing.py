@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
 from server.causes import fault_of
-from server.interception.chain import Call, Handler
+from server.interception.chain import Call, StreamHandler, UnaryHandler
 from vocabulary.errors import DomainError
 
 LEFT_MAX = 100
@@ -29,7 +29,7 @@ class Finishing:
     def __init__(self) -> None:
         self._left: set[asyncio.Future[Any]] = set()
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: UnaryHandler) -> UnaryHandler:
         path = method.path
 
         async def step(request: Message, call: Call) -> Message:
@@ -41,6 +41,10 @@ class Finishing:
                 raise
 
         return step
+
+    def wrap_stream(self, method: Method, proceed: StreamHandler) -> StreamHandler:  # noqa: ARG002
+        """A stream without a reader has no end to come to: it is broken off."""
+        return proceed
 
     def _leave(self, running: asyncio.Future[Any], path: str) -> None:
         if len(self._left) >= LEFT_MAX:

@@ -10,22 +10,22 @@ from google.protobuf.message import Message
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.caller import CallerKind, current_caller
 from infrastructure.rpc.contract import Method
-from server.interception.chain import Call, Handler
+from server.interception.chain import BeforeCall, Call, Handler, Result
 from server.interception.refusals import Refusal
 
 
-class MerchantRole:
+class MerchantRole(BeforeCall):
     """Holds the caller's role against the least one that the method asks for.
 
     The merchant is read from the message, never from the URL.
     """
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         if not method.merchant_role:
             return proceed
         least = method_pb2.MerchantRole.DESCRIPTOR.values_by_number[method.merchant_role].name
 
-        async def step(request: Message, call: Call) -> Message:
+        async def step(request: Message, call: Call) -> Result:
             caller = current_caller()
             if caller.kind is CallerKind.MERCHANT:
                 named = merchants_named(request)

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from infrastructure.rpc.contract import Method
-from server.interception.chain import Call, Handler
+from server.interception.chain import BeforeCall, Call, Handler, Result
 from server.interception.refusals import Refusal
 from server.interception.waits import LateError, Waits
 
@@ -28,7 +28,7 @@ _PACKED = (b"\x1f", b"\x78")
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
-class OneMessage:
+class OneMessage(BeforeCall):
     """Refuses a call without a message, with two, or with more bytes than its class may have.
 
     It stands behind the caller's proof, so that nobody is waited for who has none.
@@ -37,12 +37,12 @@ class OneMessage:
     def __init__(self, *, seconds_max: float = MESSAGE_SECONDS_MAX) -> None:
         self._waits = Waits(seconds_max)
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         waits = self._waits
         bytes_max = method.request_bytes_max
         decode = method.request_class.FromString
 
-        async def step(_: Message, call: Call) -> Message:
+        async def step(_: Message, call: Call) -> Result:
             # What Envoy made from JSON is one message, and the look for a second one has a price.
             is_json = call.came_as_json
             data = await one_message(call.context, waits, looks_for_second=not is_json)

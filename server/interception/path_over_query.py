@@ -13,24 +13,24 @@ import grpc
 from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
-from server.interception.chain import Call, Handler
+from server.interception.chain import BeforeCall, Call, Handler, Result
 from server.interception.refusals import Refusal, Violation
 
 PARAMETERS_MAX = 100
 """How many parameters a query may have. It is read before anybody has shown a proof."""
 
 
-class PathOverQuery:
+class PathOverQuery(BeforeCall):
     """Refuses a query that names a variable of the path, however it is spelled or encoded.
 
     Where a route takes a body, it refuses every query.
     """
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         if not method.path_parameters and not method.takes_body:
             return proceed
 
-        async def step(request: Message, call: Call) -> Message:
+        async def step(request: Message, call: Call) -> Result:
             # Not urlsplit: the path is whatever a caller of ours likes to put there.
             _, _, query = call.header("x-envoy-original-path").partition("?")
             if method.takes_body:

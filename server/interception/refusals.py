@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -20,10 +20,10 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from infrastructure.database.failures import is_away, is_timeout
-from infrastructure.database.transaction import RequestIdReusedError
+from infrastructure.database.repeated_call import RequestIdReusedError
 from infrastructure.rpc.contract import Method
 from server.causes import cause_of, fault_of
-from server.interception.chain import Call, Handler
+from server.interception.chain import Call, StreamHandler, UnaryHandler
 from server.interception.field_paths import json_path, with_json_names
 from vocabulary.errors import DomainError, Kind
 
@@ -99,7 +99,7 @@ def sentences_of(violations: Sequence[Violation], *, has_more: bool, begin: str 
 class Refusals:
     """The outermost step: nothing is raised past it but a status that was meant."""
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: UnaryHandler) -> UnaryHandler:
         async def step(request: Message, call: Call) -> Message:
             try:
                 return await proceed(request, call)
@@ -107,12 +107,34 @@ class Refusals:
                 raise
             except Exception as raised:  # noqa: BLE001 - the one place that catches them all
                 refusal = refusal_of(raised, method)
-            await call.context.abort_with_status(
-                rpc_status.to_status(to_status(refusal, method, as_json=call.came_as_json))
-            )
+            await _abort(call, refusal)
             raise AssertionError
 
         return step
+
+    def wrap_stream(self, method: Method, proceed: StreamHandler) -> StreamHandler:
+        async def answers(request: Message, call: Call) -> AsyncIterator[Message]:
+            try:
+                async for each in await proceed(request, call):
+                    yield each
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except Exception as raised:  # noqa: BLE001 - the same for streams
+                refusal = refusal_of(raised, method)
+            else:
+                return
+            await _abort(call, refusal)
+
+        async def step(request: Message, call: Call) -> AsyncIterator[Message]:
+            return answers(request, call)
+
+        return step
+
+
+async def _abort(call: Call, refusal: Refusal) -> None:
+    """Ends the call with the refusal's status: gRPC raises out of it."""
+    status = to_status(refusal, call.method, as_json=call.came_as_json)
+    await call.context.abort_with_status(rpc_status.to_status(status))
 
 
 def _shape(method: Method, paths: Sequence[str]) -> Descriptor:

@@ -6,18 +6,18 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from infrastructure.database.transaction import AlreadyAnsweredError
+from infrastructure.database.repeated_call import AlreadyAnsweredError
 from infrastructure.rpc.caller import CallerKind, current_caller
-from infrastructure.rpc.contract import Method
+from infrastructure.rpc.contract import ContractError, Method
 from infrastructure.rpc.repeating import RepeatableCall, set_repeatable_call
 from infrastructure.rpc.sameness import digest_of
-from server.interception.chain import Call, Handler
+from server.interception.chain import Call, StreamHandler, UnaryHandler
 
 
 class RepeatedCall:
-    """Names the call for `Database.transaction`, and answers a repeated one as before."""
+    """Names the call for `answer_once`, and answers a repeated one as before."""
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: UnaryHandler) -> UnaryHandler:
         if not method.takes_request_id or CallerKind.ANYONE in method.callers:
             return proceed
         response_class = method.response_class
@@ -42,3 +42,14 @@ class RepeatedCall:
                 return response_class.FromString(before.answer)
 
         return step
+
+    def wrap_stream(self, method: Method, proceed: StreamHandler) -> StreamHandler:
+        """A stream is resumed by its cursor, and not repeated.
+
+        Raises:
+            ContractError: its request has a request id.
+        """
+        if method.takes_request_id:
+            message = f"{method.path} answers in a stream, and no stream is kept to be repeated"
+            raise ContractError(message)
+        return proceed

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from infrastructure.rpc.contract import Method
 from infrastructure.rpc.updating import UPDATE_MASK, mask_problem, reader_of, resource_of
-from server.interception.chain import Call, Handler
+from server.interception.chain import BeforeCall, Call, Handler, Result
 from server.interception.message_faults import EnoughError, Faults, faults_of, prepare
 from server.interception.refusals import VIOLATIONS_MAX, Refusal, Violation, sentences_of
 
@@ -38,7 +38,7 @@ def request_invalid(violations: Sequence[Violation], *, has_more: bool = False) 
     )
 
 
-class Validation:
+class Validation(BeforeCall):
     """Refuses a request that is malformed, misses a REQUIRED field or breaks a protovalidate rule.
 
     All that is wrong is named at once, each field once: a rule says nothing of a field that is
@@ -48,11 +48,11 @@ class Validation:
     def __init__(self) -> None:
         self._validator = protovalidate.Validator()
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         prepare(method.request_type)
         changes_resource = resource_of(method.request_type) is not None
 
-        async def step(request: Message, call: Call) -> Message:
+        async def step(request: Message, call: Call) -> Result:
             found = faults_of(request, reader_of(request) if changes_resource else None)
             problem = mask_problem(request) if changes_resource else None
             if problem is not None and not found.is_heavy and not found.has_more:

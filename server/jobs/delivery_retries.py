@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -16,6 +17,8 @@ BATCH_MAX = 100
 
 MERCHANTS_MAX = 4
 """How many merchants' deliveries are tried side by side."""
+
+RUN_EVERY = timedelta(seconds=1)
 
 PAUSE_SECONDS = 1.0
 """How long a run waits for what takes long before it looks who else has become due."""
@@ -42,7 +45,7 @@ class DeliveryRetries:
         self._resting: set[MerchantId] = set()
         self._lost: Exception | None = None
 
-    async def run(self) -> None:
+    async def run(self) -> timedelta:
         """Raises what a lost connection said, after all others have had their turns."""
         self._resting.clear()
         self._lost = None
@@ -67,6 +70,7 @@ class DeliveryRetries:
             await asyncio.gather(*self._running.values())
         if self._lost is not None:
             raise self._lost
+        return RUN_EVERY
 
     async def _begin(self, free: int) -> int:
         """Begins with the next merchants; returns with how many."""

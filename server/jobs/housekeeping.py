@@ -13,9 +13,11 @@ from infrastructure.database.failures import is_timeout
 from infrastructure.database.repeated_call import forget_old
 from infrastructure.database.transaction import Database, Transaction
 from server.causes import fault_of
+from server.repeating import RETRY_AFTER
 
 BATCH_SIZE = 1_000
 BATCHES_MAX = 100
+RUN_EVERY = timedelta(hours=1)
 IN_USE_PAUSE = timedelta(hours=1)
 
 _log = structlog.get_logger()
@@ -53,8 +55,8 @@ class Housekeeping:
         # Since when partitions rest, because one of them was in use.
         self._in_use_time: datetime | None = None
 
-    async def run(self) -> bool:
-        """Deletes in batches, so that no lock is held for long; says whether more is left.
+    async def run(self) -> timedelta:
+        """Deletes in batches, so that no lock is held for long; is soon run again if more is left.
 
         What fails keeps nothing else from being forgotten, and is raised in the end. That a
         partition is in use, by a backup for instance, is no failure: it is dropped an hour later.
@@ -73,7 +75,7 @@ class Housekeeping:
             failures.append(failure)
         if failures:
             raise failures[0]
-        return is_more_left
+        return RETRY_AFTER if is_more_left else RUN_EVERY
 
     async def _keep_partitions(self, now: datetime) -> None:
         in_use = self._in_use_time

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import structlog
 
 from infrastructure.database.failures import is_away, is_timeout
@@ -10,6 +13,7 @@ from orchestration.lane.flow.announcing import ANNOUNCED_MAX
 from server.causes import fault_of
 from vocabulary.ids import ExchangeRateId
 
+RUN_EVERY = timedelta(seconds=1)
 STEPS_MAX = 100
 SHRINKING = 10
 """A step that took too long is tried again with so many times fewer orders."""
@@ -25,13 +29,19 @@ class RateAnnouncements:
     walk goes on, and the rate's turn comes again with the next walk.
     """
 
-    def __init__(self, *, flow: RateAnnouncementOrchestrator) -> None:
+    def __init__(
+        self,
+        *,
+        flow: RateAnnouncementOrchestrator,
+        released: Callable[[], None] = lambda: None,
+    ) -> None:
         self._flow = flow
+        self._released = released
         self._place: ExchangeRateId | None = None
         self._limit = ANNOUNCED_MAX
 
-    async def run(self) -> bool:
-        """Whether orders have heard of a rate, so that there may be something to decide."""
+    async def run(self) -> timedelta:
+        """Calls `released` if orders wait for a rate no longer, and so may be decided."""
         released_count = 0
         for _ in range(STEPS_MAX):
             rate = await self._flow.next_rate(self._place)
@@ -39,7 +49,9 @@ class RateAnnouncements:
                 self._place = None
                 break
             released_count += await self._announce(rate)
-        return released_count > 0
+        if released_count:
+            self._released()
+        return RUN_EVERY
 
     async def _announce(self, rate: ExchangeRateId) -> int:
         """Takes one step; returns how many orders were released by it."""

@@ -25,6 +25,9 @@ SET_BACK_LANES_MAX = LANES_MAX // 2
 TURNS_MAX = 20
 """How many turns a lane gets before those that wait are looked at again."""
 
+LOOK_EVERY = timedelta(seconds=1)
+"""How often a worker looks for itself what is due, because notifications may be lost."""
+
 PAUSE = timedelta(milliseconds=50)
 """How soon a lane is looked at again that another worker has, or whose orders are being written."""
 
@@ -68,8 +71,8 @@ class RewardWork:
         self._look = 0
         self._thorough_time: datetime | None = None
 
-    async def run(self) -> datetime | None:
-        """Begins to work on what is due. Returns when to look again; None: nothing is known."""
+    async def run(self) -> timedelta:
+        """Begins to work on what is due. Returns how long until the next look."""
         now = self._clock()
         is_thorough = self._thorough_time is None or not (
             self._thorough_time <= now < self._thorough_time + self._thorough_every
@@ -87,10 +90,10 @@ class RewardWork:
         for lane in sorted(lanes, key=self._turn_of):
             if lane.due_time <= now and self._has_place_for(lane):
                 self._begin(lane)
-        return min(
-            (lane.due_time for lane in lanes if lane.due_time > now),
-            default=None,
-        )
+        due_times = [lane.due_time for lane in lanes if lane.due_time > now]
+        if not due_times:
+            return LOOK_EVERY
+        return max(timedelta(), min(LOOK_EVERY, min(due_times) - self._clock()))
 
     async def finish(self) -> None:
         """Waits until every lane that was begun is done."""

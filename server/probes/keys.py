@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
@@ -11,7 +12,7 @@ from infrastructure.database.transaction import Database, Transaction
 from server.connected import list_connected, marks_of
 from server.preflight import SealingKeys, UnusableDatabaseError, require_keys
 
-WATCHED_EVERY = 5.0
+WATCHED_EVERY = timedelta(seconds=5)
 
 _log = structlog.get_logger()
 
@@ -35,8 +36,8 @@ class KeyWatch:
         self._tell = tell
         self._problem = ""
 
-    async def run(self) -> float:
-        """Looks once; returns how many seconds to wait for the next look."""
+    async def run(self) -> timedelta:
+        """Looks once; returns how long until the next look."""
         async with self._database.single() as tx:
             problem = await self._find_problem(tx)
             is_passed_over = bool(problem) and await _is_another_complete(tx)

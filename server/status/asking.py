@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -92,25 +92,33 @@ async def ask(places: Places) -> Status:
 async def _ask_database(places: Places) -> _Told:
     engine = create_engine(places.database_url, pool_size=1, application_name="status")
     try:
-        async with database_of(engine).single() as tx:
-            return await _ask_tables(tx, places)
+        database = database_of(engine)
+        # Apart: a role that may not read the schema still learns the rest.
+        async with database.single() as tx:
+            told, is_readable = await _ask_tables(tx)
+        if is_readable:
+            async with database.reading() as tx:
+                told = replace(told, troubles=await _ask_shops(tx, places, now=told.now))
     except Exception as raised:
         fault = database_fault(raised)
         if fault is None:
             raise
         problem = fault
+    else:
+        return told
     finally:
         await engine.dispose()
     return _Told(now=datetime.now(UTC), problem=problem)
 
 
-async def _ask_tables(tx: Transaction, places: Places) -> _Told:
+async def _ask_tables(tx: Transaction) -> tuple[_Told, bool]:
+    """All but the shops, and whether these can be asked about."""
     row = (await tx.execute(_DATABASE)).one()
     revision, schema_problem = await _schema(tx)
     connected = await list_connected(tx)
     rights: list[Rights] = []
     needed: frozenset[str] = frozenset()
-    troubles = None
+    is_readable = False
     # Another schema may have other tables and columns.
     if not schema_problem:
         own = await find_rights(tx, EVERY_TABLE)
@@ -119,16 +127,10 @@ async def _ask_tables(tx: Transaction, places: Places) -> _Told:
             own if role == own.role else await find_rights(tx, EVERY_TABLE, role=role)
             for role in sorted({*roles, own.role} if _is_blind(own) else roles)
         ]
-        if not _is_blind(own):
+        is_readable = not _is_blind(own)
+        if is_readable:
             needed = marks_of(await list_fingerprints(tx))
-            troubles = await list_troubles(
-                tx,
-                now=row.now,
-                late_after=LATE_AFTER,
-                rate_age_max=places.rate_age_max,
-                shops_max=SHOPS_MAX,
-            )
-    return _Told(
+    told = _Told(
         now=row.now,
         processes=_processes(connected, needed),
         database=DatabaseState(
@@ -141,7 +143,17 @@ async def _ask_tables(tx: Transaction, places: Places) -> _Told:
             schema_problem=schema_problem,
             rights=rights,
         ),
-        troubles=troubles,
+    )
+    return told, is_readable
+
+
+async def _ask_shops(tx: Transaction, places: Places, *, now: datetime) -> Troubles:
+    return await list_troubles(
+        tx,
+        now=now,
+        late_after=LATE_AFTER,
+        rate_age_max=places.rate_age_max,
+        shops_max=SHOPS_MAX,
     )
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from server.wiring.application import (
     REWARD_BATCH_SIZE,
     Application,
-    Flows,
-    Servicers,
     application,
     build,
-    build_flows,
 )
 from server.wiring.domains import Domains, build_domains
+from server.wiring.flows import Flows, build_flows
 from server.wiring.ids import TimedIds
 from server.wiring.lanes import LaneSteps, build_lane_steps
 
@@ -21,7 +19,6 @@ __all__ = [
     "Domains",
     "Flows",
     "LaneSteps",
-    "Servicers",
     "TimedIds",
     "application",
     "build",

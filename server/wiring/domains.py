@@ -33,7 +33,14 @@ from domains.rewards.repository import (
     ReversalRepository,
     RewardRepository,
 )
-from domains.rewards.service import LanesService, RewardsService
+from domains.rewards.service import (
+    DecisionsService,
+    DueInteractionsService,
+    InteractionsService,
+    LanesService,
+    ReversalsService,
+    RewardsService,
+)
 from infrastructure.keys.secret_box import SecretBox
 from server.merchant_units import MerchantUnits
 
@@ -51,6 +58,10 @@ class Domains:
     campaigns: CampaignService
     rates: RatesService
     lanes: LanesService
+    interactions: InteractionsService
+    due_interactions: DueInteractionsService
+    decisions: DecisionsService
+    reversals: ReversalsService
     rewards: RewardsService
 
 
@@ -58,7 +69,7 @@ def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
     """Builds the domains. They open no transactions, so they need no database."""
     business = BusinessService(merchants=MerchantRepository(), seal=secrets)
     events, due_events = EventRepository(), DueEventRepository()
-    reversals = ReversalRepository()
+    decisions, rewards, ledger = DecisionRepository(), RewardRepository(), LedgerRepository()
     purchases = PurchasesService(
         purchases=PurchaseRepository(),
         customers=CustomerRepository(),
@@ -83,15 +94,14 @@ def build_domains(secrets: SecretBox, *, rate_age_max: timedelta) -> Domains:
             units=MerchantUnits(business=business),
         ),
         rates=RatesService(rates=RateRepository(), age_max=rate_age_max),
-        lanes=LanesService(
-            lanes=LaneRepository(), events=events, due_events=due_events, reversals=reversals
+        lanes=LanesService(lanes=LaneRepository()),
+        interactions=InteractionsService(events=events),
+        due_interactions=DueInteractionsService(due_events=due_events),
+        decisions=DecisionsService(
+            due_events=due_events, decisions=decisions, rewards=rewards, ledger=ledger
         ),
-        rewards=RewardsService(
-            events=events,
-            due_events=due_events,
-            decisions=DecisionRepository(),
-            reversals=reversals,
-            rewards=RewardRepository(),
-            ledger=LedgerRepository(),
+        reversals=ReversalsService(
+            events=events, reversals=ReversalRepository(), rewards=rewards, ledger=ledger
         ),
+        rewards=RewardsService(events=events, decisions=decisions, rewards=rewards, ledger=ledger),
     )

@@ -40,19 +40,23 @@ def build_lane_steps(
     new_id: Callable[[], UUID],
 ) -> LaneSteps:
     """Builds the steps of reward work."""
-    orders = LaneOrders(purchases=domains.purchases, lanes=domains.lanes, clock=clock)
+    orders = LaneOrders(purchases=domains.purchases, interactions=domains.interactions, clock=clock)
     turns = LaneTurns(
         database=database,
         rates=domains.rates,
         purchases=domains.purchases,
         lanes=domains.lanes,
+        due_interactions=domains.due_interactions,
         deciding=BatchDeciding(
             business=domains.business,
             campaigns=domains.campaigns,
             purchases=domains.purchases,
             referral=domains.referral,
             lanes=domains.lanes,
-            rewards=domains.rewards,
+            interactions=domains.interactions,
+            due_interactions=domains.due_interactions,
+            reversals=domains.reversals,
+            decisions=domains.decisions,
             facts=EventFactsLoader(
                 referral=domains.referral,
                 attribution=domains.attribution,
@@ -66,7 +70,12 @@ def build_lane_steps(
         clock=clock,
     )
     setbacks = LaneSetbacks(
-        database=database, turns=turns, orders=orders, lanes=domains.lanes, clock=clock
+        database=database,
+        turns=turns,
+        orders=orders,
+        lanes=domains.lanes,
+        due_interactions=domains.due_interactions,
+        clock=clock,
     )
     return LaneSteps(orders=orders, turns=turns, setbacks=setbacks)
 
@@ -92,6 +101,7 @@ def build_reward(
                 database=database,
                 turns=steps.turns,
                 lanes=domains.lanes,
+                due_interactions=domains.due_interactions,
                 purchases=domains.purchases,
                 clock=clock,
             ),
@@ -101,8 +111,10 @@ def build_reward(
             database=database,
             orders=steps.orders,
             lanes=domains.lanes,
+            interactions=domains.interactions,
+            reversals=domains.reversals,
             cancellation=CancellationOrchestrator(
-                rewards=domains.rewards, campaigns=domains.campaigns, new_id=new_id
+                reversals=domains.reversals, campaigns=domains.campaigns, new_id=new_id
             ),
             clock=clock,
         ),

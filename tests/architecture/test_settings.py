@@ -7,53 +7,60 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
+from pydantic.fields import FieldInfo
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX
+from localmesh.given_settings import StackSettings
 from server.edge.settings import EdgeSettings
-from server.settings import PREFIX, SettingsError, read_settings
+from server.settings.database import MigrationSettings, NamedDatabaseSettings
+from server.settings.group import PREFIX, SettingsGroup
+from server.settings.process import SecretsSettings
 from tests.support.files import files_of, source_of, texts_of, tree_of
 from tests.support.lints import assert_none
 
 DOCUMENT = Path("docs/settings.md")
 READERS = {
-    # A process reads its settings.
-    "server/commands/process.py",
-    "server/commands/migrate.py",
-    "server/commands/secrets.py",
-    # Finds the mesh that it tells of, also one that is half down.
-    "server/commands/status.py",
-    # Find the mesh, or the database, that a command talks to.
+    # The settings of a command that starts, or asks a database.
+    "server/commands/settings.py",
+    # Finds the mesh that a command talks to.
     "server/commands/mesh.py",
-    "server/commands/database.py",
     # Hand the environment on to the processes that they start.
     "localmesh/commands/up.py",
     "localmesh/demo/command.py",
     # Looks for Envoy on the path.
-    "localmesh/envoy.py",
+    "localmesh/parts/envoy.py",
+}
+GROUPS = (StackSettings, MigrationSettings)
+"""All settings, each in one of them."""
+OTHERS = {
+    # The same settings for commands that need fewer, or do without.
+    SecretsSettings,
+    NamedDatabaseSettings,
+    # Where Envoys are is said by options alone.
+    EdgeSettings,
 }
 NAME = re.compile(rf"\b{PREFIX}[A-Z_]+[A-Z]\b")
 ROOMS = ("localmesh", "server", "orchestration", "domains", "infrastructure", "vocabulary")
 
 
-class Recorder(dict[str, str]):
-    """An empty environment that remembers what it was asked for, and the defaults."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: dict[str, str | None] = {}
-
-    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        self.asked[name] = default
-        return default
-
-
 def asked_for() -> Mapping[str, str | None]:
-    """Every setting of a process with its default; None when it must be given."""
-    recorder = Recorder()
-    with pytest.raises(SettingsError):
-        read_settings(recorder)
-    return recorder.asked
+    """Every setting of a group with its default as it is written; None when it must be given."""
+    return {
+        f"{PREFIX}{name.upper()}": None if field.is_required() else written(field)
+        for group in GROUPS
+        for name, field in group.model_fields.items()
+    }
+
+
+def written(field: FieldInfo) -> str:
+    """The default as an operator would write it; nothing for what is empty or built in code."""
+    return "" if field.default_factory is not None else str(field.default or "")
+
+
+def groups_below(group: type[SettingsGroup]) -> Iterator[type[SettingsGroup]]:
+    for each in group.__subclasses__():
+        yield each
+        yield from groups_below(each)
 
 
 def sections() -> Mapping[str, str]:
@@ -87,6 +94,12 @@ def words_for(default: str | None) -> tuple[str, ...]:
     if default == "":
         return ("default: none",)
     return (f"default `{default}`", f"`{default}` (default)")
+
+
+def test_no_group_is_left_out() -> None:
+    """Its settings would be explained nowhere."""
+    looked_at = {each for group in GROUPS for each in group.mro()}
+    assert set(groups_below(SettingsGroup)) - looked_at == OTHERS
 
 
 def test_what_else_is_read_is_explained() -> None:

@@ -7,23 +7,16 @@ statement reads elsewhere stands here, with the reason why nothing can have chan
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping
-from types import ModuleType
 
 import pytest
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import TextClause
 
-import domains
-import infrastructure
-import orchestration
-import server
 from infrastructure.database.metadata import metadata
 from tests.support.lints import assert_none
+from tests.support.statements import module_statements
 
 FIXED = "rules, items and units are never changed once they are there"
 ARRIVALS = (
@@ -100,24 +93,13 @@ _READS = re.compile(r"(?:\b(?:FROM|JOIN|USING)\s+|,\s*\n?\s+)(?:ONLY\s+|LATERAL\
 _LOCKS = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b(?: OF (\w+))?")
 
 
-def modules() -> Iterator[ModuleType]:
-    for room in (domains, orchestration, infrastructure, server):
-        for found in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if not found.name.endswith("__main__"):
-                yield importlib.import_module(found.name)
-
-
 def statements() -> Iterator[tuple[str, str]]:
     """Every statement that is written down in the code, by its name."""
-    for module in modules():
-        for name, value in vars(module).items():
-            if isinstance(value, TextClause):
-                yield f"{module.__name__}.{name}", value.text
-            elif isinstance(value, ClauseElement) and (
-                getattr(value, "is_dml", False) or getattr(value, "is_select", False)
-            ):
-                compiled = value.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
-                yield f"{module.__name__}.{name}", str(compiled)
+    for name, statement in module_statements():
+        if isinstance(statement, TextClause):
+            yield name, statement.text
+        else:
+            yield name, str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
 
 
 def reads_beside(statement: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.database.engine import create_engine
 from infrastructure.rpc.contract import Method
+from infrastructure.rpc.served import ServedService, served
 from localmesh.postgres import ROLE, Postgres
 from server.interception.refusals import STATUS_BYTES_MAX
-from server.wiring import Servicers
 from tests.support.contract import METHODS, method_ids
 from tests.support.mesh import create_database, running_mesh, settings_for
 from tests.support.messages import a_full_request
@@ -51,12 +50,8 @@ class BrokenServicer(edge_pb2_grpc.EdgeServiceServicer):
         raise self._fault()
 
 
-def with_edge(fault: Callable[[], Exception]) -> Callable[[Servicers], Servicers]:
-    def change(servicers: Servicers) -> Servicers:
-        broken: Any = BrokenServicer(fault)
-        return dataclasses.replace(servicers, edge=broken)
-
-    return change
+def broken_edge(fault: Callable[[], Exception]) -> ServedService:
+    return served(BrokenServicer(fault), edge_pb2.DESCRIPTOR.services_by_name["EdgeService"])
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
@@ -66,7 +61,7 @@ async def test_an_unforeseen_fault_keeps_its_words_to_itself(
     """gRPC would send the exception's text, and with it whatever the exception holds."""
     settings = settings_for(contract_url)
     with structlog.testing.capture_logs() as logged:
-        async with running_mesh(contract_engine, settings, change=with_edge(fault)) as mesh:
+        async with running_mesh(contract_engine, settings, replaced=[broken_edge(fault)]) as mesh:
             told = await refusal_by(mesh.call(HEALTH, edge_pb2.GetHealthRequest()))
 
     assert told.code is grpc.StatusCode.INTERNAL

@@ -18,7 +18,7 @@ from domains.campaign.model.fields import EVENT_FIELDS
 from domains.purchases.model import note
 from orchestration.purchase_linking import servicer as linking
 from orchestration.purchase_webhook.platforms import custom, literals, reading
-from server.interception.caller import CLIENT_ID_CHARACTERS_MAX
+from server.interception.proofs.client_id import CHARACTERS_MAX as CLIENT_ID_CHARACTERS_MAX
 from tests.support.contract import comments, fields
 from tests.support.lints import assert_none
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from infrastructure.database.transaction import RequestIdReusedError
+from infrastructure.database.repeated_call import RequestIdReusedError
 from server.interception.refusals import (
     CODES,
     STATUS_BYTES_MAX,
@@ -154,10 +155,8 @@ def test_a_refusal_is_raised_somewhere() -> None:
     assert_none(
         name_of(kind)
         for kind in REFUSALS
-        if not any(
-            f"from {kind.__module__} import" in source and kind.__name__ in source
-            for source in sources
-        )
+        for used in [re.compile(rf"(?<!class ){kind.__name__}\(|raise {kind.__name__}\b")]
+        if not any(map(used.search, sources))
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,44 +11,38 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from guerdon.edge.v1 import edge_pb2, edge_pb2_grpc
 from infrastructure.rpc.caller import CallerKind
-from infrastructure.rpc.contract import Method
-from server.serving import OPEN_SERVICES, SERVICES
-from server.wiring import Servicers
+from infrastructure.rpc.contract import ContractError, Method
+from infrastructure.rpc.served import served
+from server.serving import OPEN_SERVICES
 from tests.contract.valid_calls import a_valid_call
-from tests.support.contract import METHODS, is_required, method_ids, our_files
+from tests.support.contract import METHODS, SERVICES, is_required, method_ids
 from tests.support.lints import assert_none
 from tests.support.mesh import Mesh
 from tests.support.rpc_shop import BusyShop
 
 
-def test_every_service_of_the_contract_is_registered() -> None:
+def test_every_service_of_the_contract_is_served(mesh: Mesh) -> None:
     """A service that callers read about would answer UNIMPLEMENTED."""
-    promised = {
-        f"{file.package}.{service.name}" for file in our_files() for service in file.service
-    }
-    registered = [descriptor.full_name for descriptor, _ in SERVICES.values()]
-    assert sorted(registered) == sorted(promised)
-
-
-def test_every_servicer_is_registered_under_its_name() -> None:
-    """A servicer that wiring builds would be reached by nobody."""
-    assert {field.name for field in dataclasses.fields(Servicers)} == set(SERVICES)
-
-
-def test_every_method_is_implemented(mesh: Mesh) -> None:
-    """The generated base class would answer UNIMPLEMENTED."""
-    assert_none(
-        f"{method.path} is left out by {servicer}"
-        for method in METHODS.values()
-        for name, (service, _) in SERVICES.items()
-        if service == method.descriptor.containing_service
-        for servicer in [type(getattr(mesh.application.servicers, name))]
-        for owner in [
-            next(each for each in servicer.__mro__ if method.descriptor.name in vars(each))
-        ]
-        if owner.__module__.endswith("_pb2_grpc")
+    assert sorted(each.name for each in mesh.application.services) == sorted(
+        each.full_name for each in SERVICES
     )
+
+
+class OnlyHealth(edge_pb2_grpc.EdgeServiceServicer):
+    """Leaves a method to the generated base class."""
+
+    async def GetHealth(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC names it
+        raise NotImplementedError
+
+
+def test_a_servicer_that_leaves_a_method_out_keeps_the_server_from_starting() -> None:
+    """The generated base class would answer UNIMPLEMENTED."""
+    incomplete: Any = OnlyHealth
+    edge = edge_pb2.DESCRIPTOR.services_by_name["EdgeService"]
+    with pytest.raises(ContractError, match=r"OnlyHealth does not answer .*/GetReadiness"):
+        served(incomplete(), edge)
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=method_ids)
@@ -113,7 +106,7 @@ async def services_listed(mesh: Mesh) -> set[str]:
 async def test_reflection_lists_every_service(mesh: Mesh) -> None:
     """A stranger with a generic client would not find what there is."""
     listed = await services_listed(mesh)
-    assert {descriptor.full_name for descriptor, _ in SERVICES.values()} <= listed
+    assert {each.full_name for each in SERVICES} <= listed
 
 
 async def test_health_says_serving(mesh: Mesh) -> None:
@@ -125,9 +118,7 @@ async def test_health_says_serving(mesh: Mesh) -> None:
 
 async def test_only_named_services_go_without_access_rules(mesh: Mesh) -> None:
     """A service that slipped past the steps would be open to everybody."""
-    strangers = await services_listed(mesh) - {
-        descriptor.full_name for descriptor, _ in SERVICES.values()
-    }
+    strangers = await services_listed(mesh) - {each.full_name for each in SERVICES}
     assert all(f"/{name}/" in OPEN_SERVICES for name in strangers)
 
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from google.api import annotations_pb2
-from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from structlog.testing import capture_logs
 
 from guerdon.attribution.v1 import attribution_pb2
-from guerdon.edge.v1 import edge_pb2
 from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.contract import ContractError, methods_of
-from server.interception.beyond_contract import beyond_contract
 from server.interception.caller import CallerProof
-from server.interception.chain import InterceptorChain
 from server.interception.finishing import Finishing
 from server.interception.merchant_role import MerchantRole
 from server.interception.one_message import OneMessage
@@ -26,6 +21,7 @@ from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
 from server.serving import steps_of
 from tests.support.contract import METHODS
+from tests.support.described import a_service
 from tests.support.mesh import NOBODY, SERVICE, Mesh, settings_for, visitor
 from tests.support.refusals import refusal_by
 from tests.support.rpc_shop import BusyShop
@@ -87,42 +83,6 @@ async def test_a_call_is_one_line_of_the_log(mesh: Mesh, busy: BusyShop) -> None
     assert secret not in str(lines)
 
 
-def a_service(
-    name: str,
-    *,
-    callers: tuple[int, ...] = (method_pb2.Access.CALLER_SERVICE,),
-    merchant_role: int = 0,
-    route: str = "",
-    rate_class: int = 0,
-    request: str = "GetHealthRequest",
-    streams: bool = False,
-) -> ServiceDescriptor:
-    """A service with one method, described by hand."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name=f"tests/{name}.proto",
-        package=f"guerdon.tests.{name}",
-        syntax="proto3",
-        dependency=["guerdon/edge/v1/edge.proto"],
-    )
-    method = file.service.add(name="TestService").method.add(
-        name="Get",
-        input_type=f".guerdon.edge.v1.{request}",
-        output_type=".guerdon.edge.v1.GetHealthResponse",
-        server_streaming=streams,
-    )
-    access = method.options.Extensions[method_pb2.access]
-    access.callers.extend(callers)  # type: ignore[arg-type]  # numbers do
-    access.merchant_role = merchant_role  # type: ignore[assignment]  # numbers do
-    if route:
-        method.options.Extensions[annotations_pb2.http].get = route
-    if rate_class:
-        method.options.Extensions[method_pb2.rate_class] = rate_class  # type: ignore[misc]
-    assert edge_pb2.DESCRIPTOR.name == "guerdon/edge/v1/edge.proto"
-    pool = descriptor_pool.Default()
-    pool.Add(file)
-    return pool.FindServiceByName(f"guerdon.tests.{name}.TestService")
-
-
 def test_a_method_that_is_fully_described_is_served() -> None:
     """Every method would be refused, and the tests below would show nothing."""
     [method] = methods_of([a_service("complete", route="/x", rate_class=1)]).values()
@@ -133,6 +93,7 @@ def test_a_method_that_is_fully_described_is_served() -> None:
     ("service", "says"),
     [
         (a_service("nobody", callers=()), "does not say who may call it"),
+        (a_service("talkative", streams_requests=True), "takes a stream of requests"),
         (a_service("unlimited", route="/x"), "has a route and no guerdon.options.v1.rate_class"),
         (
             a_service("roleless", callers=(method_pb2.Access.CALLER_MERCHANT,)),
@@ -143,7 +104,7 @@ def test_a_method_that_is_fully_described_is_served() -> None:
             "lacks a merchant_role or a merchant field",
         ),
     ],
-    ids=["no access", "no rate class", "no role", "no merchant"],
+    ids=["no access", "many requests", "no rate class", "no role", "no merchant"],
 )
 def test_a_method_that_leaves_something_out_keeps_the_server_from_starting(
     service: ServiceDescriptor, says: str
@@ -151,10 +112,3 @@ def test_a_method_that_leaves_something_out_keeps_the_server_from_starting(
     """It would be open to everybody, or as often as anybody likes."""
     with pytest.raises(ContractError, match=says):
         methods_of([service])
-
-
-def test_a_stream_keeps_the_server_from_starting_until_it_has_steps() -> None:
-    """It would be served without any of them."""
-    methods = methods_of([a_service("endless", streams=True)])
-    with pytest.raises(ContractError, match="steps of their own"):
-        InterceptorChain(methods=methods, steps=[], others=beyond_contract(()))

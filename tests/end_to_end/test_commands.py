@@ -291,7 +291,7 @@ async def test_a_taken_address_is_explained(stack: Stack, tmp_path: Path) -> Non
         GUERDON_DATABASE_URL=stack.database_url,
         GUERDON_SERVICE_TOKEN=stack.service_token,
         GUERDON_SECRETS_KEY=(stack.folder / "secrets.key").read_text().strip(),
-        GUERDON_LISTEN_PORT=str(stack.ports.servers[0]),
+        GUERDON_LISTEN_PORT=str(stack.ports["serve-1"]),
     )
 
     assert ended.code == 1

@@ -39,7 +39,7 @@ async def test_the_database_s_time_is_everybody_s(engine: AsyncEngine, minutes: 
     clock = DatabaseClock()
     assert abs(clock() - datetime.now(UTC)) < ROUND_TRIP_MAX
 
-    await clock.synchronise(Database(begin=connect, connect=connect))
+    await clock.synchronise(Database(begin=connect, read=connect, connect=connect))
 
     difference = clock() - datetime.now(UTC)
     assert abs(difference - timedelta(minutes=minutes)) < ROUND_TRIP_MAX

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from google.protobuf.wrappers_pb2 import StringValue
 
+from guerdon.business.v1 import business_pb2
 from infrastructure.rpc.paging import PAGE_BYTES_MAX, PAGE_SIZE_MAX, page_of, page_start
 
 LARGE = PAGE_BYTES_MAX // 3
@@ -30,18 +30,23 @@ def test_a_walk_meets_every_item_once_on_pages_that_can_be_sent(
     counts: list[int] = []
     token = ""
     while True:
-        start = page_start(PAGE_SIZE_MAX, token, key=(int,))
-        after = int(start.after[0]) if start.after else -1
-        page = page_of(
-            [item for item in items if item[0] > after][: start.limit + 1],
-            start,
-            key=lambda item: (item[0],),
-            to_message=lambda item: StringValue(value=f"{item[0]:06}" + "x" * item[1]),
+        start = page_start(
+            business_pb2.ListMerchantsRequest(page_size=PAGE_SIZE_MAX, page_token=token), int
         )
-        met += [int(each.value[:6]) for each in page.items]
-        counts.append(len(page.items))
-        size = sum(each.ByteSize() for each in page.items)
-        assert size <= PAGE_BYTES_MAX or len(page.items) == 1
+        after = -1 if start.after is None else start.after
+        page = page_of(
+            [item for item in items if item[0] > after][: start.limit],
+            start,
+            key=lambda item: item[0],
+            to_message=lambda item: business_pb2.Merchant(
+                merchant_id=str(item[0]), name="x" * item[1]
+            ),
+            response=business_pb2.ListMerchantsResponse,
+        )
+        met += [int(each.merchant_id) for each in page.merchants]
+        counts.append(len(page.merchants))
+        size = sum(each.ByteSize() for each in page.merchants)
+        assert size <= PAGE_BYTES_MAX or len(page.merchants) == 1
         token = page.next_page_token
         if not token:
             break

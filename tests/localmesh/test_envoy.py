@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from localmesh.envoy import write_envoy_bootstraps
 from localmesh.given_settings import WrongSettingsError, read_given
-from localmesh.ports import StackPorts
+from localmesh.parts.envoy import PublicEnvoy
+from localmesh.parts.part import PartContext
 from server.edge.settings import EdgeSettings
-from tests.support.files import ROOT
 
-PORTS = StackPorts(public=8080, mesh=8081, database=5432, servers=(50051,))
+PORTS = {"envoy-public": 8080, "envoy-mesh": 8081, "postgres": 5432, "serve-1": 50051}
 
 
 def write(folder: Path, **environment: str) -> str:
-    """What the listener for the world is told."""
-    write_envoy_bootstraps(
-        folder,
-        edge=read_given(environment),
-        descriptors=ROOT / "server" / "edge" / "edge.binpb",
-        ports=PORTS,
-    )
-    return (folder / "public.json").read_text()
+    """The configuration of the listener for the world."""
+    envoy = PublicEnvoy(edge=read_given(environment), servers=["serve-1"], port=None)
+    asyncio.run(envoy.prepare(PartContext(folder=folder, ports=PORTS, environment={})))
+    return (folder / "envoy" / "public.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +10,9 @@ from localmesh.ports import (
     LOOPBACK,
     PortTakenError,
     PortWish,
-    StackPorts,
     choose_ports,
+    moved_listeners,
     reserve_ports,
-    unusual_listeners,
 )
 
 
@@ -87,22 +87,38 @@ def test_a_refused_reservation_keeps_nothing(taken_port: int) -> None:
     assert choose_ports([PortWish(port=free)]) == [free]
 
 
+def test_a_port_that_somebody_named_is_not_given_to_another_part() -> None:
+    """Whoever names 5432 for the mesh would be refused by the stack's own database."""
+    (port,) = choose_ports([PortWish(port=0)])
+
+    usual, named = choose_ports([PortWish(port=port), PortWish(port=port, firm=True)])
+
+    assert named == port != usual
+
+
+PUBLIC = PortWish(port=8080, documented_as="public listener")
+MESH = PortWish(port=8081, documented_as="mesh listener")
+
+
 @pytest.mark.parametrize(
-    ("public", "mesh", "named", "lines"),
+    ("wishes", "chosen", "lines"),
     [
-        (8080, 8081, (None, None), []),
+        ([PUBLIC, MESH], [8080, 8081], []),
         (
-            13914,
-            8081,
-            (None, None),
+            [PUBLIC, MESH],
+            [13914, 8081],
             ["Port 8080 is taken: the public listener is at 13914."],
         ),
-        (13914, 13915, (13914, None), ["Port 8081 is taken: the mesh listener is at 13915."]),
+        (
+            [replace(PUBLIC, port=13914, firm=True), MESH],
+            [13914, 13915],
+            ["Port 8081 is taken: the mesh listener is at 13915."],
+        ),
+        ([PortWish(port=5432)], [13916], []),
     ],
 )
-def test_a_listener_elsewhere_is_told_of(
-    public: int, mesh: int, named: tuple[int | None, int | None], lines: list[str]
+def test_a_listener_elsewhere_is_named(
+    wishes: list[PortWish], chosen: list[int], lines: list[str]
 ) -> None:
     """Whoever follows the README would talk to another program."""
-    ports = StackPorts(public=public, mesh=mesh, database=2, servers=(3, 4))
-    assert list(unusual_listeners(ports, named=named)) == lines
+    assert list(moved_listeners(wishes, chosen)) == lines

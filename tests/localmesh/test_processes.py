@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from localmesh.processes import Child, Supervisor
+from tests.support.files import ROOT
 from tests.support.processes import is_alive, wait_until
-
-PROJECT = Path(__file__).resolve().parents[3]
 
 
 def a_child(name: str = "child", *, script: str = "exec sleep 60") -> Child:
@@ -152,7 +151,7 @@ def test_children_go_when_the_supervisor_is_killed(tmp_path: Path) -> None:
         [sys.executable, "-c", SUPERVISOR, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=PROJECT,
+        cwd=ROOT,
     )
     assert supervisor.stdout is not None
     pids = json.loads(supervisor.stdout.readline())

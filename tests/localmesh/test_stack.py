@@ -19,10 +19,10 @@ from localmesh.progress import SilentReporter
 from localmesh.stack import Stack
 from localmesh.state import AlreadyRunningError
 from server.running_stack import read_running
+from tests.support.files import ROOT
 from tests.support.processes import is_alive
 
-PROJECT = Path(__file__).resolve().parents[3]
-STAND_IN = (sys.executable, str(PROJECT / "tests" / "support" / "stand_in_server.py"))
+STAND_IN = (sys.executable, str(ROOT / "tests" / "support" / "stand_in_server.py"))
 
 
 @asynccontextmanager
@@ -54,21 +54,21 @@ async def fetch(stack: Stack, statement: str) -> object:
         await connection.close()
 
 
-async def test_a_stack_starts_leaves_word_and_stops(tmp_path: Path) -> None:
+async def test_a_stack_starts_is_found_and_stops(tmp_path: Path) -> None:
     """`make up` would leave processes behind, or nobody would find the mesh it started."""
     async with a_stack(tmp_path / "folder") as stack:
         pids = {name: process.pid for name, process in stack.processes.items()}
-        word = tmp_path / "folder" / "stack.json"
-        told = json.loads(word.read_text())
+        state = tmp_path / "folder" / "stack.json"
+        recorded = json.loads(state.read_text())
 
         assert list(pids) == ["postgres", "serve-1", "serve-2", "work"]
         assert all(is_alive(pid) for pid in pids.values())
-        assert (told["pids"], told["pid"]) == (pids, os.getpid())
-        assert told["mesh_address"] == stack.mesh_address
-        assert mode_of(word) == 0o600
+        assert (recorded["pids"], recorded["pid"]) == (pids, os.getpid())
+        assert recorded["mesh_address"] == stack.mesh_address
+        assert mode_of(state) == 0o600
 
     assert not any(is_alive(pid) for pid in pids.values())
-    assert not word.exists()
+    assert not state.exists()
 
 
 async def test_a_second_start_keeps_data_and_secrets(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ async def test_a_folder_has_one_stack(tmp_path: Path) -> None:
                 pass
 
         assert is_alive(stack.processes["postgres"].pid)
-        assert (tmp_path / "stack.json").exists(), "the second one took the first one's word away"
+        assert (tmp_path / "stack.json").exists(), "the second one removed the first one's state"
 
 
 async def test_two_stacks_start_in_one_moment(tmp_path: Path) -> None:
@@ -109,10 +109,7 @@ async def test_two_stacks_start_in_one_moment(tmp_path: Path) -> None:
     try:
         assert all(isinstance(stack, Stack) for stack in started), started
         ports = [
-            port
-            for stack in started
-            if isinstance(stack, Stack)
-            for port in (stack.ports.database, *stack.ports.servers)
+            port for stack in started if isinstance(stack, Stack) for port in stack.ports.values()
         ]
         assert len(set(ports)) == len(ports)
     finally:
@@ -131,16 +128,16 @@ async def test_a_part_that_cannot_start_ends_the_start_with_its_log(
             pytest.fail("started")
 
 
-async def test_a_killed_part_comes_back_and_the_word_is_renewed(tmp_path: Path) -> None:
+async def test_a_killed_part_comes_back_and_the_state_is_renewed(tmp_path: Path) -> None:
     """A crash would need a person; and those who look for the part would find a dead pid."""
     said: list[str] = []
     async with a_stack(tmp_path, said=said) as stack:
         killed = stack.processes["serve-1"].pid
         os.kill(killed, signal.SIGKILL)
         await stack.until_ready("serve-1", other_than=killed)
-        told = json.loads((tmp_path / "stack.json").read_text())
+        recorded = json.loads((tmp_path / "stack.json").read_text())
 
-        assert told["pids"]["serve-1"] == stack.processes["serve-1"].pid != killed
+        assert recorded["pids"]["serve-1"] == stack.processes["serve-1"].pid != killed
         assert said[0].startswith("serve-1 ended unexpectedly (ended by SIGKILL)")
 
 
@@ -166,7 +163,7 @@ async def test_a_database_of_ones_own_is_used_and_not_started(
 
 
 @pytest.mark.parametrize(
-    ("url", "complaint"),
+    ("url", "problem"),
     [
         ("postgres://me:secret@127.0.0.1/mine", "GUERDON_DATABASE_URL"),
         (
@@ -176,10 +173,10 @@ async def test_a_database_of_ones_own_is_used_and_not_started(
     ],
 )
 async def test_a_database_that_cannot_be_used_is_said_clearly(
-    tmp_path: Path, url: str, complaint: str
+    tmp_path: Path, url: str, problem: str
 ) -> None:
     """Somebody who mistypes a URL would read a page of our code."""
-    with pytest.raises(StackError, match=complaint) as refused:
+    with pytest.raises(StackError, match=problem) as refused:
         async with a_stack(tmp_path, environment={"GUERDON_DATABASE_URL": url}):
             pytest.fail("started")
 

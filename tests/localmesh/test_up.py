@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server.running_stack import RunningStack, read_running
+from tests.support.files import ROOT
 from tests.support.processes import is_alive, wait_until
-
-PROJECT = Path(__file__).resolve().parents[3]
 
 START_SECONDS_MAX = 60
 
@@ -21,7 +20,7 @@ def an_up(folder: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
     """`guerdon up` as somebody types it. Asked to stop at the end, if it still runs."""
     settings = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "gen")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "gen")]),
         # Nobody calls while it stops.
         "GUERDON_DRAIN_SECONDS": "0",
         **more,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from itertools import product
 
 import pytest
+from jinja2 import Environment, FileSystemLoader
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domains.purchases.repository.customers import KNOWN_CUSTOMER
+from infrastructure.database.sql_files import ROOT
 from infrastructure.database.transaction import Database
 from tests.support.shop import a_shop
 
@@ -31,11 +31,14 @@ _FILL = text(
     FROM generate_series(1, CAST(:rows AS int)) AS n
     """
 )
-_PARAMETERS = ("merchant_id", "customer_reference", "receive_time", "now")
-_ASKED = reduce(
-    lambda asked, each: asked.replace(f":{each[1]}", f"${each[0]}"),
-    enumerate(_PARAMETERS, start=1),
-    KNOWN_CUSTOMER,
+# Part of the statement of a report.
+_KNOWN_CUSTOMER = (
+    Environment(loader=FileSystemLoader(ROOT), autoescape=False)
+    .get_template("domains/purchases/repository/customer.sql")
+    .make_module()
+)
+_ASKED = _KNOWN_CUSTOMER.customer_of(  # type: ignore[attr-defined]  # the file's macro
+    merchant_id="$1", customer_reference="$2", receive_time="$3", now="$4"
 )
 
 

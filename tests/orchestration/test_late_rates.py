@@ -49,7 +49,11 @@ async def observe(shop: Shop, rate: str, time: datetime = NOON, *, pair: Pair = 
 
 
 async def announce(shop: Shop) -> bool:
-    return await RateAnnouncements(flow=shop.flows.rate_announcement).run()
+    """Whether orders wait no longer."""
+    released: list[bool] = []
+    flow = shop.flows.rate_announcement
+    await RateAnnouncements(flow=flow, released=lambda: released.append(True)).run()
+    return bool(released)
 
 
 async def unannounced(database: Database) -> int:

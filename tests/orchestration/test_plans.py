@@ -1,9 +1,9 @@
 """How PostgreSQL runs the statements of the hot paths, whatever it knows of the tables.
 
-Whoever writes such a statement names it in `tests.support.hot_statements`, `hot_requests` or
-`hot_chores`. What keeps it from being planned badly is its shape: look-ups that nothing can move,
-as in `LATERAL (… OFFSET 0)` or `LATERAL (… ORDER BY … LIMIT 1)`, and updates whose list of rows
-nothing can take for a large one.
+Whoever writes such a statement names it in `tests.support.hot_statements`, `hot_requests`,
+`hot_turns` or `hot_chores`. What keeps it from being planned badly is its shape: look-ups that
+nothing can move, as in `LATERAL (… OFFSET 0)` or `LATERAL (… ORDER BY … LIMIT 1)`, and updates
+whose list of rows nothing can take for a large one.
 """
 
 from __future__ import annotations
@@ -15,23 +15,33 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domains.campaign.model import Recipient, Trigger
 from infrastructure.database.engine import Limits, create_engine
 from infrastructure.database.metadata import metadata
 from infrastructure.database.schema import migrate
+from infrastructure.database.transaction import Database
 from localmesh.postgres import Postgres
+from tests.support.counting import counting
+from tests.support.flows import NOON
 from tests.support.hot_chores import CHORES
 from tests.support.hot_requests import REQUESTS
 from tests.support.hot_statements import DECIDING, LANES, WHOLE, HotStatement
+from tests.support.hot_turns import TURNS
 from tests.support.large_tables import ROWS_FEW, ROWS_MANY, empty_tables, fill_tables
 from tests.support.mesh import create_database
 from tests.support.plans import PlanMode, Scan, WatchedConnection, watched_connection
+from tests.support.rules import Limit, a_campaign
+from tests.support.shop import a_shop
 
-STATEMENTS = REQUESTS | LANES | DECIDING | CHORES
+STATEMENTS = REQUESTS | LANES | DECIDING | TURNS | CHORES
 BLOCKS_MAX = 10
 """How many pages a scan may look at for each row that it may meet: a descent, and the row."""
 
 CALLS = 8
 """More than those after which PostgreSQL considers to keep a plan."""
+
+STATEMENTS_OF_A_SHOP = 30
+"""Fewer than a shop causes whose visitors bring others, buy, claim and send back."""
 
 GROWN = "plans_grown"
 
@@ -149,6 +159,36 @@ def test_every_table_that_a_statement_may_read_is_read(scans: Scans) -> None:
         for name, situations in scans.items()
     }
     assert read == {name: set(statement.indexes) for name, statement in STATEMENTS.items()}
+
+
+@pytest.mark.timeout(300)
+async def test_what_a_shop_causes_is_among_them(
+    postgres: Postgres, scans: Scans, acting_engine: AsyncEngine, real_database: Database
+) -> None:
+    """A statement of every arrival, order or turn would be planned as it happens."""
+    assert scans, "the tables are full and analyzed"
+    async with watched_connection(postgres.url_of(GROWN), PlanMode.CUSTOM) as connection:
+        for statement in STATEMENTS.values():
+            await connection.scans_of(statement.call)
+        known = connection.sent
+
+    pays_referrers = a_campaign(
+        to=Recipient.REFERRER,
+        trigger=Trigger.REFERRAL_PURCHASE,
+        limits=(Limit(amount="1000"),),
+    )
+    shop = await a_shop(real_database, pays_referrers)
+    with counting(acting_engine) as sent:
+        await shop.arrive("friend")
+        await shop.arrive("buyer", referrer="friend")
+        await shop.work()
+        await shop.buy("buyer", "A-1", ordered=NOON)
+        await shop.work()
+        await shop.claim("buyer", "A-1")
+        await shop.report("A-1", "refunded")
+        await shop.work()
+    assert len(set(sent)) > STATEMENTS_OF_A_SHOP
+    assert not set(sent) - known
 
 
 def _faults(scan: Scan, statement: HotStatement) -> list[str]:

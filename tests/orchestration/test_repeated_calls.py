@@ -13,12 +13,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from infrastructure.database.transaction import (
+from infrastructure.database.repeated_call import (
     AlreadyAnsweredError,
-    Database,
     Repeat,
     RequestIdReusedError,
+    answer_once,
 )
+from infrastructure.database.transaction import Database, Transaction
 from tests.support.books import assert_books_balance, count_of, events_of, read
 from tests.support.connections import at_once, holding
 from tests.support.rules import a_campaign
@@ -28,10 +29,10 @@ from vocabulary.ids import MerchantId
 
 ROUNDS = 10
 
-Call = Callable[[Shop, Repeat], Awaitable[object]]
+Call = Callable[[Shop, Repeat[object]], Awaitable[object]]
 
 
-def a_repeat(request_id: UUID, *, asked: str = "this", principal: str = "buyer") -> Repeat:
+def a_repeat(request_id: UUID, *, asked: str = "this", principal: str = "buyer") -> Repeat[object]:
     return Repeat(
         principal=principal,
         method="/some/Method",
@@ -41,7 +42,7 @@ def a_repeat(request_id: UUID, *, asked: str = "this", principal: str = "buyer")
     )
 
 
-async def answer(call: Call, shop: Shop, repeat: Repeat) -> bytes:
+async def answer(call: Call, shop: Shop, repeat: Repeat[object]) -> bytes:
     """What a caller is answered, now or because it was answered before."""
     try:
         return repeat.to_bytes(await call(shop, repeat))
@@ -49,11 +50,11 @@ async def answer(call: Call, shop: Shop, repeat: Repeat) -> bytes:
         return before.answer
 
 
-async def arrive(shop: Shop, repeat: Repeat) -> object:
+async def arrive(shop: Shop, repeat: Repeat[object]) -> object:
     return await shop.arrive("buyer", referrer="friend", repeat=repeat)
 
 
-async def claim(shop: Shop, repeat: Repeat) -> object:
+async def claim(shop: Shop, repeat: Repeat[object]) -> object:
     return await shop.claim("buyer", "A-1", repeat=repeat)
 
 
@@ -158,3 +159,28 @@ async def test_the_second_waits_for_the_first_one_s_end(
 
     assert waiting.result() == await answer(arrive, shop, repeat)
     assert (await effects(shop))["referral_link"] == 1
+
+
+async def test_work_that_results_in_nothing_does_not_compile(database: Database) -> None:
+    """A call that comes again would be answered with nothing.
+
+    That is mypy's to find: without its comment the line is refused by `make check`, and so is the
+    comment where the line is right.
+    """
+    repeat: Repeat[bytes] = Repeat(
+        principal="buyer",
+        method="/some/Method",
+        request_id=uuid4(),
+        digest=b"",
+        to_bytes=bytes.upper,
+    )
+    done: list[Transaction] = []
+
+    async def forgetful(tx: Transaction) -> None:
+        done.append(tx)
+
+    with pytest.raises(TypeError):
+        await answer_once(database, repeat, forgetful)  # type: ignore[arg-type]
+
+    assert len(done) == 1
+    assert await read(database, "SELECT 1 FROM repeated_call") == []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,24 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domains.campaign.model import Recipient, Trigger
 from infrastructure.database.transaction import Database
 from tests.support.books import amounts_of
+from tests.support.counting import counting
 from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign, chained, percent
 from tests.support.shop import a_shop
-
-
-@contextmanager
-def counting(acting_engine: AsyncEngine) -> Iterator[list[str]]:
-    """The statements that are sent to the database until the block ends."""
-    sent: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        sent.append(statement)
-
-    event.listen(acting_engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(acting_engine.sync_engine, "before_cursor_execute", note)
 
 
 async def test_an_arrival_is_one_statement_and_two_with_a_referrer(

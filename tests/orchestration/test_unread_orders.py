@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from domains.campaign.model import Recipient, Trigger
 from domains.rewards.model import InteractionState
-from domains.rewards.service.lanes import UNREAD_PAUSE
+from domains.rewards.service.due_interactions import UNREAD_PAUSE
 from infrastructure.database.transaction import Database
 from tests.orchestration.test_lane_rounds import a_decided_life, lane_row
 from tests.support.books import assert_books_balance, events_of, order_of, states_of

@@ -59,4 +59,4 @@ def test_a_command_that_calls_the_mesh_imports_no_server(name: str) -> None:
     )
 
     imported = set(done.stdout.split())
-    assert not imported & {"sqlalchemy", "asyncpg", "alembic", "server.wiring"}
+    assert not imported & {"sqlalchemy", "asyncpg", "alembic", "pydantic", "server.wiring"}

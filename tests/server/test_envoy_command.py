@@ -15,13 +15,11 @@ from click.testing import CliRunner, Result
 from server.__main__ import main
 from server.commands.envoy import configure
 from server.edge.command_line import envoy_options
-from server.edge.settings import CONTRACT_COPY
+from server.edge.settings import CONTRACT_COPY, EdgeChoices
 from tests.support.files import source_of
 
 SERVER = ("--server", "10.0.0.7:50051")
 OPERATING = Path("docs/operating.md")
-# What `guerdon up` is told of the edge by its environment.
-READER = Path("localmesh/given_settings.py")
 
 
 def typed(folder: Path, *words: str) -> Result:
@@ -119,11 +117,10 @@ def test_what_is_chosen_reaches_envoy(tmp_path: Path) -> None:
 def test_every_setting_of_the_edge_has_an_option() -> None:
     """What `guerdon up` can do, an Envoy of one's own could not."""
     options = {option for each in configure.params for option in each.opts}
-    reading = r'read\("GUERDON_([A-Z_]+)"'
-    read = set(re.findall(reading, source_of(READER)))
+    chosen = {f"--{name.replace('_', '-')}" for name in EdgeChoices.model_fields}
 
-    assert {f"--{name.lower().replace('_', '-')}" for name in read} <= options
-    assert {"RATE_LIMITS", "TRUSTED_HOPS"} <= read
+    assert chosen <= options
+    assert {"--rate-limits", "--trusted-hops"} <= chosen
 
 
 def test_every_option_is_explained() -> None:

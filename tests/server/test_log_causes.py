@@ -26,9 +26,10 @@ from infrastructure.database.transaction import Database
 from localmesh.ports import LOOPBACK
 from localmesh.postgres import Postgres
 from server.causes import cause_of
-from server.repeating import once
+from server.repeating import Scheduled, once
 from tests.orchestration.test_reward_faults import a_busy_shop
 from tests.support import typed
+from tests.support.jobs import Doing
 from tests.support.mesh import (
     SERVICE_TOKEN,
     Mesh,
@@ -66,12 +67,8 @@ async def one_table(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
 async def line_of(failing: Callable[[], Awaitable[object]]) -> dict[str, str]:
     """What the log says when a job of a process fails so."""
 
-    async def run() -> float:
-        await failing()
-        return 0.0
-
     with capture_logs() as lines:
-        await once("job", run)
+        await once(Scheduled(name="job", job=Doing(failing)))
     [line] = lines
     assert SECRET not in json.dumps(line)
     return {key: str(value) for key, value in line.items() if key != "stack"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from server.repeating import REST_SECONDS_MAX, RESTS_FOR, paced, repeatedly
+from server.repeating import REST_MAX, RESTS_FOR, Paced, Scheduled, repeatedly
+from tests.support.jobs import Doing
 
 TOOK = 0.02
 
@@ -16,7 +17,7 @@ async def test_a_paced_job_takes_a_fifth_of_the_time_however_often_it_is_woken()
     times: list[tuple[float, float]] = []
     loop_time = asyncio.get_running_loop().time
 
-    async def run() -> float:
+    async def do() -> None:
         begin = loop_time()
         await asyncio.sleep(TOOK)
         times.append((begin, loop_time()))
@@ -24,9 +25,9 @@ async def test_a_paced_job_takes_a_fifth_of_the_time_however_often_it_is_woken()
         alarm.set()
         if len(times) == 4:
             stopping.set()
-        return 0.0
 
-    await repeatedly("looks", paced(run, stopping), stopping, alarm)
+    looks = Scheduled(name="looks", job=Paced(Doing(do), stopping), alarm=alarm)
+    await repeatedly(looks, stopping)
 
     for (begin, end), (next_begin, _) in pairwise(times):
         assert next_begin - end >= 0.95 * RESTS_FOR * (end - begin)
@@ -37,14 +38,14 @@ async def test_a_paced_job_that_fails_rests_as_well() -> None:
     stopping = asyncio.Event()
     loop_time = asyncio.get_running_loop().time
 
-    async def run() -> float:
+    async def do() -> None:
         await asyncio.sleep(TOOK)
         raise RuntimeError
 
-    job = paced(run, stopping)
+    job = Paced(Doing(do), stopping)
     begin = loop_time()
     for _ in range(2):
-        await asyncio.gather(job(), return_exceptions=True)
+        await asyncio.gather(job.run(), return_exceptions=True)
 
     assert loop_time() - begin >= 0.95 * (2 + RESTS_FOR) * TOOK
 
@@ -54,14 +55,13 @@ async def test_a_job_that_rests_ends_at_once_when_it_is_told_to_stop() -> None:
     stopping = asyncio.Event()
     loop_time = asyncio.get_running_loop().time
 
-    async def run() -> float:
+    async def do() -> None:
         await asyncio.sleep(10 * TOOK)
-        return 0.0
 
-    job = paced(run, stopping)
-    await job()
+    job = Paced(Doing(do), stopping)
+    await job.run()
     stopping.set()
     begin = loop_time()
-    await job()
+    await job.run()
 
-    assert loop_time() - begin < 10 * TOOK * (1 + RESTS_FOR) / 2 < REST_SECONDS_MAX
+    assert loop_time() - begin < 10 * TOOK * (1 + RESTS_FOR) / 2 < REST_MAX.total_seconds()

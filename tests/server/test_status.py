@@ -29,7 +29,7 @@ from localmesh.postgres import ROLE, Postgres
 from localmesh.progress import SilentReporter
 from localmesh.stack import Stack
 from server.__main__ import main
-from server.connected import process_label, read_process_label
+from server.connected import process_label
 from server.running_stack import is_alive
 from server.status.printing import COLUMNS, LINES_MAX
 from tests.support.deliveries import FAULT
@@ -391,14 +391,9 @@ def shape_of(value: Any) -> Any:
     return "value"
 
 
-def test_a_process_is_found_again_by_its_label() -> None:
-    """Whoever reads pg_stat_activity could not tell whose connection it is."""
-    label = process_label("work")
+async def test_a_wrong_setting_ends_it_like_every_command(fresh: AsyncEngine) -> None:
+    """A monitor would take what is wrong with its own environment for a mesh that needs a look."""
+    screen = await told(DATABASE_URL=url_of(fresh), RATE_AGE_MAX_HOURS="0")
 
-    cut, whole = read_process_label(label[:63]), read_process_label(label)
-    assert cut is not None
-    assert cut.kind == "work"
-    assert whole is not None
-    assert whole.name.startswith(f"{os.getpid()}@")
-    assert whole.marks == ()
-    assert read_process_label("psql") is None
+    assert screen.code == os.EX_CONFIG
+    assert "GUERDON_RATE_AGE_MAX_HOURS must be a whole number from 1 to 8760" in screen

@@ -160,7 +160,7 @@ class Simulation:
             async def same() -> AsyncIterator[AsyncConnection]:
                 yield connection
 
-            database = Database(begin=same, connect=same)
+            database = Database(begin=same, read=same, connect=same)
             breaches = await self._check(database, scenes, await read_tables(database))
             await outer.rollback()
         return breaches

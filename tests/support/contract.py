@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from google.protobuf.descriptor import (
     EnumDescriptor,
     FieldDescriptor,
     FileDescriptor,
+    ServiceDescriptor,
 )
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -26,14 +27,10 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from infrastructure.rpc.contract import Method, methods_of
-from server.serving import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTOR_SET = ROOT / "envoy" / "descriptors.binpb"
 OPTIONS_PACKAGE = "guerdon.options.v1"
-
-METHODS: Mapping[str, Method] = methods_of(descriptor for descriptor, _ in SERVICES.values())
-"""Every method that the server serves, by its gRPC path."""
 
 
 @cache
@@ -105,6 +102,15 @@ def _live_files() -> tuple[FileDescriptor, ...]:
         importlib.import_module(file.name.removesuffix(".proto").replace("/", ".") + "_pb2")
     pool = descriptor_pool.Default()
     return tuple(pool.FindFileByName(file.name) for file in our_files())
+
+
+SERVICES: Sequence[ServiceDescriptor] = [
+    service for file in _live_files() for service in file.services_by_name.values()
+]
+"""Every service of the contract."""
+
+METHODS: Mapping[str, Method] = methods_of(SERVICES)
+"""Every method of the contract, by its gRPC path."""
 
 
 @cache

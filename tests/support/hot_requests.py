@@ -165,6 +165,10 @@ REQUESTS: dict[str, HotStatement] = {
         call=lambda tx: lock_order(tx, SHOP, "order-1"), indexes={"shop_order": "pk_shop_order"}
     ),
     "claim": HotStatement(call=lambda tx: _claim(tx, "client-2", "order-1"), indexes=_CLAIM),
+    "claim of a decided order": HotStatement(
+        call=lambda tx: _claim(tx, "client-3", "order-3", hashlib.sha256(b"token").digest()),
+        indexes={**_CLAIM, "reward": "ix_reward_purchase"},
+    ),
     "claim of an unknown order": HotStatement(
         call=lambda tx: _claim(tx, "new", "unknown"), indexes=_CLAIM
     ),

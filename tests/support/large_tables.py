@@ -178,6 +178,10 @@ _SCRIPT = (
     SELECT {_SHOP}, {_id("delivery")}, 'custom', sha256(('event ' || n)::bytea), '', '{{}}', '',
            'applied', {_AT}, {_AT}
     FROM {_N}""",
+    f"""
+    INSERT INTO repeated_call (principal, method, request_id, digest, answer)
+    SELECT sha256(('caller ' || n)::bytea), 'method', lpad(to_hex(n), 32, '0')::uuid, 'digest', ''
+    FROM {_N}""",
     # Of one shop many failed, of many shops one did.
     f"""
     INSERT INTO delivery (merchant_id, delivery_id, platform, signed_digest, event_reference,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +21,13 @@ from infrastructure.database.roles import grant_rights
 from infrastructure.database.schema import migrate
 from infrastructure.rpc.caller import CallerKind
 from infrastructure.rpc.contract import Method
+from infrastructure.rpc.served import ServedService
 from localmesh.postgres import ROLE, Postgres
 from server.serving import build_server
-from server.settings import Settings, read_settings
+from server.settings.group import read
+from server.settings.process import Settings
 from server.tables import EVERY_TABLE
-from server.wiring import Application, Servicers, build
+from server.wiring import Application, build
 from tests.support.contract import METHODS
 from tests.support.roles import role_engine
 
@@ -55,7 +57,7 @@ def proof_for(method: Method) -> Proof:
 
 def settings_for(database_url: str, **changed: str) -> Settings:
     """Settings of a server on a database; `changed` by their names without the prefix."""
-    return read_settings(environment_for(database_url, **changed))
+    return read(Settings, environment_for(database_url, **changed))
 
 
 def environment_for(database_url: str, **changed: str) -> dict[str, str]:
@@ -108,15 +110,17 @@ async def running_mesh(
     engine: AsyncEngine,
     settings: Settings,
     *,
-    change: Callable[[Servicers], Servicers] = lambda servicers: servicers,
+    replaced: Sequence[ServedService] = (),
 ) -> AsyncIterator[Mesh]:
-    """A server on a free port of this host. `change` may replace services.
+    """A server on a free port of this host. `replaced` are served in place of the usual ones.
 
     It works as the role that processes work as, on connections of its own.
     """
     pool = role_engine(engine, pool_size=RUNNING_POOL_SIZE)
     application = build(database_of(pool), settings)
-    server, health = build_server(change(application.servicers), settings)
+    usual = {each.name: each for each in application.services}
+    services = usual | {each.name: each for each in replaced}
+    server, health = build_server([*services.values()], settings)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await health.set(OVERALL_HEALTH, health_pb2.HealthCheckResponse.SERVING)

@@ -64,6 +64,8 @@ class WatchedConnection:
     """A connection that reports the plan of each statement, and undoes what statements did."""
 
     connection: AsyncConnection
+    sent: set[str] = field(default_factory=set)
+    """The texts of all statements that it has reported."""
     _plans: list[dict[str, Any]] = field(default_factory=list)
 
     async def scans_of(self, call: Call) -> list[Scan]:
@@ -95,7 +97,9 @@ class WatchedConnection:
         """Takes a notice of the server."""
         _, found, document = str(message.message).partition("plan:\n")
         if found:
-            self._plans.append(json.loads(document)["Plan"])
+            reported = json.loads(document)
+            self.sent.add(reported["Query Text"])
+            self._plans.append(reported["Plan"])
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ _TAKE, _GIVE_BACK = f"SET ROLE {ROLE}", "RESET ROLE"
 class OwnedDatabase(Database):
     """What a test does as the owner; `acting` is the same database, as processes see it."""
 
-    def __init__(self, *, begin: Begin, connect: Begin, acting: Database) -> None:
-        super().__init__(begin=begin, connect=connect)
+    def __init__(self, *, begin: Begin, read: Begin, connect: Begin, acting: Database) -> None:
+        super().__init__(begin=begin, read=read, connect=connect)
         self.acting = acting
 
 
@@ -57,4 +57,4 @@ def acting_inside(savepoint: Begin) -> Database:
             yield connection
             await driver.execute(_GIVE_BACK)
 
-    return Database(begin=begin, connect=begin)
+    return Database(begin=begin, read=begin, connect=begin)

@@ -17,7 +17,8 @@ from domains.attribution.model import Utm
 from domains.business.model import AttributionModel, Merchant, Platform, RewardToken
 from domains.campaign.model import Campaign
 from domains.purchases.model import Delivery
-from infrastructure.database.transaction import Database, Repeat
+from infrastructure.database.repeated_call import Repeat
+from infrastructure.database.transaction import Database
 from orchestration.arrival.flow import Arrival, ArrivalRecord
 from orchestration.purchase_linking.flow import Claim
 from orchestration.purchase_linking.statements import Claimed
@@ -85,7 +86,7 @@ class Shop:
         referrer: str = "",
         wallet: str = "",
         utm: Utm | None = None,
-        repeat: Repeat | None = None,
+        repeat: Repeat[ArrivalRecord] | None = None,
     ) -> ArrivalRecord:
         """A browser arrives, by the link of another browser or of a wallet if one is named."""
         return await self.flows.arrival.track(
@@ -102,7 +103,12 @@ class Shop:
         )
 
     async def claim(
-        self, client: str, order: str, *, token: str | None = None, repeat: Repeat | None = None
+        self,
+        client: str,
+        order: str,
+        *,
+        token: str | None = None,
+        repeat: Repeat[Claimed] | None = None,
     ) -> Claimed:
         """A browser shows the token of an order."""
         return await self.flows.purchase_linking.claim(

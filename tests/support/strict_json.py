@@ -19,7 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from infrastructure.rpc.contract import Method
 from infrastructure.rpc.strict_routes import RAW_BODY_NAME
-from server.interception.chain import Call, Handler
+from server.interception.chain import Call, UnaryHandler
 from server.interception.refusals import Refusal, Violation
 from server.interception.strict_json.step import StrictJson
 from server.interception.validation import Validation
@@ -85,7 +85,7 @@ async def read_by_steps(method: Method, request: Message, path: str = "/business
 _VALIDATION = Validation()
 
 
-def steps_of(method: Method, proceed: Handler) -> Handler:
+def steps_of(method: Method, proceed: UnaryHandler) -> UnaryHandler:
     """The steps that read and check a request, in front of something."""
     return StrictJson().wrap(method, _VALIDATION.wrap(method, proceed))
 

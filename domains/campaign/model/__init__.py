@@ -24,7 +24,7 @@ from domains.campaign.model.deciding import (
     RateMissingError,
     decide,
 )
-from domains.campaign.model.rate import ExchangeRate, Pair, RatePlace
+from domains.campaign.model.rate import ExchangeRate, Pair
 from domains.campaign.model.rule import (
     Asset,
     Chaining,
@@ -68,7 +68,6 @@ __all__ = [
     "PercentageAmount",
     "PurchaseFacts",
     "RateMissingError",
-    "RatePlace",
     "Recipient",
     "Refused",
     "RewardDefinition",

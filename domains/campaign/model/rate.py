@@ -27,15 +27,6 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RatePlace:
-    """The place of a rate among all: by when it was observed, then by when it was added."""
-
-    observe_time: datetime
-    create_time: datetime
-    exchange_rate_id: ExchangeRateId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeRate:
     """One observation: one unit of the base was worth `rate` units of the quote."""
 

@@ -23,6 +23,7 @@ from domains.campaign.model import (
 )
 from domains.campaign.tables import budget_window
 from infrastructure.database.metadata import columns_of
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import BASE_UNITS_MAX
 from vocabulary.ids import BudgetItemId, CampaignId, RewardId
@@ -46,32 +47,7 @@ _LOCK = text(
     bindparam("items", type_=ARRAY(Uuid)),
     bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
 )
-# What had to be refused is counted as far as the column holds it.
-_MOVE = text(
-    f"""
-    INSERT INTO budget_window AS known
-        (budget_item_id, start_time, end_time, used_base_units, refused_count, refused_base_units)
-    SELECT moved.item, moved.start, moved.end_time, moved.used, moved.refusals,
-           LEAST(moved.refused, {BASE_UNITS_MAX})
-    FROM unnest(:items, :starts, :ends, :used, :refusals, :refused)
-             AS moved (item, start, end_time, used, refusals, refused)
-    CROSS JOIN LATERAL (
-        SELECT limit_base_units FROM budget_item
-        WHERE budget_item.budget_item_id = moved.item OFFSET 0
-    ) AS item
-    WHERE moved.used <= item.limit_base_units
-    ORDER BY moved.item, moved.start
-    ON CONFLICT (budget_item_id, start_time) DO UPDATE
-    SET used_base_units = known.used_base_units + excluded.used_base_units,
-        refused_count = known.refused_count + excluded.refused_count,
-        refused_base_units = LEAST(known.refused_base_units + excluded.refused_base_units,
-                                   {BASE_UNITS_MAX})
-    WHERE excluded.used_base_units <= 0
-       OR known.used_base_units + excluded.used_base_units <= (
-           SELECT limit_base_units FROM budget_item
-           WHERE budget_item.budget_item_id = known.budget_item_id)
-    """
-).bindparams(
+_MOVE = sql_file(__file__, "charge_windows.sql", base_units_max=BASE_UNITS_MAX).bindparams(
     bindparam("items", type_=ARRAY(Uuid)),
     bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
     bindparam("ends", type_=ARRAY(DateTime(timezone=True))),
@@ -79,47 +55,9 @@ _MOVE = text(
     bindparam("refusals", type_=ARRAY(Integer)),
     bindparam("refused", type_=ARRAY(Numeric)),
 )
-# What rewards took and nobody gave back yet. The release repeats the consumption's reward and
-# item, so that it goes to the window that was charged, whatever the date.
-_RELEASE = text(
-    """
-    WITH released AS (
-        INSERT INTO budget_entry (reward_id, budget_item_id, kind, cause_id, start_time, base_units)
-        SELECT entry.reward_id, entry.budget_item_id, 'release', freed.cause_id,
-               entry.start_time, entry.base_units
-        FROM unnest(:rewards, :causes) AS freed (reward_id, cause_id) CROSS JOIN LATERAL (
-            SELECT * FROM budget_entry
-            WHERE reward_id = freed.reward_id AND kind = 'consume' OFFSET 0
-        ) AS entry
-        RETURNING budget_item_id, start_time, base_units
-    ), freed AS (
-        SELECT budget_item_id, start_time, sum(base_units) AS base_units
-        FROM released GROUP BY budget_item_id, start_time
-    ), charged AS MATERIALIZED (
-        SELECT DISTINCT entry.budget_item_id, entry.start_time
-        FROM unnest(:rewards) AS freed (reward_id) CROSS JOIN LATERAL (
-            SELECT budget_item_id, start_time FROM budget_entry
-            WHERE reward_id = freed.reward_id OFFSET 0
-        ) AS entry
-        ORDER BY budget_item_id, start_time
-    ), locked AS MATERIALIZED (
-        SELECT known.budget_item_id, known.start_time FROM charged CROSS JOIN LATERAL (
-            SELECT budget_item_id, start_time FROM budget_window
-            WHERE budget_item_id = charged.budget_item_id AND start_time = charged.start_time
-            FOR NO KEY UPDATE
-        ) AS known
-    )
-    UPDATE budget_window AS known
-    SET used_base_units = known.used_base_units - given.base_units
-    FROM (
-        SELECT budget_item_id, start_time, base_units
-        FROM locked JOIN freed USING (budget_item_id, start_time)
-        -- No limit: it keeps PostgreSQL from taking these for a large part of the table.
-        LIMIT (SELECT count(*) FROM locked)
-    ) AS given
-    WHERE known.budget_item_id = given.budget_item_id AND known.start_time = given.start_time
-    """
-).bindparams(bindparam("rewards", type_=ARRAY(Uuid)), bindparam("causes", type_=ARRAY(Uuid)))
+_RELEASE = sql_file(__file__, "release_budget.sql").bindparams(
+    bindparam("rewards", type_=ARRAY(Uuid)), bindparam("causes", type_=ARRAY(Uuid))
+)
 _LIST = text(
     f"""
     SELECT {columns_of(budget_window)}, item.position

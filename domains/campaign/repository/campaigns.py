@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Text, bindparam, insert, text
+from sqlalchemy import Text, TextualSelect, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from domains.campaign.model import (
@@ -20,56 +21,23 @@ from domains.campaign.model.rule_document import read_stored
 from domains.campaign.repository.versions import VersionRepository, budget_item_of
 from domains.campaign.tables import campaign
 from infrastructure.database.metadata import columns_of
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId
 
 _ADD = insert(campaign)
-# The items of a campaign travel with it as JSON, so that a list of campaigns is one statement.
-_SELECT = f"""
-    SELECT {columns_of(campaign)}, campaign_rule_version.rule,
-           campaign_rule_version.create_time AS version_time,
-           COALESCE((SELECT jsonb_agg(jsonb_build_object(
-                         'budget_item_id', item.budget_item_id,
-                         'label', item.label,
-                         'asset', item.asset,
-                         'unit', item.unit,
-                         'unit_decimals', item.unit_decimals,
-                         'limit', item.limit_base_units::text,
-                         'limit_ever', item.limit_ever_base_units::text,
-                         'first_version', item.first_version,
-                         'last_version', item.last_version,
-                         'window_kind', item.window_kind,
-                         'window_microseconds',
-                             (EXTRACT(epoch FROM item.window_duration) * 1000000)::bigint,
-                         'time_zone', item.time_zone) ORDER BY item.position)
-                     FROM budget_item AS item
-                     WHERE item.campaign_id = campaign.campaign_id), '[]') AS budget
-    FROM campaign
-    JOIN campaign_rule_version
-      ON campaign_rule_version.campaign_id = campaign.campaign_id
-     AND campaign_rule_version.version = campaign.rule_version
-"""
-_ONE = f"{_SELECT} WHERE merchant_id = :merchant_id AND campaign.campaign_id = :campaign_id"
-_DOCUMENTS = {"rule": JSONB, "budget": JSONB}
-_FIND = text(_ONE).columns(**_DOCUMENTS)
-_FIND_FOR_UPDATE = text(f"{_ONE} FOR NO KEY UPDATE OF campaign").columns(**_DOCUMENTS)
-_LIST = text(
-    f"""{_SELECT}
-    WHERE merchant_id = :merchant_id
-      AND (CAST(:after_priority AS int) IS NULL
-           OR (-priority, campaign.campaign_id) > (-:after_priority, CAST(:after_id AS uuid)))
-    ORDER BY priority DESC, campaign.campaign_id
-    LIMIT :limit
-    """
-).columns(**_DOCUMENTS)
-# Locked against a change of state until the decisions that relied on it are committed.
-_LIST_PAYING = text(
-    f"""{_SELECT}
-    WHERE merchant_id = :merchant_id AND state IN ('active', 'paused')
-    ORDER BY priority DESC, campaign.campaign_id
-    FOR SHARE OF campaign
-    """
-).columns(**_DOCUMENTS)
+_COLUMNS = columns_of(campaign)
+
+
+def _reading(which: str) -> TextualSelect:
+    statement = sql_file(__file__, "read_campaigns.sql", columns=_COLUMNS, which=which)
+    return statement.columns(rule=JSONB, budget=JSONB)
+
+
+_FIND = _reading("one")
+_FIND_FOR_UPDATE = _reading("one to change")
+_LIST = _reading("page")
+_LIST_PAYING = _reading("paying")
 _SET = text(
     """
     UPDATE campaign
@@ -194,7 +162,7 @@ class CampaignRepository:
         tx: Transaction,
         merchant_id: MerchantId,
         *,
-        after: tuple[int, CampaignId] | None,
+        after: tuple[int, UUID] | None,
         limit: int,
     ) -> Sequence[Campaign]:
         """In the order in which campaigns are evaluated."""

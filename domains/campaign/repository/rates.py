@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import bindparam, insert, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import DateTime, Text
 
-from domains.campaign.model import ExchangeRate, Pair, RatePlace
+from domains.campaign.model import ExchangeRate, Pair
 from domains.campaign.tables import exchange_rate
 from infrastructure.database.bounds import FIRST_ID
 from infrastructure.database.transaction import Transaction
@@ -111,18 +112,19 @@ class RateRepository:
         *,
         base: str | None,
         quote: str | None,
-        after: RatePlace | None,
+        after: tuple[datetime, datetime, UUID] | None,
         limit: int,
     ) -> Sequence[ExchangeRate]:
         """Observations, the newest first; of a base or a quote, if one is named."""
+        observe_time, create_time, rate_id = after or (None, None, None)
         rows = await tx.execute(
             _LIST,
             {
                 "base": base,
                 "quote": quote,
-                "observe_time": after.observe_time if after else None,
-                "create_time": after.create_time if after else None,
-                "rate_id": after.exchange_rate_id if after else None,
+                "observe_time": observe_time,
+                "create_time": create_time,
+                "rate_id": rate_id,
                 "limit": limit,
             },
         )

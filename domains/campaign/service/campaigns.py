@@ -29,7 +29,7 @@ from domains.campaign.repository import BudgetRepository, CampaignRepository, Co
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import CampaignId, MerchantId, RewardId
 from vocabulary.problems import Problems
-from vocabulary.refusals import MerchantNotFoundError
+from vocabulary.refusals import of_merchant
 
 __all__ = ["CampaignService", "Change", "Consumption"]
 
@@ -69,9 +69,7 @@ class CampaignService:
             TransitionInvalidError, BudgetMissingError, CampaignOverError: the change is not for
                 the draft.
         """
-        units = await self._units.units_of(tx, merchant_id)
-        if units is None:
-            raise MerchantNotFoundError(merchant_id)
+        units = of_merchant(await self._units.units_of(tx, merchant_id), merchant_id)
         problems = Problems()
         draft = checked(make(units, problems), problems)
         problems.refuse()
@@ -88,10 +86,7 @@ class CampaignService:
         Raises:
             CampaignNotFoundError: there is none with this id, or it is somebody else's.
         """
-        found = await self._campaigns.find(tx, merchant_id, campaign_id)
-        if found is None:
-            raise CampaignNotFoundError(campaign_id)
-        return found
+        return _known(await self._campaigns.find(tx, merchant_id, campaign_id), campaign_id)
 
     async def get_version(
         self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId, version: int
@@ -156,9 +151,7 @@ class CampaignService:
             CampaignNotFoundError: there is none with this id, or it is somebody else's.
             TransitionInvalidError: it is no draft.
         """
-        found = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
-        if found is None:
-            raise CampaignNotFoundError(campaign_id)
+        found = await self._get_for_update(tx, merchant_id, campaign_id)
         if found.state is not CampaignState.DRAFT:
             raise TransitionInvalidError(campaign_id, state=found.state, action="be deleted")
         await self._campaigns.delete(tx, campaign_id)
@@ -194,17 +187,22 @@ class CampaignService:
     ) -> tuple[Campaign, RewardUnits]:
         """Locks, downwards: the merchant, shared; the campaign."""
         units = await self._units.units_of(tx, merchant_id)
-        found = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
-        if units is None or found is None:
-            raise CampaignNotFoundError(campaign_id)
+        found = await self._get_for_update(tx, merchant_id, campaign_id)
+        assert units is not None, "a campaign has its merchant"
         return found, units
+
+    async def _get_for_update(
+        self, tx: Transaction, merchant_id: MerchantId, campaign_id: CampaignId
+    ) -> Campaign:
+        found = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
+        return _known(found, campaign_id)
 
     async def list_of_merchant(
         self,
         tx: Transaction,
         merchant_id: MerchantId,
         *,
-        after: tuple[int, CampaignId] | None,
+        after: tuple[int, UUID] | None,
         limit: int,
     ) -> Sequence[Campaign]:
         """In the order in which campaigns are evaluated.
@@ -213,8 +211,8 @@ class CampaignService:
             MerchantNotFoundError: there is no such merchant.
         """
         found = await self._campaigns.list_of_merchant(tx, merchant_id, after=after, limit=limit)
-        if not found and not await self._units.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._units.require(tx, merchant_id)
         return found
 
     async def change_state(
@@ -232,9 +230,7 @@ class CampaignService:
             CampaignNotFoundError: there is none with this id, or it is somebody else's.
             TransitionInvalidError: the change is not for its state.
         """
-        before = await self._campaigns.find(tx, merchant_id, campaign_id, for_update=True)
-        if before is None:
-            raise CampaignNotFoundError(campaign_id)
+        before = await self._get_for_update(tx, merchant_id, campaign_id)
         after = change(before, now)
         await self._campaigns.set_state(tx, after)
         return after
@@ -296,3 +292,9 @@ class CampaignService:
             after=after,
             limit=limit,
         )
+
+
+def _known(found: Campaign | None, campaign_id: CampaignId) -> Campaign:
+    if found is None:
+        raise CampaignNotFoundError(campaign_id)
+    return found

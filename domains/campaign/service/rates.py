@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from domains.campaign.errors import RateInvalidError
-from domains.campaign.model import ExchangeRate, Pair, RatePlace
+from domains.campaign.model import ExchangeRate, Pair
 from domains.campaign.repository import RateRepository
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import ExchangeRateId
@@ -64,10 +65,13 @@ class RatesService:
         *,
         base: str | None,
         quote: str | None,
-        after: RatePlace | None,
+        after: tuple[datetime, datetime, UUID] | None,
         limit: int,
     ) -> Sequence[ExchangeRate]:
-        """Observations, the newest first; of a base or a quote, if one is named."""
+        """Observations, the newest first; of a base or a quote, if one is named.
+
+        `after` is when the last one of the page before was observed, when it was added, its id.
+        """
         return await self._rates.list_newest(tx, base=base, quote=quote, after=after, limit=limit)
 
     async def next_unannounced(

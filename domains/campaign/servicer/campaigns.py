@@ -21,7 +21,8 @@ from domains.campaign.servicer.messages import (
     window_to_proto,
 )
 from guerdon.campaign.v1 import campaign_pb2, campaign_pb2_grpc
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.updating import updated_fields
@@ -61,16 +62,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 request.campaign, merchant_id, units, problems, now=now, new_id=self._new_id
             )
 
-        def respond(campaign: Campaign) -> campaign_pb2.CreateCampaignResponse:
-            message = campaign_to_proto(campaign)
-            if request.validate_only:
-                # What was not created has no ids.
-                message.ClearField("campaign_id")
-                for item in message.budget.items:
-                    item.ClearField("budget_item_id")
-            return campaign_pb2.CreateCampaignResponse(campaign=message)
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def create(tx: Transaction) -> campaign_pb2.CreateCampaignResponse:
             campaign = await self._campaigns.create(
                 tx,
                 merchant_id,
@@ -79,38 +71,45 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 validate_only=request.validate_only,
                 now=now,
             )
-            await tx.answer(campaign)
-        return respond(campaign)
+            message = campaign_to_proto(campaign)
+            if request.validate_only:
+                # What was not created has no ids.
+                message.ClearField("campaign_id")
+                for item in message.budget.items:
+                    item.ClearField("budget_item_id")
+            return campaign_pb2.CreateCampaignResponse(campaign=message)
+
+        return await answer_once(self._database, current_repeat(), create)
 
     async def GetCampaign(
         self, request: campaign_pb2.GetCampaignRequest, context: Any
     ) -> campaign_pb2.GetCampaignResponse:
         names = MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
-        async with self._database.single() as tx:
-            if request.rule_version:
+        if request.rule_version:
+            async with self._database.reading() as tx:
                 campaign = await self._campaigns.get_version(tx, *names, request.rule_version)
-            else:
+        else:
+            async with self._database.single() as tx:
                 campaign = await self._campaigns.get(tx, *names)
         return campaign_pb2.GetCampaignResponse(campaign=campaign_to_proto(campaign))
 
     async def ListCampaigns(
         self, request: campaign_pb2.ListCampaignsRequest, context: Any
     ) -> campaign_pb2.ListCampaignsResponse:
-        start = page_start(request.page_size, request.page_token, key=(int, UUID))
-        after = (int(start.after[0]), CampaignId(UUID(start.after[1]))) if start.after else None
+        start = page_start(request, int, UUID)
         async with self._database.single() as tx:
             campaigns = await self._campaigns.list_of_merchant(
-                tx, MerchantId(UUID(request.merchant_id)), after=after, limit=start.limit + 1
+                tx,
+                MerchantId(UUID(request.merchant_id)),
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             campaigns,
             start,
             key=lambda each: (each.priority, each.campaign_id),
             to_message=campaign_to_proto,
-        )
-        return campaign_pb2.ListCampaignsResponse(
-            campaigns=page.items,
-            next_page_token=page.next_page_token,
+            response=campaign_pb2.ListCampaignsResponse,
         )
 
     async def UpdateCampaign(
@@ -129,7 +128,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 new_id=self._new_id,
             )
 
-        async with self._database.transaction(repeat=current_repeat(_updated)) as tx:
+        async def update(tx: Transaction) -> campaign_pb2.UpdateCampaignResponse:
             campaign = await self._campaigns.update(
                 tx,
                 merchant_id,
@@ -138,31 +137,34 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 validate_only=request.validate_only,
                 clock=self._clock,
             )
-            await tx.answer(campaign)
-        return _updated(campaign)
+            return campaign_pb2.UpdateCampaignResponse(campaign=campaign_to_proto(campaign))
+
+        return await answer_once(self._database, current_repeat(), update)
 
     async def DeleteCampaign(
         self, request: campaign_pb2.DeleteCampaignRequest, context: Any
     ) -> campaign_pb2.DeleteCampaignResponse:
-        async with self._database.transaction(repeat=current_repeat(_deleted)) as tx:
+        async def delete(tx: Transaction) -> campaign_pb2.DeleteCampaignResponse:
             await self._campaigns.delete(
                 tx, MerchantId(UUID(request.merchant_id)), CampaignId(UUID(request.campaign_id))
             )
-            await tx.answer(None)
-        return _deleted(None)
+            return campaign_pb2.DeleteCampaignResponse()
+
+        return await answer_once(self._database, current_repeat(), delete)
 
     async def PublishCampaign(
         self, request: campaign_pb2.PublishCampaignRequest, context: Any
     ) -> campaign_pb2.PublishCampaignResponse:
-        async with self._database.transaction(repeat=current_repeat(_published)) as tx:
+        async def publish(tx: Transaction) -> campaign_pb2.PublishCampaignResponse:
             campaign = await self._campaigns.publish(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 CampaignId(UUID(request.campaign_id)),
                 clock=self._clock,
             )
-            await tx.answer(campaign)
-        return _published(campaign)
+            return campaign_pb2.PublishCampaignResponse(campaign=campaign_to_proto(campaign))
+
+        return await answer_once(self._database, current_repeat(), publish)
 
     async def PauseCampaign(
         self, request: campaign_pb2.PauseCampaignRequest, context: Any
@@ -182,10 +184,7 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
     async def _change(
         self, request: _CampaignNamed, change: Change, response: Callable[..., Response]
     ) -> Response:
-        def respond(campaign: Campaign) -> Response:
-            return response(campaign=campaign_to_proto(campaign))
-
-        async with self._database.transaction(repeat=current_repeat(respond)) as tx:
+        async def set_state(tx: Transaction) -> Response:
             campaign = await self._campaigns.change_state(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
@@ -193,45 +192,26 @@ class CampaignServicer(campaign_pb2_grpc.CampaignServiceServicer):
                 change,
                 now=self._clock(),
             )
-            await tx.answer(campaign)
-        return respond(campaign)
+            return response(campaign=campaign_to_proto(campaign))
+
+        return await answer_once(self._database, current_repeat(), set_state)
 
     async def ListBudgetWindows(
         self, request: campaign_pb2.ListBudgetWindowsRequest, context: Any
     ) -> campaign_pb2.ListBudgetWindowsResponse:
-        start = page_start(
-            request.page_size, request.page_token, key=(datetime.fromisoformat, UUID)
-        )
-        after = (
-            (datetime.fromisoformat(start.after[0]), UUID(start.after[1])) if start.after else None
-        )
-        async with self._database.single() as tx:
+        start = page_start(request, datetime.fromisoformat, UUID)
+        async with self._database.reading() as tx:
             windows = await self._campaigns.list_windows(
                 tx,
                 MerchantId(UUID(request.merchant_id)),
                 CampaignId(UUID(request.campaign_id)),
-                after=after,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             windows,
             start,
             key=lambda each: (each.start_time, each.item.budget_item_id),
             to_message=window_to_proto,
+            response=campaign_pb2.ListBudgetWindowsResponse,
         )
-        return campaign_pb2.ListBudgetWindowsResponse(
-            budget_windows=page.items,
-            next_page_token=page.next_page_token,
-        )
-
-
-def _published(campaign: Campaign) -> campaign_pb2.PublishCampaignResponse:
-    return campaign_pb2.PublishCampaignResponse(campaign=campaign_to_proto(campaign))
-
-
-def _updated(campaign: Campaign) -> campaign_pb2.UpdateCampaignResponse:
-    return campaign_pb2.UpdateCampaignResponse(campaign=campaign_to_proto(campaign))
-
-
-def _deleted(_: None) -> campaign_pb2.DeleteCampaignResponse:
-    return campaign_pb2.DeleteCampaignResponse()

@@ -19,11 +19,11 @@ from domains.campaign.model import (
 )
 from domains.campaign.model.budget import ALL_TIME
 from domains.campaign.model.checking import to_base_units
-from domains.campaign.servicer.rules import from_rule, to_rule
-from domains.campaign.servicer.words import number_of, to_asset
+from domains.campaign.servicer.rules import from_rule, to_asset, to_rule
 from guerdon.campaign.v1 import campaign_pb2, rule_pb2
 from guerdon.type.v1 import money_pb2
 from infrastructure.rpc.translating import (
+    number_of,
     to_datetime,
     to_timestamp,
     to_token_amount,

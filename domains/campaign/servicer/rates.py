@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domains.campaign.model import ExchangeRate, Pair, RatePlace
+from domains.campaign.model import ExchangeRate, Pair
 from domains.campaign.model.rate import MANUAL
 from domains.campaign.service import RatesService
 from guerdon.campaign.v1 import rate_pb2, rate_pb2_grpc
-from infrastructure.database.transaction import Database
+from infrastructure.database.repeated_call import answer_once
+from infrastructure.database.transaction import Database, Transaction
 from infrastructure.rpc.paging import page_of, page_start
 from infrastructure.rpc.repeating import current_repeat
 from infrastructure.rpc.translating import to_datetime, to_timestamp
@@ -48,48 +49,32 @@ class RateServicer(rate_pb2_grpc.RateServiceServicer):
             source=message.source or MANUAL,
             create_time=now,
         )
-        async with self._database.transaction(repeat=current_repeat(_set)) as tx:
+
+        async def add(tx: Transaction) -> rate_pb2.SetRateResponse:
             await self._rates.add(tx, rate)
-            await tx.answer(rate)
-        return _set(rate)
+            return rate_pb2.SetRateResponse(exchange_rate=_to_proto(rate))
+
+        return await answer_once(self._database, current_repeat(), add)
 
     async def ListRates(
         self, request: rate_pb2.ListRatesRequest, context: Any
     ) -> rate_pb2.ListRatesResponse:
-        start = page_start(
-            request.page_size,
-            request.page_token,
-            key=(datetime.fromisoformat, datetime.fromisoformat, UUID),
-        )
-        after = None
-        if start.after:
-            observed, added, rate_id = start.after
-            after = RatePlace(
-                observe_time=datetime.fromisoformat(observed),
-                create_time=datetime.fromisoformat(added),
-                exchange_rate_id=ExchangeRateId(UUID(rate_id)),
-            )
+        start = page_start(request, datetime.fromisoformat, datetime.fromisoformat, UUID)
         async with self._database.single() as tx:
             rates = await self._rates.list_newest(
                 tx,
                 base=request.base_currency or None,
                 quote=request.quote_currency or None,
-                after=after,
-                limit=start.limit + 1,
+                after=start.after,
+                limit=start.limit,
             )
-        page = page_of(
+        return page_of(
             rates,
             start,
             key=lambda each: (each.observe_time, each.create_time, each.exchange_rate_id),
             to_message=_to_proto,
+            response=rate_pb2.ListRatesResponse,
         )
-        return rate_pb2.ListRatesResponse(
-            exchange_rates=page.items, next_page_token=page.next_page_token
-        )
-
-
-def _set(rate: ExchangeRate) -> rate_pb2.SetRateResponse:
-    return rate_pb2.SetRateResponse(exchange_rate=_to_proto(rate))
 
 
 def _to_proto(rate: ExchangeRate) -> rate_pb2.ExchangeRate:

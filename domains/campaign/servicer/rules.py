@@ -9,6 +9,7 @@ from google.protobuf import struct_pb2
 
 from domains.campaign.errors import RuleInvalidError
 from domains.campaign.model import (
+    Asset,
     Chaining,
     Condition,
     ConditionGroup,
@@ -25,9 +26,9 @@ from domains.campaign.model import (
 from domains.campaign.model.checking import CONDITIONS
 from domains.campaign.model.fields import PRESENCE
 from domains.campaign.model.rule import DEPTH_DEFAULT, Operand, Scalar
-from domains.campaign.servicer.words import number_of, to_asset, word_of
 from guerdon.campaign.v1 import rule_pb2
 from guerdon.type.v1 import money_pb2
+from infrastructure.rpc.translating import number_of, word_of
 from vocabulary.exact import plain
 from vocabulary.problems import Problems
 
@@ -51,6 +52,11 @@ def from_rule(rule: Rule) -> rule_pb2.Rule:
         conditions=_from_group(rule.conditions),
         rewards=[_from_reward(reward) for reward in rule.rewards],
     )
+
+
+def to_asset(number: money_pb2.Asset.ValueType) -> Asset:
+    """The asset; the merchant's token when none is said."""
+    return word_of(number, Asset, money_pb2.Asset, Asset.TOKEN)
 
 
 def _to_group(message: rule_pb2.ConditionGroup, path: str, problems: Problems) -> ConditionGroup:

@@ -13,48 +13,18 @@ from sqlalchemy.types import Text
 from domains.purchases.model import Delivery, DeliveryFailure, DeliveryState, Note, PassedOver
 from domains.purchases.tables import delivery
 from infrastructure.database.metadata import columns_of
-from infrastructure.database.newest import newest_of_states
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 from vocabulary.recording import IdRange
 
 DELIVERY = f"SELECT {columns_of(delivery)} FROM delivery"
 _LIST_DELIVERIES = (
-    text(
-        f"""
-        SELECT {columns_of(delivery)}
-        FROM ({newest_of_states("delivery", "delivery_id")}) AS delivery
-        ORDER BY delivery_id DESC LIMIT :limit
-        """
-    )
+    sql_file(__file__, "list_deliveries.sql", columns=columns_of(delivery))
     .bindparams(bindparam("states", type_=ARRAY(Text)))
     .columns(headers=JSONB, notes=JSONB)
 )
-# A delivery that was not applied is kept. If it was applied before it stays as it is; if it failed
-# or is dead it stays of when it first came.
-_KEEP = text(
-    """
-    INSERT INTO delivery AS known (merchant_id, delivery_id, platform, signed_digest,
-                                   event_reference, headers, body, state, failure,
-                                   passed_over, failure_count, receive_time, body_time,
-                                   try_time, retry_time)
-    VALUES (:merchant_id, :delivery_id, :platform, :signed_digest, :event_reference, :headers,
-            :body, :state, :failure, :passed_over,
-            CASE WHEN CAST(:passed_over AS text) = '' THEN 1 ELSE 0 END,
-            :receive_time, :body_time, :now, :retry_time)
-    ON CONFLICT (merchant_id, platform, signed_digest) DO UPDATE
-    SET state = excluded.state, failure = excluded.failure, passed_over = excluded.passed_over,
-        retry_time = excluded.retry_time,
-        receive_time = LEAST(known.receive_time, excluded.receive_time),
-        body_time = LEAST(known.body_time, excluded.body_time),
-        -- Whoever sends a dead one again wants it to be tried as often as a new one.
-        try_count = CASE WHEN known.state = 'dead' AND excluded.state = 'failed' THEN 0
-                         ELSE known.try_count END,
-        try_time = excluded.try_time
-    WHERE known.state IN ('failed', 'dead')
-    RETURNING delivery_id
-    """
-).bindparams(bindparam("headers", type_=JSONB))
+_KEEP = sql_file(__file__, "keep_delivery.sql").bindparams(bindparam("headers", type_=JSONB))
 _STATE = text(
     "SELECT state FROM delivery WHERE merchant_id = :merchant_id AND delivery_id = :delivery_id"
 )

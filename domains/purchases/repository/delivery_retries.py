@@ -11,33 +11,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from domains.purchases.model import Delivery, DeliveryFailure
 from domains.purchases.repository.deliveries import DELIVERY, to_delivery
 from infrastructure.database.bounds import FIRST_ID
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 
-# From one merchant to the next, by one step into the index each.
-_LIST_DUE_MERCHANTS = text(
-    """
-    WITH RECURSIVE failed AS (
-        SELECT first.merchant_id, first.retry_time,
-               CASE WHEN first.retry_time <= :now THEN 1 ELSE 0 END AS number
-        FROM (
-            SELECT merchant_id, retry_time FROM delivery
-            WHERE state = 'failed' AND merchant_id > :after
-            ORDER BY merchant_id, retry_time LIMIT 1
-        ) AS first
-        UNION ALL
-        SELECT next.merchant_id, next.retry_time,
-               failed.number + CASE WHEN next.retry_time <= :now THEN 1 ELSE 0 END
-        FROM failed CROSS JOIN LATERAL (
-            SELECT merchant_id, retry_time FROM delivery
-            WHERE state = 'failed' AND merchant_id > failed.merchant_id
-            ORDER BY merchant_id, retry_time LIMIT 1
-        ) AS next
-        WHERE failed.number < :batch_size
-    )
-    SELECT merchant_id FROM failed WHERE retry_time <= :now ORDER BY merchant_id
-    """
-)
+_LIST_DUE_MERCHANTS = sql_file(__file__, "list_due_merchants.sql")
 _CLAIM_FAILED = text(
     f"""{DELIVERY}
     WHERE merchant_id = :merchant_id AND state = 'failed' AND retry_time <= :now
@@ -46,40 +24,7 @@ _CLAIM_FAILED = text(
     FOR NO KEY UPDATE SKIP LOCKED
     """
 ).columns(headers=JSONB, notes=JSONB)
-# A failure is charged as a try only if orders came since the last try, were applied, and earn: else
-# what it fails of may be what all that earn fail of. An order that was claimed before its report is
-# no evidence, nor is one of long ago. In doubt nothing is charged.
-# Serves itself from ix_shop_order_purchase.
-_SET_TRIED = text(
-    """
-    WITH known AS MATERIALIZED (
-        SELECT ctid AS place, state, try_count, try_time FROM delivery
-        WHERE merchant_id = :merchant_id AND delivery_id BETWEEN :delivery_id AND :delivery_id
-        -- Found by the key, whatever PostgreSQL believes of the table.
-        ORDER BY delivery_id LIMIT 1
-    ), tries AS MATERIALIZED (
-        SELECT known.place, known.try_count + CASE WHEN EXISTS (
-                   SELECT FROM (
-                       SELECT create_time, interaction_generation FROM shop_order
-                       WHERE merchant_id = :merchant_id AND purchase_id IS NOT NULL
-                       ORDER BY purchase_id DESC LIMIT :orders_max
-                   ) AS newest
-                   WHERE newest.create_time > known.try_time AND newest.interaction_generation > 0
-               ) THEN 1 ELSE 0 END AS charged
-        FROM known WHERE known.state = 'failed'
-    )
-    UPDATE delivery
-    SET (state, retry_time, try_count) = (
-            SELECT CASE WHEN charged >= :tries_max THEN 'dead' ELSE 'failed' END,
-                   CASE WHEN charged < :tries_max
-                        THEN CAST(:now AS timestamptz) + CAST(:pause AS interval) END,
-                   charged
-            FROM tries
-        ),
-        failure = :failure, failure_count = failure_count + 1, try_time = :now
-    WHERE ctid = (SELECT place FROM tries)
-    """
-)
+_SET_TRIED = sql_file(__file__, "set_tried.sql")
 _SET_DEAD = text(
     """
     UPDATE delivery SET state = 'dead', failure = :failure, retry_time = NULL,

@@ -12,8 +12,8 @@ from sqlalchemy.types import Boolean, DateTime, Integer, Text
 from domains.purchases.model import Purchase
 from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.repository.orders import PURCHASE_COLUMNS, to_purchase
-from domains.purchases.repository.reopening import OUTCOME
 from infrastructure.database.bounds import FIRST_TIME
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
@@ -35,41 +35,7 @@ _PROMOTE = text(
     SELECT count(*) AS promoted_count, max(due_time) AS due_time FROM due
     """
 )
-# From its commit on nothing changes these orders' buyers and times. One that was fixed in an
-# earlier life is put off: it is to be noted first whether that life was decided.
-# Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_ready.
-_FIX = text(
-    """
-    WITH ready AS MATERIALIZED (
-        SELECT order_reference, order_time, fixed_generation > 0 AS was_fixed,
-               fixed_generation NOT IN (0, generation) AS is_of_earlier_life
-        FROM shop_order
-        WHERE merchant_id = :merchant_id AND ready_round = :round
-          AND (order_time, order_reference) > (:after_time, CAST(:after_reference AS text))
-          AND order_time <= :until
-        ORDER BY order_time, order_reference LIMIT :batch_size
-        FOR NO KEY UPDATE SKIP LOCKED
-    ), fixed AS (
-        UPDATE shop_order SET fixed_generation = generation, fixed_group_id = identity_group_id,
-            fixed_link = link,
-            fixed_report_time = COALESCE(fixed_report_time, first_report_time)
-        WHERE merchant_id = :merchant_id
-          AND order_reference
-              = ANY(ARRAY(SELECT order_reference FROM ready WHERE NOT is_of_earlier_life))
-        RETURNING order_reference, generation, order_time,
-                  CASE WHEN jsonb_typeof(items) = 'array' THEN jsonb_array_length(items)
-                       ELSE 0 END AS line_count
-    ), put_off AS (
-        UPDATE shop_order SET ready_round = NULL, due_time = :put_off_time
-        WHERE merchant_id = :merchant_id
-          AND order_reference
-              = ANY(ARRAY(SELECT order_reference FROM ready WHERE is_of_earlier_life))
-    )
-    SELECT order_reference, generation, fixed.order_time, line_count, was_fixed
-    FROM fixed JOIN ready USING (order_reference)
-    ORDER BY fixed.order_time, order_reference
-    """
-)
+_FIX = sql_file(__file__, "fix_orders.sql")
 _LAST_READY = text(
     """
     SELECT order_time, order_reference FROM shop_order
@@ -102,38 +68,7 @@ _LIST_FIXED = (
     .bindparams(bindparam("order_references", type_=ARRAY(Text)))
     .columns(items=JSONB)
 )
-# A row that another round holds by now stays as it is, and so does one that is being written:
-# its round is walked once more.
-# Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
-_LET_GO = text(
-    f"""
-    WITH locked AS MATERIALIZED (
-        SELECT order_reference FROM shop_order
-        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
-        FOR NO KEY UPDATE SKIP LOCKED
-    )
-    UPDATE shop_order AS known
-    SET (ready_round, due_time, needed_rate) = (
-            SELECT CAST(NULL AS bigint),
-                   -- What was corrected meanwhile needs another rate, or none: it is due again.
-                   CASE WHEN gone.needed_rate IS NULL OR need.stands THEN gone.due_time
-                        ELSE known.due_time END,
-                   CASE WHEN need.stands THEN gone.needed_rate END
-            FROM (SELECT split_part(gone.needed_rate, '/', 1) = known.currency
-                         AND (known.decided_generation > 0 OR known.heard_time IS NULL)
-                         AS stands) AS need),
-        {OUTCOME}
-    FROM locked JOIN unnest(:order_references, :generations, :due_times, :needed_rates,
-                            :is_decided)
-        AS gone (order_reference, generation, due_time, needed_rate, is_decided)
-        USING (order_reference)
-    WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
-      AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
-      -- Not by `=`, which would have it found by the index of the round.
-      AND known.ready_round IS NOT DISTINCT FROM :round AND known.generation = gone.generation
-      AND known.fixed_generation = gone.generation
-    """
-).bindparams(
+_LET_GO = sql_file(__file__, "let_go.sql").bindparams(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
     bindparam("due_times", type_=ARRAY(DateTime(timezone=True))),

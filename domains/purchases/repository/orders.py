@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import LargeBinary, Text, Uuid
 
 from domains.purchases.model import Link, OrderItem, OrderState, Purchase
-from infrastructure.database.newest import newest_of_states
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 from vocabulary.recording import IdRange
@@ -32,14 +32,8 @@ _LIST_SOME = (
     .bindparams(bindparam("purchase_ids", type_=ARRAY(Uuid)))
     .columns(items=JSONB)
 )
-_NEWEST = newest_of_states("shop_order", "purchase_id", condition="purchase_id IS NOT NULL")
 _LIST = (
-    text(
-        f"""
-        SELECT {PURCHASE_COLUMNS} FROM ({_NEWEST}) AS shop_order
-        ORDER BY purchase_id DESC LIMIT :limit
-        """
-    )
+    sql_file(__file__, "list_purchases.sql", columns=PURCHASE_COLUMNS)
     .bindparams(bindparam("states", type_=ARRAY(Text)))
     .columns(items=JSONB)
 )
@@ -67,70 +61,14 @@ _LIST_BY_REFERENCE = (
     .bindparams(bindparam("order_references", type_=ARRAY(Text)))
     .columns(items=JSONB)
 )
-# The claims that waited the longest, as far as their orders can be had. These are locked first:
-# what is read next is as of then. Strangers choose how many claims an order has, so the claims are
-# counted, not their orders.
-# Locks: orders, SKIP LOCKED. Serves itself from ix_order_claim_create_time.
-_LOCK_CLAIMED = text(
-    """
-    WITH waiting AS MATERIALIZED (
-        SELECT merchant_id, order_reference, token_digest, identity_group_id FROM order_claim
-        WHERE create_time < :before
-        ORDER BY create_time LIMIT :batch_size
-    ), locked AS MATERIALIZED (
-        SELECT known.merchant_id, known.order_reference
-        FROM (SELECT DISTINCT merchant_id, order_reference FROM waiting) AS claimed
-        CROSS JOIN LATERAL (
-            SELECT merchant_id, order_reference FROM shop_order
-            WHERE merchant_id = claimed.merchant_id AND order_reference = claimed.order_reference
-            FOR UPDATE SKIP LOCKED
-        ) AS known
-    )
-    SELECT merchant_id, order_reference, token_digest, identity_group_id
-    FROM waiting JOIN locked USING (merchant_id, order_reference)
-    """
-)
-# The look-ups are by the whole key, which nothing can take for a large part of the table.
-_FORGET_CLAIMS = text(
-    """
-    DELETE FROM order_claim WHERE ctid = ANY(ARRAY(
-        SELECT found.place
-        FROM unnest(:merchant_ids, :order_references, :token_digests, :identity_group_ids)
-            AS waiting (merchant_id, order_reference, token_digest, identity_group_id)
-        CROSS JOIN LATERAL (
-            SELECT ctid AS place FROM order_claim
-            WHERE merchant_id = waiting.merchant_id
-              AND order_reference = waiting.order_reference
-              AND token_digest = waiting.token_digest
-              AND identity_group_id = waiting.identity_group_id
-              AND create_time < :before
-            OFFSET 0
-        ) AS found))
-    """
-).bindparams(
+_LOCK_CLAIMED = sql_file(__file__, "lock_claimed_orders.sql")
+_FORGET_CLAIMS = sql_file(__file__, "forget_claims.sql").bindparams(
     bindparam("merchant_ids", type_=ARRAY(Uuid)),
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("token_digests", type_=ARRAY(LargeBinary)),
     bindparam("identity_group_ids", type_=ARRAY(Uuid)),
 )
-_FORGET_UNREPORTED = text(
-    """
-    DELETE FROM shop_order WHERE ctid = ANY(ARRAY(
-        SELECT found.place
-        FROM unnest(:merchant_ids, :order_references) AS locked (merchant_id, order_reference)
-        CROSS JOIN LATERAL (
-            SELECT ctid AS place, purchase_id FROM shop_order
-            WHERE merchant_id = locked.merchant_id AND order_reference = locked.order_reference
-            OFFSET 0
-        ) AS found
-        LEFT JOIN LATERAL (
-            SELECT token_digest FROM order_claim
-            WHERE merchant_id = locked.merchant_id AND order_reference = locked.order_reference
-            ORDER BY token_digest LIMIT 1
-        ) AS left_over ON true
-        WHERE found.purchase_id IS NULL AND left_over.token_digest IS NULL))
-    """
-).bindparams(
+_FORGET_UNREPORTED = sql_file(__file__, "forget_unreported.sql").bindparams(
     bindparam("merchant_ids", type_=ARRAY(Uuid)), bindparam("order_references", type_=ARRAY(Text))
 )
 

@@ -10,50 +10,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Boolean, Integer, Text
 
 from domains.purchases.model.lane_queue import FixedLife, ReleasedOrders
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import MerchantId
 
-OUTCOME = """
-        fixed_generation = 0,
-        decided_generation = CASE WHEN gone.is_decided THEN gone.generation
-                                  ELSE known.decided_generation END,
-        fixed_group_id = CASE WHEN gone.is_decided OR known.decided_generation > 0
-                              THEN known.fixed_group_id END,
-        fixed_link = CASE WHEN gone.is_decided OR known.decided_generation > 0
-                          THEN known.fixed_link END,
-        fixed_report_time = CASE WHEN gone.is_decided OR known.decided_generation > 0
-                                 THEN known.fixed_report_time END,
-        order_time = CASE WHEN gone.is_decided OR known.decided_generation > 0
-                          THEN known.order_time
-                          ELSE COALESCE(known.heard_time, known.order_time) END,
-        heard_time = NULL
-"""
-"""What an order that was fixed is once it is known whether it was decided.
-
-Decided for good, it keeps its buyer and its times; else they are open again, with everything that
-was heard meanwhile.
-"""
-
-# Lives that were fixed and not let go of: whether they were decided is known by now. An order that
-# is being written is passed over, and settled next time.
-# Locks: orders, SKIP LOCKED, because whoever calls this holds the lane.
-_SETTLE = text(
-    f"""
-    WITH locked AS MATERIALIZED (
-        SELECT order_reference FROM shop_order
-        WHERE merchant_id = :merchant_id AND order_reference = ANY(:order_references)
-        FOR NO KEY UPDATE SKIP LOCKED
-    ), settled AS (
-        UPDATE shop_order AS known SET {OUTCOME}
-        FROM locked JOIN unnest(:order_references, :generations, :is_decided)
-            AS gone (order_reference, generation, is_decided) USING (order_reference)
-        WHERE known.merchant_id = :merchant_id AND known.order_reference = locked.order_reference
-          AND known.order_reference = ANY(ARRAY(SELECT order_reference FROM locked))
-          AND known.fixed_generation = gone.generation
-    )
-    SELECT order_reference FROM locked
-    """
-).bindparams(
+_SETTLE = sql_file(__file__, "settle.sql").bindparams(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
     bindparam("is_decided", type_=ARRAY(Boolean)),
@@ -82,34 +43,7 @@ _REQUEUE = text(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
 )
-# Orders that wait for a rate of a pair that was observed by now. Those that are being written are
-# counted and left as they are: one of them would hold up whoever waits for any rate.
-# Locks: orders, SKIP LOCKED. Serves itself from ix_shop_order_needed_rate.
-_RELEASE_FOR_RATE = text(
-    """
-    WITH waiting AS MATERIALIZED (
-        SELECT merchant_id, order_reference FROM shop_order
-        WHERE needed_rate = :pair AND order_time >= :observe_time AND order_time < :stale_time
-        ORDER BY order_time LIMIT :batch_size
-    ), locked AS MATERIALIZED (
-        SELECT known.merchant_id, known.order_reference FROM waiting CROSS JOIN LATERAL (
-            SELECT merchant_id, order_reference FROM shop_order
-            WHERE merchant_id = waiting.merchant_id AND order_reference = waiting.order_reference
-              -- Not by `=`, which would have it found by the index of the rate.
-              AND needed_rate IS NOT DISTINCT FROM :pair
-            FOR NO KEY UPDATE SKIP LOCKED
-        ) AS known
-    ), released AS (
-        UPDATE shop_order AS known SET due_time = :now, needed_rate = NULL
-        -- No limit: it keeps PostgreSQL from taking these for a large part of the table.
-        FROM (SELECT * FROM locked LIMIT (SELECT count(*) FROM locked)) AS freed
-        WHERE known.merchant_id = freed.merchant_id
-          AND known.order_reference = freed.order_reference
-    )
-    SELECT (SELECT count(*) FROM waiting) AS found_count,
-           (SELECT count(*) FROM locked) AS released_count
-    """
-)
+_RELEASE_FOR_RATE = sql_file(__file__, "release_for_rate.sql")
 
 
 class ReopeningRepository:

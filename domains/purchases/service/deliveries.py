@@ -14,7 +14,6 @@ from domains.purchases.repository import DeliveryRepository, DeliveryRetryReposi
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import DeliveryId, MerchantId
 from vocabulary.recording import IdRange
-from vocabulary.refusals import MerchantNotFoundError
 
 EVIDENCE_MAX = 100
 """How many of a merchant's newest orders are looked at to tell a common fault."""
@@ -52,8 +51,8 @@ class DeliveriesService:
         found = await self._deliveries.list_of_merchant(
             tx, merchant_id, state=state, within=within, limit=limit
         )
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found
 
     async def keep_dead(
@@ -143,8 +142,8 @@ class DeliveriesService:
             MerchantNotFoundError: there is no such merchant.
         """
         revived = await self._retries.revive(tx, merchant_id, None, now=now, batch_size=REVIVED_MAX)
-        if not revived and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not revived:
+            await self._merchants.require(tx, merchant_id)
         return revived
 
     async def forget_old(self, tx: Transaction, *, now: datetime, batch_size: int) -> int:

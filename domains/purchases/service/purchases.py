@@ -18,7 +18,6 @@ from domains.purchases.repository import (
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, MerchantId, PurchaseId
 from vocabulary.recording import IdRange
-from vocabulary.refusals import MerchantNotFoundError
 
 CLAIMS_KEPT = timedelta(days=30)
 
@@ -89,8 +88,8 @@ class PurchasesService:
             within=within,
             limit=limit,
         )
-        if not found and not await self._merchants.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
+        if not found:
+            await self._merchants.require(tx, merchant_id)
         return found
 
     async def list_by_reference(

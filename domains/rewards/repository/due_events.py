@@ -14,6 +14,7 @@ from domains.rewards.model import Interaction, Obstacle, OrderLife, Place
 from domains.rewards.repository.events import INTERACTION_COLUMNS, to_interaction
 from domains.rewards.repository.lives import asked
 from infrastructure.database.bounds import FIRST_TIME
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import InteractionId, MerchantId
 
@@ -46,24 +47,7 @@ _LIST_SOME_READY = text(
     ORDER BY event_time, referral_reference
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
-_PROMOTE = text(
-    """
-    WITH due AS MATERIALIZED (
-        SELECT interaction_id, due_time FROM interaction
-        WHERE merchant_id = :merchant_id AND kind = 'referral' AND state = 'pending'
-          AND ready_round IS NULL AND due_time >= :after AND due_time <= :until
-        ORDER BY due_time LIMIT :batch_size
-    ), promoted AS (
-        -- Found again in that part of the index where they were found first.
-        UPDATE interaction SET ready_round = :round
-        WHERE merchant_id = :merchant_id AND kind = 'referral' AND state = 'pending'
-          AND ready_round IS NULL AND due_time >= (SELECT min(due_time) FROM due)
-          AND due_time <= (SELECT max(due_time) FROM due)
-          AND interaction_id = ANY(ARRAY(SELECT interaction_id FROM due))
-    )
-    SELECT count(*) AS promoted_count, max(due_time) AS due_time FROM due
-    """
-)
+_PROMOTE = sql_file(__file__, "promote_referrals.sql")
 # The limits below are no limits. They keep PostgreSQL from taking a list for a large part of a
 # table that was small, or unknown, when the statement was planned.
 _MARK_DECIDED = text(
@@ -99,29 +83,7 @@ _POSTPONE = text(
     bindparam("due_times", type_=ARRAY(DateTime(timezone=True))),
     bindparam("needed_rates", type_=ARRAY(Text)),
 )
-_PASS_OVER = text(
-    """
-    UPDATE interaction
-    SET due_time = :due_time, obstacle = :obstacle, wait_count = wait_count + 1, ready_round = NULL
-    FROM (
-        SELECT interaction_id
-        FROM unnest(:order_references, :generations) AS asked (asked_reference, asked_generation)
-        CROSS JOIN LATERAL (
-            SELECT interaction_id FROM interaction AS open
-            WHERE open.merchant_id = :merchant_id AND open.order_reference = asked_reference
-              AND open.generation = asked_generation AND open.state = 'pending' OFFSET 0
-        ) AS of_order
-        UNION ALL
-        SELECT interaction_id
-        FROM unnest(:interaction_ids) AS listed (listed_id) CROSS JOIN LATERAL (
-            SELECT interaction_id FROM interaction AS open
-            WHERE open.interaction_id = listed_id AND open.state = 'pending' OFFSET 0
-        ) AS referral
-        LIMIT (SELECT cardinality(:interaction_ids) + cardinality(:order_references))
-    ) AS unread
-    WHERE interaction.interaction_id = unread.interaction_id
-    """
-).bindparams(
+_PASS_OVER = sql_file(__file__, "pass_over.sql").bindparams(
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
     bindparam("interaction_ids", type_=ARRAY(Uuid)),

@@ -19,7 +19,7 @@ from domains.rewards.model import (
 )
 from domains.rewards.repository.lives import asked, to_life, to_lives
 from infrastructure.database.bounds import FIRST_ID, LAST_ID
-from infrastructure.database.newest import newest_of_states
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.ids import IdentityGroupId, InteractionId, MerchantId, ReferralLinkId
 from vocabulary.recording import IdRange
@@ -84,13 +84,9 @@ _REVIVE = text(
     RETURNING interaction_id
     """
 ).bindparams(bindparam("interaction_ids", type_=ARRAY(Uuid)))
-_LIST = text(
-    f"""
-    SELECT {INTERACTION_COLUMNS}
-    FROM ({newest_of_states("interaction", "interaction_id")}) AS interaction
-    ORDER BY interaction_id DESC LIMIT :limit
-    """
-).bindparams(bindparam("states", type_=ARRAY(Text)))
+_LIST = sql_file(__file__, "list_interactions.sql", columns=INTERACTION_COLUMNS).bindparams(
+    bindparam("states", type_=ARRAY(Text))
+)
 _FIND = text(
     f"""
     SELECT {INTERACTION_COLUMNS} FROM interaction

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer, Text, Uuid
 
 from domains.rewards.model import CancellationReason, Reversal, Reward, RewardState, Role
 from domains.rewards.tables import reward
 from infrastructure.database.metadata import columns_of
-from infrastructure.database.newest import newest_of_states
+from infrastructure.database.sql_files import sql_file
 from infrastructure.database.transaction import Transaction
 from vocabulary.amounts import Unit
 from vocabulary.ids import (
@@ -29,35 +29,7 @@ from vocabulary.ids import (
 )
 from vocabulary.recording import IdRange
 
-# One statement: the rewards of the orders that were taken back, with what each one loses.
-# Whoever changes a reward holds its lane, so this locks nothing before.
-_CANCEL = text(
-    """
-    WITH earned AS MATERIALIZED (
-        SELECT turned.reversal_id, given.reward_id, ledger_unit.decimals
-        FROM unnest(:reversal_ids, :order_references, :generations)
-            AS turned (reversal_id, order_reference, generation)
-        CROSS JOIN LATERAL (
-            SELECT interaction_id FROM interaction
-            WHERE merchant_id = :merchant_id AND order_reference = turned.order_reference
-              AND generation = turned.generation OFFSET 0
-        ) AS event CROSS JOIN LATERAL (
-            SELECT reward_id, merchant_id, unit FROM reward
-            WHERE interaction_id = event.interaction_id AND state = 'pending' OFFSET 0
-        ) AS given CROSS JOIN LATERAL (
-            SELECT decimals FROM ledger_unit
-            WHERE merchant_id = given.merchant_id AND unit = given.unit OFFSET 0
-        ) AS ledger_unit
-    )
-    UPDATE reward
-    SET target_base_units = 0, state = 'cancelled', cancellation_reason = 'refund'
-    -- No limit: it keeps PostgreSQL from taking these for a large part of the table.
-    FROM (SELECT * FROM earned LIMIT (SELECT count(*) FROM earned)) AS lost
-    WHERE reward.reward_id = lost.reward_id
-    RETURNING reward.reward_id, reward.campaign_id, reward.identity_group_id, reward.unit,
-              lost.decimals, lost.reversal_id, old.target_base_units AS lost_base_units
-    """
-).bindparams(
+_CANCEL = sql_file(__file__, "cancel_rewards.sql").bindparams(
     bindparam("reversal_ids", type_=ARRAY(Uuid)),
     bindparam("order_references", type_=ARRAY(Text)),
     bindparam("generations", type_=ARRAY(Integer)),
@@ -72,34 +44,16 @@ _OF_INTERACTION = text(
     f"{_SELECT} WHERE interaction_id = :interaction_id"
     " ORDER BY campaign_id, definition_index, depth NULLS FIRST"
 )
-_PAGE = f"""
-    SELECT {columns_of(reward)}, ledger_unit.decimals
-    FROM ({{listed}} ORDER BY reward_id DESC LIMIT :limit) AS reward
-    CROSS JOIN LATERAL (
-        SELECT decimals FROM ledger_unit
-        WHERE merchant_id = reward.merchant_id AND unit = reward.unit OFFSET 0
-    ) AS ledger_unit
-    ORDER BY reward_id DESC
-"""
-_STATES = bindparam("states", type_=ARRAY(Text))
-_OF_PERSON = ("identity_group_id", "merchant_id", "state")
-_LIST = text(_PAGE.format(listed=newest_of_states("reward", "reward_id"))).bindparams(_STATES)
-_LIST_OF_PERSON = text(
-    _PAGE.format(listed=newest_of_states("reward", "reward_id", leading=_OF_PERSON))
-).bindparams(_STATES)
-# A purchase has few: they are read whole, whatever else is asked.
-_LIST_OF_PURCHASE = text(
-    _PAGE.format(
-        listed="""
-        SELECT known.* FROM (
-            SELECT * FROM reward WHERE purchase_id = :purchase_id OFFSET 0
-        ) AS known
-        WHERE merchant_id = :merchant_id AND state = ANY(:states)
-          AND (CAST(:identity_group_id AS uuid) IS NULL OR identity_group_id = :identity_group_id)
-          AND reward_id >= :first_id AND reward_id < :end_id
-        """
-    )
-).bindparams(_STATES)
+
+
+def _page(*, whose: str) -> TextClause:
+    statement = sql_file(__file__, "list_rewards.sql", columns=columns_of(reward), whose=whose)
+    return statement.bindparams(bindparam("states", type_=ARRAY(Text)))
+
+
+_LIST = _page(whose="merchant")
+_LIST_OF_PERSON = _page(whose="person")
+_LIST_OF_PURCHASE = _page(whose="purchase")
 
 _COLUMNS = (
     "reward_id",

@@ -14,7 +14,13 @@ from domains.purchases.model import Purchase
 from domains.purchases.service import PurchasesService
 from domains.referral.service import ReferralService
 from domains.rewards.model import Interaction, InteractionState, LaneWork, Obstacle, OrderLife
-from domains.rewards.service import LanesService, RewardsService
+from domains.rewards.service import (
+    DecisionsService,
+    DueInteractionsService,
+    InteractionsService,
+    LanesService,
+    ReversalsService,
+)
 from infrastructure.database.failures import is_away, is_timeout
 from infrastructure.database.transaction import Transaction
 from orchestration.lane.flow.batch import decide_batch, windows_of
@@ -47,7 +53,10 @@ class BatchDeciding:
         purchases: PurchasesService,
         referral: ReferralService,
         lanes: LanesService,
-        rewards: RewardsService,
+        interactions: InteractionsService,
+        due_interactions: DueInteractionsService,
+        reversals: ReversalsService,
+        decisions: DecisionsService,
         facts: EventFactsLoader,
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -57,7 +66,10 @@ class BatchDeciding:
         self._purchases = purchases
         self._referral = referral
         self._lanes = lanes
-        self._rewards = rewards
+        self._interactions = interactions
+        self._due_interactions = due_interactions
+        self._reversals = reversals
+        self._decisions = decisions
         self._facts = facts
         self._clock = clock
         self._new_id = new_id
@@ -76,11 +88,11 @@ class BatchDeciding:
             [each.order_reference for each in batch.orders],
             round_number=number,
         )
-        interactions = await self._lanes.list_of_orders(
+        interactions = await self._interactions.list_of_orders(
             tx, merchant_id, [each.order_reference for each in purchases]
         )
         lives = [_life_of(each) for each in purchases]
-        waiting = await self._lanes.list_with_earlier_open(
+        waiting = await self._reversals.list_with_earlier_open(
             tx, merchant_id, [each for each in lives if each.generation > 1]
         )
         outcome = BatchOutcome()
@@ -105,7 +117,7 @@ class BatchDeciding:
         if not batch.referrals:
             return []
         lane = batch.lane
-        referrals = await self._lanes.list_some_ready(
+        referrals = await self._due_interactions.list_some_ready(
             tx,
             [each.interaction_id for each in batch.referrals],
             round_number=lane.round_number,
@@ -158,7 +170,7 @@ class BatchDeciding:
             now=now,
             new_id=self._new_id,
         )
-        await self._rewards.add_units(
+        await self._decisions.add_units(
             tx, merchant_id, sorted(result.units, key=lambda unit: unit.key)
         )
         await self._campaigns.charge(
@@ -168,8 +180,8 @@ class BatchDeciding:
             consumptions=result.consumptions,
             ends=ends,
         )
-        await self._rewards.record_decided(tx, result.decided, now=now)
-        until = await self._lanes.postpone(
+        await self._decisions.record_decided(tx, result.decided, now=now)
+        until = await self._due_interactions.postpone(
             tx,
             [(each.interaction, str(pair)) for each, pair in result.waiting],
             obstacle=Obstacle.RATE_MISSING,

@@ -8,7 +8,7 @@ from datetime import datetime
 from domains.purchases.model.lane_queue import FixedLife, FixedOrder, LetGo
 from domains.purchases.service import PurchasesService
 from domains.rewards.model import InteractionState, OrderLife
-from domains.rewards.service import LanesService
+from domains.rewards.service import InteractionsService
 from infrastructure.database.transaction import Transaction
 from orchestration.lane.flow.prepared import PreparedBatch, let_go_of, life_of_order
 from vocabulary.ids import MerchantId
@@ -24,11 +24,11 @@ class LaneOrders:
         self,
         *,
         purchases: PurchasesService,
-        lanes: LanesService,
+        interactions: InteractionsService,
         clock: Callable[[], datetime],
     ) -> None:
         self._purchases = purchases
-        self._lanes = lanes
+        self._interactions = interactions
         self._clock = clock
 
     async def let_go(self, tx: Transaction, batch: PreparedBatch, let_go: Sequence[LetGo]) -> None:
@@ -42,7 +42,7 @@ class LaneOrders:
     ) -> None:
         """The same for orders of which nothing can be read but who they are, until a time."""
         merchant_id = batch.lane.merchant_id
-        decided = await self._lanes.list_decided(tx, merchant_id, lives)
+        decided = await self._interactions.list_decided(tx, merchant_id, lives)
         let_go = [
             let_go_of(life, is_decided=True)
             if life in decided
@@ -59,7 +59,7 @@ class LaneOrders:
         Returns whether there are any.
         """
         lives = [life_of_order(each) for each in orders]
-        decided = await self._lanes.list_decided(tx, merchant_id, lives)
+        decided = await self._interactions.list_decided(tx, merchant_id, lives)
         open_ones = [life for life in lives if life not in decided]
         await self.settle(
             tx,
@@ -84,7 +84,7 @@ class LaneOrders:
         due now.
         """
         opened = [each.order_reference for each in let_go if not each.is_decided]
-        found = await self._lanes.list_of_orders(tx, merchant_id, opened)
+        found = await self._interactions.list_of_orders(tx, merchant_id, opened)
         now = self._clock()
         changed = []
         for each in let_go:

@@ -9,11 +9,11 @@ from domains.business.service import BusinessService
 from domains.campaign.service import RatesService
 from domains.purchases.service import PurchasesService
 from domains.rewards.model import Interaction, Lane
-from domains.rewards.service import LanesService
-from infrastructure.database.transaction import Database, Repeat, Transaction
+from domains.rewards.service import InteractionsService, LanesService
+from infrastructure.database.repeated_call import Repeat, answer_once
+from infrastructure.database.transaction import Database, Transaction
 from orchestration.queries.lanes import get_lane
 from vocabulary.ids import InteractionId, MerchantId
-from vocabulary.refusals import MerchantNotFoundError
 
 REVIVED_MAX = 1_000
 """How many dead interactions one call has decided again."""
@@ -32,6 +32,7 @@ class LaneOrchestrator:
         business: BusinessService,
         purchases: PurchasesService,
         lanes: LanesService,
+        interactions: InteractionsService,
         rates: RatesService,
         clock: Callable[[], datetime],
     ) -> None:
@@ -39,6 +40,7 @@ class LaneOrchestrator:
         self._business = business
         self._purchases = purchases
         self._lanes = lanes
+        self._interactions = interactions
         self._rates = rates
         self._clock = clock
 
@@ -48,34 +50,36 @@ class LaneOrchestrator:
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
-        async with self._database.single() as tx:
-            await self._require_merchant(tx, merchant_id)
+        async with self._database.reading() as tx:
+            await self._business.require(tx, merchant_id)
             return await self._read_lane(tx, merchant_id)
 
     async def set_lane_held(
-        self, merchant_id: MerchantId, *, held: bool, repeat: Repeat | None
+        self, merchant_id: MerchantId, *, held: bool, repeat: Repeat[Lane] | None
     ) -> Lane:
         """Stops deciding at a merchant, or lets it go on.
 
         Raises:
             MerchantNotFoundError: there is no such merchant.
         """
-        async with self._database.transaction(repeat=repeat) as tx:
-            await self._require_merchant(tx, merchant_id)
+
+        async def set_held(tx: Transaction) -> Lane:
+            await self._business.require(tx, merchant_id)
             await self._lanes.set_held(tx, merchant_id, held=held)
             lane = await self._read_lane(tx, merchant_id)
             if not held:
                 # They hear of it when this is committed, not before.
                 await self._lanes.wake_workers(tx)
-            await tx.answer(lane)
-        return lane
+            return lane
+
+        return await answer_once(self._database, repeat, set_held)
 
     async def retry_dead(
         self,
         merchant_id: MerchantId,
         interaction_id: InteractionId | None,
         *,
-        repeat: Repeat | None,
+        repeat: Repeat[int] | None,
     ) -> int:
         """Has dead interactions decided again: one, or up to 1,000; returns how many.
 
@@ -86,27 +90,26 @@ class LaneOrchestrator:
             InteractionNotFoundError: the merchant has none with this id.
             InteractionNotDeadError: it is not dead.
         """
-        async with self._database.transaction(repeat=repeat) as tx:
-            await self._require_merchant(tx, merchant_id)
+
+        async def retry(tx: Transaction) -> int:
+            await self._business.require(tx, merchant_id)
             # First, so that what is read next is as the last worker has left it.
             await self._lanes.wait_for(tx, merchant_id)
             now = self._clock()
-            dead = await self._lanes.list_dead(tx, merchant_id, interaction_id, limit=REVIVED_MAX)
-            if dead:
-                await self._purchases.requeue(tx, merchant_id, _lives_of(dead), now=now)
-                count = await self._lanes.revive(tx, dead, now=now)
-                await self._lanes.wake_workers(tx)
-            else:
-                count = 0
-            await tx.answer(count)
-        return count
+            dead = await self._interactions.list_dead(
+                tx, merchant_id, interaction_id, limit=REVIVED_MAX
+            )
+            if not dead:
+                return 0
+            await self._purchases.requeue(tx, merchant_id, _lives_of(dead), now=now)
+            count = await self._interactions.revive(tx, dead, now=now)
+            await self._lanes.wake_workers(tx)
+            return count
+
+        return await answer_once(self._database, repeat, retry)
 
     async def _read_lane(self, tx: Transaction, merchant_id: MerchantId) -> Lane:
         return await get_lane(tx, merchant_id, now=self._clock(), rate_age_max=self._rates.age_max)
-
-    async def _require_merchant(self, tx: Transaction, merchant_id: MerchantId) -> None:
-        if not await self._business.exists(tx, merchant_id):
-            raise MerchantNotFoundError(merchant_id)
 
 
 def _lives_of(interactions: Sequence[Interaction]) -> list[tuple[str, int]]:

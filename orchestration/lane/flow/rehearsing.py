@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from domains.purchases.service import PurchasesService
-from domains.rewards.service import LanesService
+from domains.rewards.service import DueInteractionsService, LanesService
 from infrastructure.database.bounds import LAST_TIME
 from infrastructure.database.failures import is_away
 from infrastructure.database.transaction import Database, Transaction
@@ -52,12 +52,14 @@ class LaneRehearsals:
         database: Database,
         turns: LaneTurns,
         lanes: LanesService,
+        due_interactions: DueInteractionsService,
         purchases: PurchasesService,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._turns = turns
         self._lanes = lanes
+        self._due_interactions = due_interactions
         self._purchases = purchases
         self._clock = clock
 
@@ -110,7 +112,7 @@ class LaneRehearsals:
         async with self._database.transaction() as tx:
             # As far from the end as there is anything, else at the end.
             for skip in (LAST_REHEARSED_MAX * failure_count, 0):
-                referrals = await self._lanes.list_last_ready(
+                referrals = await self._due_interactions.list_last_ready(
                     tx,
                     lane.merchant_id,
                     round_number=lane.round_number,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from domains.purchases.model.lane_queue import FixedLife
 from domains.rewards.model import InteractionState, Reversal, WaitingLane
-from domains.rewards.service import LanesService
+from domains.rewards.service import InteractionsService, LanesService, ReversalsService
 from infrastructure.database.transaction import Database
 from orchestration.cancellation.flow import CancellationOrchestrator
 from orchestration.lane.flow.lane_orders import LaneOrders
@@ -26,12 +26,16 @@ class LaneReversals:
         database: Database,
         orders: LaneOrders,
         lanes: LanesService,
+        interactions: InteractionsService,
+        reversals: ReversalsService,
         cancellation: CancellationOrchestrator,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._orders = orders
         self._lanes = lanes
+        self._interactions = interactions
+        self._reversals = reversals
         self._cancellation = cancellation
         self._clock = clock
 
@@ -43,7 +47,7 @@ class LaneReversals:
         `after` is the last one of those that were passed.
         """
         async with self._database.single() as tx:
-            return await self._lanes.list_open_reversals(
+            return await self._reversals.list_open(
                 tx, waiting.merchant_id, after=after, now=self._clock(), limit=limit
             )
 
@@ -64,7 +68,7 @@ class LaneReversals:
             if lane is None:
                 return None
             # Another worker may have dealt with some of them.
-            open_ones = await self._lanes.list_reversals(tx, [each.reversal_id for each in settled])
+            open_ones = await self._reversals.list_some(tx, [each.reversal_id for each in settled])
             if not open_ones:
                 return 0
             await self._cancellation.take_back_in(
@@ -86,7 +90,7 @@ class LaneReversals:
             if await self._lanes.take(tx, merchant_id) is None:
                 return None
             lives = [each.life for each in reversals]
-            interactions = await self._lanes.list_of_orders(
+            interactions = await self._interactions.list_of_orders(
                 tx, merchant_id, [each.order_reference for each in lives]
             )
             settled = await self._orders.settle(
@@ -114,4 +118,4 @@ class LaneReversals:
         """
         async with self._database.transaction() as tx:
             if await self._lanes.take(tx, merchant_id) is not None:
-                await self._lanes.set_reversal_aside(tx, reversal, now=self._clock() + rest)
+                await self._reversals.set_aside(tx, reversal, now=self._clock() + rest)

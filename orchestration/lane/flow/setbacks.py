@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from domains.purchases.model.lane_queue import LetGo
 from domains.rewards.model import Obstacle
-from domains.rewards.service import LanesService
+from domains.rewards.service import DueInteractionsService, LanesService
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.lane.flow.event_facts import LaneEvent
 from orchestration.lane.flow.lane_orders import LaneOrders
@@ -32,12 +32,14 @@ class LaneSetbacks:
         turns: LaneTurns,
         orders: LaneOrders,
         lanes: LanesService,
+        due_interactions: DueInteractionsService,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._turns = turns
         self._orders = orders
         self._lanes = lanes
+        self._due_interactions = due_interactions
         self._clock = clock
 
     async def open_again(self, batch: PreparedBatch) -> None:
@@ -69,7 +71,7 @@ class LaneSetbacks:
             let_go: list[LetGo] = []
             now = self._clock()
             for each in await self._as_they_were(tx, batch, failed):
-                retry_time = await self._lanes.fail(
+                retry_time = await self._due_interactions.fail(
                     tx, each.interaction, obstacle=obstacle, now=now
                 )
                 if (life := life_of(each)) is not None:
@@ -94,7 +96,7 @@ class LaneSetbacks:
             if await self._lanes.take(tx, batch.lane.merchant_id) is None:
                 return False
             found = await self._as_they_were(tx, batch, events)
-            until = await self._lanes.postpone(
+            until = await self._due_interactions.postpone(
                 tx,
                 [(each.interaction, None) for each in found],
                 obstacle=obstacle,
@@ -119,7 +121,7 @@ class LaneSetbacks:
             if await self._lanes.take(tx, merchant_id) is None:
                 return False
             lives = [life_of_order(each) for each in part.orders]
-            until = await self._lanes.pass_over(
+            until = await self._due_interactions.pass_over(
                 tx,
                 merchant_id,
                 lives,

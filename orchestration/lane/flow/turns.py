@@ -11,7 +11,7 @@ from domains.campaign.service import RatesService
 from domains.purchases.model.lane_queue import FixedOrder, LetGo
 from domains.purchases.service import PurchasesService
 from domains.rewards.model import LanePhase, LaneWork, WaitingLane
-from domains.rewards.service import LanesService
+from domains.rewards.service import DueInteractionsService, LanesService
 from infrastructure.database.bounds import LAST_TIME
 from infrastructure.database.transaction import Database, Transaction
 from orchestration.lane.flow.deciding import NEXT_LIFE_PAUSE, BatchDeciding
@@ -51,6 +51,7 @@ class LaneTurns:
         rates: RatesService,
         purchases: PurchasesService,
         lanes: LanesService,
+        due_interactions: DueInteractionsService,
         deciding: BatchDeciding,
         orders: LaneOrders,
         clock: Callable[[], datetime],
@@ -59,6 +60,7 @@ class LaneTurns:
         self._rates = rates
         self._purchases = purchases
         self._lanes = lanes
+        self._due_interactions = due_interactions
         self._deciding = deciding
         self._orders = orders
         self._clock = clock
@@ -113,7 +115,7 @@ class LaneTurns:
         """Takes the next part of what is due into the round."""
         assert lane.round_time is not None, lane
         ends = []
-        for promote in (self._purchases.promote_due, self._lanes.promote_due):
+        for promote in (self._purchases.promote_due, self._due_interactions.promote_due):
             count, last = await promote(
                 tx,
                 lane.merchant_id,
@@ -128,7 +130,7 @@ class LaneTurns:
 
     async def _fix(self, tx: Transaction, lane: LaneWork, *, limit: int) -> PreparedBatch:
         """The next orders and referrals, as far as both are known to be in their order."""
-        referrals = await self._lanes.list_ready(
+        referrals = await self._due_interactions.list_ready(
             tx,
             lane.merchant_id,
             round_number=lane.round_number,
@@ -178,7 +180,7 @@ class LaneTurns:
         """
         if await self._purchases.has_ready(
             tx, lane.merchant_id, round_number=lane.round_number
-        ) or await self._lanes.list_ready(
+        ) or await self._due_interactions.list_ready(
             tx, lane.merchant_id, round_number=lane.round_number, after=None, limit=1
         ):
             return lane.go_round_again(self._clock())

@@ -14,7 +14,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from infrastructure.rpc.contract import ContractError, Method
 from infrastructure.rpc.strict_routes import RAW_BODY_NUMBER
-from server.interception.chain import Call, Handler
+from server.interception.chain import BeforeCall, Call, Handler, Result
 from server.interception.field_paths import json_path
 from server.interception.refusals import Violation
 from server.interception.strict_json.messages import Fault, Reading, prepare, read_body
@@ -24,21 +24,21 @@ from server.interception.validation import request_invalid
 _INDEX = re.compile(r"\[\d+\]")
 
 
-class StrictJson:
+class StrictJson(BeforeCall):
     """Reads the body of a strict route, or its query, into the fields of the request.
 
     Envoy hands on the body as bytes (`infrastructure.rpc.strict_routes`). Callers of gRPC send
     messages, and are not concerned; the field with the bytes means nothing to them.
     """
 
-    def wrap(self, method: Method, proceed: Handler) -> Handler:
+    def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         if not method.is_strict:
             return proceed
         read = _read_raw_body if method.takes_body else _query_reading(method)
         prepare(method.request_type)
         variables = _path_fields(method)
 
-        async def step(request: Message, call: Call) -> Message:
+        async def step(request: Message, call: Call) -> Result:
             if call.came_as_json:
                 sent = method.request_class()
                 reading = read(request, sent, call)

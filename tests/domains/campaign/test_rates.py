@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domains.campaign.model import ExchangeRate, Pair, RatePlace
+from domains.campaign.model import ExchangeRate, Pair
 from domains.campaign.repository import RateRepository
 from infrastructure.database.transaction import Database, Transaction
 from tests.support.races import beside
@@ -107,11 +107,7 @@ async def test_rates_are_listed_as_they_count(database: Database) -> None:
     async def page(after: ExchangeRate | None, limit: int) -> Sequence[ExchangeRate]:
         place = None
         if after is not None:
-            place = RatePlace(
-                observe_time=after.observe_time,
-                create_time=after.create_time,
-                exchange_rate_id=after.exchange_rate_id,
-            )
+            place = after.observe_time, after.create_time, after.exchange_rate_id
         return await rates.list_newest(tx, base=None, quote="EUR", after=place, limit=limit)
 
     async with database.transaction() as tx:

@@ -11,7 +11,8 @@ from domains.identity.repository import IdentityRepository
 from domains.identity.service import IdentityService
 from domains.identity.servicer import IdentityServicer
 from guerdon.identity.v1 import identity_pb2
-from infrastructure.database.transaction import AlreadyAnsweredError, Database
+from infrastructure.database.repeated_call import AlreadyAnsweredError
+from infrastructure.database.transaction import Database
 from infrastructure.rpc.repeating import RepeatableCall, set_repeatable_call
 from infrastructure.rpc.translating import to_timestamp
 from tests.support.identity import (

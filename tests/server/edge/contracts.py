@@ -12,13 +12,14 @@ def a_contract(
     *,
     rate_class: method_pb2.RateClass.ValueType = method_pb2.RATE_CLASS_PROBE,
     streams: bool = False,
+    path: str = "/watch/{id}",
 ) -> bytes:
     """One service with a method with two routes and one without any, and one without routes."""
     files = FileDescriptorSet()
     file = files.file.add(name="shop.proto", package="shop.v1")
     service = file.service.add(name="ShopService")
     routed = service.method.add(name="Watch", server_streaming=streams)
-    routed.options.Extensions[annotations_pb2.http].get = "/watch/{id}"
+    routed.options.Extensions[annotations_pb2.http].get = path
     routed.options.Extensions[annotations_pb2.http].additional_bindings.add(post="/older")
     if rate_class:
         routed.options.Extensions[method_pb2.rate_class] = rate_class

@@ -20,7 +20,7 @@ from server.edge.limits import (
 )
 from server.edge.listeners import REQUEST_TIMEOUT
 from server.edge.overload import HEAP_BYTES_MAX, RESET_FROM
-from server.edge.settings import RateLimit, default_rate_limits
+from server.edge.rate_limit import RateLimit, default_rate_limits
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.raw_http import ask
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
@@ -53,7 +53,7 @@ async def usual(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]
 async def an_edge(folder: Path, **choices: Any) -> AsyncIterator[Edge]:
     backend = Backend(DESCRIPTORS.read_bytes())
     async with running_process(backend) as process:
-        settings = settings_for([process.port], trusted_hop_count=1, **choices)
+        settings = settings_for([process.port], trusted_hops=1, **choices)
         async with running_edge(settings, backend, folder) as running:
             yield running
 

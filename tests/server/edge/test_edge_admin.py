@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from localmesh.probes import (
-    complaint_of_envoy,
     connect_to_socket,
+    problem_of_envoy,
     read_admin,
 )
 from server.edge.command_line import SOCKET_PATH_BYTES_MAX
+from server.edge.settings import EdgeSettings
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
 
@@ -38,11 +39,11 @@ async def administered(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     folder = tmp_path_factory.mktemp("envoy")
     async with running_process(backend) as process:
         settings = settings_for([process.port])
-        administered = replace(
-            settings,
-            public=replace(settings.public, admin_socket=str(folder / "public.sock")),
-            mesh=replace(settings.mesh, admin_socket=str(folder / "mesh.sock")),
-        )
+        sockets = {
+            "public": replace(settings.public, admin_socket=str(folder / "public.sock")),
+            "mesh": replace(settings.mesh, admin_socket=str(folder / "mesh.sock")),
+        }
+        administered = EdgeSettings(**{**dict(settings), **sockets})
         async with running_edge(administered, backend, folder) as edge:
             yield edge
 
@@ -134,12 +135,12 @@ async def test_a_socket_with_a_long_path_is_reached(administered: Edge, tmp_path
     connection = await asyncio.to_thread(connect_to_socket, deep / "admin.sock")
     connection.close()
     [(_, port)] = administered.settings.endpoints
-    assert await asyncio.to_thread(complaint_of_envoy, deep / "admin.sock", port) == ""
+    assert await asyncio.to_thread(problem_of_envoy, deep / "admin.sock", port) == ""
 
 
 async def test_nobody_there_is_said_with_the_place(tmp_path: Path) -> None:
     """Whoever waits for Envoy would not know where it was looked for."""
-    told = await asyncio.to_thread(complaint_of_envoy, tmp_path / "none.sock", 1)
+    told = await asyncio.to_thread(problem_of_envoy, tmp_path / "none.sock", 1)
 
     assert "none.sock" in told
     assert "No such file" in told

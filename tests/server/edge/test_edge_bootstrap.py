@@ -13,7 +13,8 @@ from server.edge.bootstrap import bootstrap_json, build_bootstrap, write_bootstr
 from server.edge.cluster import DOORS, MESH, PUBLIC, Door
 from server.edge.contract import read_public_methods
 from server.edge.local_replies import LOCAL_REPLIES
-from server.edge.settings import EdgeSettings, ListenerSettings, RateLimit
+from server.edge.rate_limit import RateLimit
+from server.edge.settings import EdgeSettings, ListenerSettings
 from tests.server.edge.contracts import a_contract
 from tests.server.edge.running import (
     DESCRIPTORS,
@@ -37,7 +38,7 @@ EVERY_OPTION = EdgeSettings(
     descriptor_path=str(ENVOYS_COPY),
     dashboard_origins=("https://dash.example", "http://localhost:3000"),
     client_id_headers=("x-visitor", "x-shopper"),
-    trusted_hop_count=2,
+    trusted_hops=2,
     health_interval_seconds=0.25,
     rate_limits={rate_class: RateLimit(per_second=1, burst=1) for rate_class in RateClass},
     address_rate_limits={RateClass.WEBHOOK: RateLimit(per_second=2, burst=2)},
@@ -140,6 +141,33 @@ def test_each_rate_class_has_its_own_limit() -> None:
         assert bucket["tokensPerFill"] == 10 + method.rate_class
         assert bucket["maxTokens"] == 20 + method.rate_class
         assert bucket["fillInterval"] == "1s"
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("/user/{id}", {"safeRegex": {"regex": ".*"}}),
+        ("/common/{id}", {"safeRegex": {"regex": ".*"}}),
+        ("/business/{id}", {"exact": "https://dash.example"}),
+        ("/ext/{id}", None),
+        ("/watch/{id}", None),
+    ],
+)
+@pytest.mark.parametrize("rate_class", RateClass)
+def test_pages_that_may_call_are_chosen_by_the_path(
+    path: str, origin: Any, rate_class: RateClass
+) -> None:
+    """A dashboard method that is called as often as a shop's page would be open to every page."""
+    edge = EdgeSettings(dashboard_origins=("https://dash.example",))
+
+    found = routes(built(edge, descriptors=a_contract(path=path, rate_class=rate_class.value)))
+
+    route = found["shop.v1.ShopService.Watch"]["typedPerFilterConfig"]
+    bucket = route["envoy.filters.http.local_ratelimit"]["tokenBucket"]
+    assert bucket["tokensPerFill"] == edge.rate_limits[rate_class].per_second
+    for filters in (route, found["/" + path.split("/")[1]]["typedPerFilterConfig"]):
+        cors = filters.get("envoy.filters.http.cors", {"allowOriginStringMatch": [None]})
+        assert cors["allowOriginStringMatch"] == [origin]
 
 
 def test_names_of_servers_are_looked_up_and_addresses_are_not() -> None:

@@ -6,7 +6,8 @@ from guerdon.options.v1 import method_pb2
 from infrastructure.rpc.contract import ContractError
 from infrastructure.rpc.rate_class import RateClass
 from server.edge.contract import read_public_methods, services_of
-from server.edge.settings import EdgeSettings, RateLimit, default_rate_limits
+from server.edge.rate_limit import RateLimit, default_rate_limits
+from server.edge.settings import EdgeSettings
 from tests.server.edge.contracts import a_contract
 from tests.server.edge.running import DESCRIPTORS
 

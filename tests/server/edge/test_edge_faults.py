@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
 from server.edge.filters import ANSWER_BYTES_MAX
-from server.edge.settings import RateLimit
+from server.edge.rate_limit import RateLimit
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.raw_http import ask, request
 from tests.server.edge.running import (
@@ -44,7 +44,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edg
     folder = tmp_path_factory.mktemp("envoy")
     limits = {rate_class: RateLimit(per_second=2, burst=2) for rate_class in RateClass}
     async with running_process(backend) as process:
-        settings = settings_for([process.port], rate_limits=limits, trusted_hop_count=1)
+        settings = settings_for([process.port], rate_limits=limits, trusted_hops=1)
 
         def impatient(text: str) -> str:
             return text.replace('"timeout": "15s"', '"timeout": "0.300s"')

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from infrastructure.rpc.rate_class import REQUEST_BYTES_MAX, RateClass
-from server.edge.settings import RateLimit
+from server.edge.rate_limit import RateLimit
 from tests.server.edge.backend import Backend, running_process
 from tests.server.edge.running import (
     DESCRIPTORS,

@@ -305,7 +305,7 @@ def test_freed_memory_is_given_back() -> None:
 
 def test_a_proxys_connections_may_take_many_calls_back() -> None:
     """One visitor could have the calls of others closed, who share the connections of a proxy."""
-    behind = built(EdgeSettings(trusted_hop_count=1))
+    behind = built(EdgeSettings(trusted_hops=1))
     [layer] = behind["layeredRuntime"]["layers"]
 
     assert "overload.premature_reset_total_stream_count" not in layer["staticLayer"]

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from infrastructure.rpc.rate_class import RateClass
-from server.edge.settings import EdgeSettings, RateLimit
+from server.edge.rate_limit import RateLimit
+from server.edge.settings import EdgeSettings
 from server.edge.written_settings import (
     read_endpoint,
     read_origins,

@@ -7,14 +7,16 @@ import pytest
 
 from guerdon.orchestration.v1 import arrival_pb2
 from infrastructure.rpc.caller import CallerKind, current_caller
-from server.interception.caller import CLIENT_ID_CHARACTERS_MAX, CallerProof
+from server.interception.caller import CallerProof
 from server.interception.chain import Call
+from server.interception.proofs.client_id import CHARACTERS_MAX, ClientId
+from server.interception.proofs.service_token import ServiceToken
 from server.interception.refusals import Refusal
 from tests.server.interception.calls import Servicer, pass_through, refusal_from
 from tests.support.contract import METHODS
 
 TOKEN = "the-token-of-services-of-this-mesh"
-STEP = CallerProof(service_token=TOKEN, client_id_headers=["x-visitor"])
+STEP = CallerProof([ServiceToken(TOKEN), ClientId(other_headers=["x-visitor"])])
 TRACK = METHODS["/guerdon.orchestration.v1.ArrivalService/TrackArrival"]
 GET_MERCHANT = METHODS["/guerdon.business.v1.BusinessService/GetMerchant"]
 HEALTH = METHODS["/guerdon.edge.v1.EdgeService/GetHealth"]
@@ -43,7 +45,7 @@ async def test_a_header_that_no_setting_names_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "client_id", ["x" * (CLIENT_ID_CHARACTERS_MAX + 1), "a\x01b", "a\nb", "café", "\xff\xfe"]
+    "client_id", ["x" * (CHARACTERS_MAX + 1), "a\x01b", "a\nb", "café", "\xff\xfe"]
 )
 async def test_a_client_id_that_is_none_is_refused(client_id: str) -> None:
     """It would be stored, and printed where people look."""
@@ -71,7 +73,7 @@ async def test_a_service_may_say_nonsense_of_its_browser() -> None:
 
 async def test_the_longest_client_id_passes() -> None:
     """The limit would be lower than it says."""
-    longest = "x" * CLIENT_ID_CHARACTERS_MAX
+    longest = "x" * CHARACTERS_MAX
     assert (await pass_through(STEP, TRACK, A_REQUEST, x_client_id=longest)).asked
 
 

@@ -13,7 +13,8 @@ from domains.purchases.service import DeliveriesService, PurchasesService
 from domains.purchases.service.purchases import CLAIMS_KEPT
 from infrastructure.database import repeated_call
 from infrastructure.database.transaction import Database, Transaction
-from server.jobs.housekeeping import BATCH_SIZE, BATCHES_MAX, Housekeeping
+from server.jobs.housekeeping import BATCH_SIZE, BATCHES_MAX, RUN_EVERY, Housekeeping
+from server.repeating import RETRY_AFTER
 from tests.support.books import count_of, order_of, read
 from tests.support.flows import NOON
 from tests.support.partitions import keep_months_as_of
@@ -138,7 +139,7 @@ async def test_claims_are_forgotten_in_bounded_steps(database: Database) -> None
     assert forgotten == BATCH_SIZE
     # Of an order that has more of them, none but these are gone.
     assert await waiting(shop, "A-1") == 2 * BATCH_SIZE + 1
-    assert await housekeeping_of(shop).run() is False
+    assert await housekeeping_of(shop).run() == RUN_EVERY
 
     orders = await read(database, "SELECT 1 FROM shop_order")
     assert (await waiting(shop, "A-1"), await waiting(shop, "B-1"), len(orders)) == (0, 0, 0)
@@ -180,7 +181,7 @@ async def test_much_is_forgotten_in_bounded_steps(
         await tx.execute(text(_CALLS), {"made": NOON, "calls": calls})
     shop.flows.clock.now = NOON + timedelta(days=2)
 
-    is_more_left = await housekeeping_of(shop).run()
+    next_run = await housekeeping_of(shop).run()
 
     assert len(await read(database, "SELECT 1 FROM repeated_call")) == left
-    assert is_more_left is bool(left)
+    assert next_run == (RETRY_AFTER if left else RUN_EVERY)

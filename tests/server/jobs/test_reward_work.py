@@ -14,7 +14,14 @@ import pytest
 
 from domains.rewards.model import WaitingLane
 from orchestration.lane.flow import LaneOutcome, RewardOrchestrator
-from server.jobs.reward_work import PAUSE, SET_BACK_LANES_MAX, THOROUGH_EVERY, TURNS_MAX, RewardWork
+from server.jobs.reward_work import (
+    LOOK_EVERY,
+    PAUSE,
+    SET_BACK_LANES_MAX,
+    THOROUGH_EVERY,
+    TURNS_MAX,
+    RewardWork,
+)
 from tests.support.flows import NOON, Clock
 from vocabulary.ids import MerchantId
 
@@ -109,11 +116,11 @@ async def test_a_place_is_free_again_once_its_lane_is_done() -> None:
 
 async def test_only_what_is_due_is_begun_and_the_next_time_is_told() -> None:
     """Rewards would be decided before a buyer's grace is over, or a second look never come."""
-    due, later, latest = a_lane(), a_lane(due=timedelta(seconds=1)), a_lane(due=timedelta(hours=1))
+    due, later, latest = a_lane(), a_lane(due=LOOK_EVERY / 2), a_lane(due=timedelta(hours=1))
     flow = StandInFlow(due, latest, later)
     worker = a_worker(flow)
 
-    assert await worker.run() == later.due_time
+    assert await worker.run() == LOOK_EVERY / 2
     assert await begun(worker, flow) == [due.merchant_id]
 
 

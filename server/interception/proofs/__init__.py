@@ -1,0 +1,1 @@
+"""How callers prove who they are, a kind a file."""
