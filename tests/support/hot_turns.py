@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domains.business.repository import MerchantRepository
 from domains.campaign.repository import CampaignRepository, RateRepository
@@ -24,7 +27,8 @@ from domains.rewards.repository import (
     LaneRepository,
     LedgerRepository,
 )
-from infrastructure.database.transaction import AlreadyAnsweredError, Repeat, Transaction
+from infrastructure.database.repeated_call import AlreadyAnsweredError, Repeat, answer_once
+from infrastructure.database.transaction import Database, Transaction
 from tests.support.deliveries import a_received_delivery
 from tests.support.hot_statements import LIVES, NOW, SHOP, HotStatement
 from tests.support.large_tables import BEGIN, ROUND, id_of
@@ -88,17 +92,25 @@ async def _announce(tx: Transaction) -> None:
 
 
 async def _call_again(tx: Transaction) -> None:
-    call = Repeat(
+    call: Repeat[bytes] = Repeat(
         principal="caller 7",
         method="method",
         request_id=UUID(int=7),
         digest=b"digest",
         to_bytes=lambda answer: answer,
     )
-    again = Transaction(tx.connection, repeat=call)
-    await again.answer(b"answer")
-    with suppress(AlreadyAnsweredError):
-        await again._begin_repeat()  # noqa: SLF001 - what `Database.transaction` begins with
+
+    @asynccontextmanager
+    async def here() -> AsyncIterator[AsyncConnection]:
+        yield tx.connection
+
+    async def work(_: Transaction) -> bytes:
+        return b"answer"
+
+    database = Database(begin=here, read=here, connect=here)
+    for _ in range(2):
+        with suppress(AlreadyAnsweredError):
+            await answer_once(database, call, work)
 
 
 TURNS: dict[str, HotStatement] = {
