@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infrastructure.database.engine import create_engine
 from localmesh.postgres import Postgres
-from tests.support.json_mesh import JsonMesh, running_json_mesh
+from tests.server.edge.running import Edge
+from tests.support.json_mesh import JsonMesh, json_mesh_of, running_edge_of
 from tests.support.mesh import (
     Mesh,
     create_database,
@@ -43,12 +44,17 @@ async def mesh(contract_url: str, contract_engine: AsyncEngine) -> AsyncIterator
 
 
 @pytest.fixture(scope="session")
-async def json_mesh(
-    mesh: Mesh, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[JsonMesh]:
-    """An Envoy in front of the server."""
-    async with running_json_mesh(mesh, tmp_path_factory.mktemp("envoy")) as running:
+async def edge(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """An Envoy in front of the server, for all tests of the process."""
+    async with running_edge_of(mesh, tmp_path_factory.mktemp("envoy")) as running:
         yield running
+
+
+@pytest.fixture
+async def json_mesh(edge: Edge) -> JsonMesh:
+    """The Envoy, once it leads to the server: while that is busy, it may think that it is gone."""
+    await edge.until(200)
+    return json_mesh_of(edge)
 
 
 @pytest.fixture(scope="session")

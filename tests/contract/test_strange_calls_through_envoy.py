@@ -5,14 +5,10 @@ Over every method, by native gRPC and in JSON, through Envoy.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.server.edge.backend import Backend
-from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
+from tests.server.edge.running import Edge
 from tests.support.contract import METHODS
-from tests.support.mesh import Mesh
 from tests.support.strange_calls import (
     IN_JSON,
     REACH_ENVOY,
@@ -27,13 +23,10 @@ PUBLIC = [method for method in EVERY if method.is_public]
 BY_GRPC = {**REACH_US, **REACH_ENVOY}
 
 
-@pytest.fixture(scope="module")
-async def edge(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
-    """An Envoy in front of the server."""
-    backend = Backend(DESCRIPTORS.read_bytes())  # Only the shape asks for it: the server answers.
-    folder = tmp_path_factory.mktemp("envoy")
-    async with running_edge(settings_for([mesh.port]), backend, folder) as running:
-        yield running
+@pytest.fixture(autouse=True)
+async def _leads_to_the_server(edge: Edge) -> None:
+    """While the server is busy, Envoy may think that it is gone."""
+    await edge.until(200)
 
 
 @pytest.mark.parametrize("name", BY_GRPC)

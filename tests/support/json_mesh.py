@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tests.server.edge.backend import Backend
-from tests.server.edge.running import DESCRIPTORS, running_edge, settings_for
+from tests.server.edge.running import DESCRIPTORS, Edge, running_edge, settings_for
 from tests.support.mesh import SERVICE, Mesh
 
 
@@ -24,12 +24,17 @@ class JsonMesh:
 
 
 @asynccontextmanager
-async def running_json_mesh(mesh: Mesh, folder: Path) -> AsyncIterator[JsonMesh]:
+async def running_edge_of(mesh: Mesh, folder: Path) -> AsyncIterator[Edge]:
     """Envoy as tests configure it, once it leads to the server."""
+    # Only the shape asks for it: the server answers.
     nobody = Backend(DESCRIPTORS.read_bytes())
     async with running_edge(settings_for([mesh.port]), nobody, folder) as edge:
-        edge.mesh.headers.update(SERVICE)
-        yield JsonMesh(public=edge.public, mesh=edge.mesh)
+        yield edge
+
+
+def json_mesh_of(edge: Edge) -> JsonMesh:
+    edge.mesh.headers.update(SERVICE)
+    return JsonMesh(public=edge.public, mesh=edge.mesh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,11 +237,12 @@ def bootstrap_of(settings: EdgeSettings, door: Door) -> str:
     ports = [settings.public.port, settings.mesh.port, *(port for _, port in settings.endpoints)]
     kept = [f'"portValue": {number}' for number in range(1, len(ports) + 1)]
     numbers = iter(range(1, len(ports) + 1))
-    like = replace(
-        settings,
-        public=replace(settings.public, port=next(numbers)),
-        mesh=replace(settings.mesh, port=next(numbers)),
-        endpoints=tuple((host, next(numbers)) for host, _ in settings.endpoints),
+    like = settings.model_copy(
+        update={
+            "public": replace(settings.public, port=next(numbers)),
+            "mesh": replace(settings.mesh, port=next(numbers)),
+            "endpoints": tuple((host, next(numbers)) for host, _ in settings.endpoints),
+        }
     )
     key = f"{door.name} {like}"
     if key not in _texts:
