@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadFileScheduling
 
 from infrastructure.database.engine import create_engine, database_of
 from infrastructure.database.metadata import metadata

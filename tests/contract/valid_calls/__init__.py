@@ -4,45 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 from google.protobuf.message import Message
 
 from guerdon.orchestration.v1 import purchase_webhook_pb2
 from infrastructure.rpc.contract import Method
-from tests.contract.valid_calls import (
-    arrival,
-    attribution,
-    business,
-    campaign,
-    edge,
-    identity,
-    lane,
-    purchase_linking,
-    purchase_webhook,
-    purchases,
-    rate,
-    referral,
-    rewards,
-)
 from tests.contract.valid_calls.making import Make
 from tests.support.mesh import Proof, proof_for
 from tests.support.rpc_shop import BusyShop, sign
 
+_SERVICES = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
 _REQUESTS: Mapping[str, Make] = {
-    **arrival.REQUESTS,
-    **attribution.REQUESTS,
-    **business.REQUESTS,
-    **campaign.REQUESTS,
-    **edge.REQUESTS,
-    **identity.REQUESTS,
-    **lane.REQUESTS,
-    **purchase_linking.REQUESTS,
-    **purchase_webhook.REQUESTS,
-    **purchases.REQUESTS,
-    **rate.REQUESTS,
-    **referral.REQUESTS,
-    **rewards.REQUESTS,
+    method: make
+    for service in _SERVICES
+    for method, make in getattr(service, "REQUESTS", {}).items()
 }
+"""By the full name of each method: what every file has under `REQUESTS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
