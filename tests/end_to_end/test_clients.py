@@ -77,7 +77,8 @@ def node(folder: Path) -> dict[str, str]:
         script = node / "lib" / "node_modules" / "npm" / "bin" / f"{name}-cli.js"
         executable(programs / name, f'#!/bin/sh\nexec "{node}/bin/node" "{script}" "$@"\n')
     (programs / "node").symlink_to(node / "bin" / "node")
-    return path_with(programs)
+    quick = {"npm_config_audit": "false", "npm_config_fund": "false"}
+    return {**path_with(programs), **quick, "npm_config_update_notifier": "false"}
 
 
 @pytest.fixture
@@ -85,7 +86,8 @@ def python(folder: Path) -> dict[str, str]:
     """A `python3` without what the tests have installed, of the version that runs them."""
     base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
     executable(folder / "programs" / "python3", f'#!/bin/sh\nexec "{base}" "$@"\n')
-    return path_with(folder / "programs")
+    # What is imported is compiled then: most of it never is.
+    return {**path_with(folder / "programs"), "PIP_NO_COMPILE": "1"}
 
 
 def test_every_section_with_commands_is_followed() -> None:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote
 
 import grpc
@@ -147,8 +148,19 @@ class Connection:
                     continue
             except h2.exceptions.ProtocolError:
                 return  # The server has answered and closed the stream before it had it all.
+            # Looked at anew under the lock: what came while it was waited for wakes nobody again.
             async with self._room:
-                await self._room.wait()
+                await self._room.wait_for(partial(self._goes_on, stream))
+            if self._answers[stream].ended.is_set():
+                return
+
+    def _goes_on(self, stream: int) -> bool:
+        """Whether more can be sent on a stream, or none ever will be."""
+        try:
+            has_window = self._h2.local_flow_control_window(stream) > 0
+        except h2.exceptions.ProtocolError:
+            return True
+        return has_window or self.is_closed or self._answers[stream].ended.is_set()
 
     def _forget(self, stream: int) -> None:
         """Gives up a stream that was left open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import h2.config
 import h2.connection
@@ -74,9 +75,17 @@ class RawStreams:
             self._flush()
             rest = rest[size:]
             if not size:
+                # Looked at anew under the lock: what came meanwhile wakes nobody again.
                 async with self._changed:
-                    await self._changed.wait()
+                    await self._changed.wait_for(partial(self._goes_on, stream))
         return True
+
+    def _goes_on(self, stream: int) -> bool:
+        """Whether more can be sent on a stream, or none ever will be."""
+        try:
+            return self._connection.local_flow_control_window(stream) > 0
+        except h2.exceptions.ProtocolError:
+            return True
 
     def send_in_pieces(self, stream: int, data: bytes, size: int) -> None:
         """Sends bytes of a body in frames of a size, as far as they are taken now."""
