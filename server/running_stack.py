@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 STATE_FILE = "stack.json"
 TIMEOUT_SECONDS = 2
+_ALIVE = (http.HTTPStatus.OK, http.HTTPStatus.TOO_MANY_REQUESTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +72,16 @@ def is_alive(pid: int) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether a GET is answered with 200. Blocks, two seconds at most; asks no proxy."""
+    """Whether a GET is answered with 200, or with 429: its limit is for all callers of this host.
+
+    Blocks, two seconds at most; asks no proxy.
+    """
     parts = urlsplit(url)
     assert parts.hostname is not None, url
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", parts.path)
-        return connection.getresponse().status == http.HTTPStatus.OK
+        return connection.getresponse().status in _ALIVE
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -30,7 +30,7 @@ from tests.support.flows import NOON
 from tests.support.rules import Limit, a_campaign
 from tests.support.shop import a_delivery, a_shop
 
-PAIRS = 1_000
+PAIRS = 2_000
 PAIRS_AT_ONCE = 10
 SECONDS_MAX = 60
 ROUNDS = 20

@@ -271,7 +271,7 @@ ORDERS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("printer", [javascript, php, python])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=350, deadline=None)
 @given(plan=ORDERS)
 def test_orders_are_taken_as_shops_of_all_kinds_print_them(
     printer: Callable[[Any], str], plan: Any
