@@ -8,19 +8,18 @@ import json
 import os
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from localmesh.ports import LOOPBACK
 from server.edge.command_line import SOCKET_PATH_BYTES_MAX
+from server.plain_http import TIMEOUT_SECONDS, ask, get
 
-_TIMEOUT_SECONDS = 2
 _BODY_CHARACTERS_MAX = 500
 
 
 def problem_of_url(url: str) -> str:
     """Whether a GET is answered with 200. Blocks, two seconds at most; asks no proxy."""
     try:
-        status, body = _get(url)
+        status, body = get(url)
     except (OSError, http.client.HTTPException) as problem:
         return f"GET {url} was not answered: {problem}"
     if status == http.HTTPStatus.OK:
@@ -49,14 +48,6 @@ def problem_of_envoy(admin_socket: Path, port: int | None = None) -> str:
     return "" if is_healthy[port] else f"{admin_socket} does not find port {port} healthy yet"
 
 
-def _get(url: str) -> tuple[int, bytes]:
-    """The status and the body of an answer. Asks no proxy."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None, url
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
-    return _ask(connection, "GET", urlunsplit(("", "", *parts[2:])))
-
-
 def read_admin(admin_socket: Path, path: str, *, verb: str = "GET") -> tuple[int, bytes]:
     """The status and the body of one of Envoy's own pages. Blocks, two seconds at most.
 
@@ -64,7 +55,7 @@ def read_admin(admin_socket: Path, path: str, *, verb: str = "GET") -> tuple[int
         OSError: nobody answers there.
         http.client.HTTPException: what answers does not speak HTTP.
     """
-    return _ask(_SocketConnection(admin_socket), verb, path)
+    return ask(_SocketConnection(admin_socket), verb, path)
 
 
 def connect_to_socket(path: Path) -> socket.socket:
@@ -77,7 +68,7 @@ def connect_to_socket(path: Path) -> socket.socket:
         OSError: nobody listens there, or not for us.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(_TIMEOUT_SECONDS)
+    connection.settimeout(TIMEOUT_SECONDS)
     try:
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
             connection.connect(str(path))
@@ -95,26 +86,17 @@ def connect_to_socket(path: Path) -> socket.socket:
 
 class _SocketConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
         self._path = path
 
     def connect(self) -> None:
         self.sock = connect_to_socket(self._path)
 
 
-def _ask(connection: http.client.HTTPConnection, verb: str, path: str) -> tuple[int, bytes]:
-    try:
-        connection.request(verb, path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
 async def problem_of_port(port: int) -> str:
     """Whether somebody takes connections on a port of this host."""
     try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             _, writer = await asyncio.open_connection(LOOPBACK, port)
     except OSError as problem:
         return f"port {port} takes no connections: {problem}"

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from server.plain_http import get
 
 STATE_FILE = "stack.json"
-TIMEOUT_SECONDS = 2
 _ALIVE = (http.HTTPStatus.OK, http.HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -72,17 +72,9 @@ def is_alive(pid: int) -> bool:
 
 
 def _answers(url: str) -> bool:
-    """Whether a GET is answered with 200, or with 429: its limit is for all callers of this host.
-
-    Blocks, two seconds at most; asks no proxy.
-    """
-    parts = urlsplit(url)
-    assert parts.hostname is not None, url
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+    """Whether a GET is answered with 200, or with 429: its limit is for all of this host."""
     try:
-        connection.request("GET", parts.path)
-        return connection.getresponse().status in _ALIVE
+        status, _ = get(url)
     except (OSError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
+    return status in _ALIVE

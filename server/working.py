@@ -20,7 +20,7 @@ from server.wiring.jobs import build_work_jobs
 
 COLLECTOR_THRESHOLDS = (100_000, 50, 50)
 
-JOBS_MAX = 8
+JOBS_MAX = 7
 CONNECTIONS = LANES_MAX + MERCHANTS_MAX + JOBS_MAX
 """One for each lane that is worked on, each merchant whose deliveries are tried, and each job."""
 
@@ -41,6 +41,7 @@ async def work(settings: Settings) -> None:
         more_rewards = asyncio.Event()
         rewards = RewardWork(flow=app.flows.reward, clock=app.clock, woken=more_rewards.set)
         jobs = build_work_jobs(app, rewards, more_rewards=more_rewards, stopping=stopping)
+        assert len(jobs) <= JOBS_MAX, "each job may need a connection"
         await run_first(jobs)
         _log.info("working")
         await run_all(jobs, stopping)

@@ -46,7 +46,7 @@ def main() -> None:
         sys.exit("Name the domain with one word of small letters: make new-domain NAME=vouchers")
     down_revision = expected_revision()
     revision = f"{int(down_revision) + 1:04}"
-    thing = domain.removesuffix("s")
+    thing = domain if domain.endswith("ss") else domain.removesuffix("s")
     places = places_of(domain, revision)
     taken = [path for path in places.values() if (ROOT / path).exists()]
     if taken:

@@ -6,6 +6,7 @@ costs a call a few microseconds, an interceptor object of gRPC's own several tim
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
@@ -76,12 +77,12 @@ class Step(Protocol):
         """Puts this step in front of `proceed`, for one method that answers in a stream."""
 
 
-class BeforeCall:
+class BeforeCall(ABC):
     """A step that is over before a call is served, and so does not see what it is answered."""
 
+    @abstractmethod
     def wrap(self, method: Method, proceed: Handler[Result]) -> Handler[Result]:
         """Puts this step in front of `proceed`, for one method."""
-        raise NotImplementedError
 
     def wrap_stream(self, method: Method, proceed: StreamHandler) -> StreamHandler:
         """The same as for one answer."""

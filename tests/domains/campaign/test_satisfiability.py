@@ -101,14 +101,14 @@ def groups(*, with_texts: bool) -> st.SearchStrategy[ConditionGroup]:
 
 
 @given(groups(with_texts=False))
-@settings(max_examples=150)
+@settings(max_examples=400)
 def test_numbers_are_seen_through(group: ConditionGroup) -> None:
     """A rule that nobody can meet would be saved, or a good one refused."""
     assert outcomes(group) == seen_in(group, EVENTS)
 
 
 @given(groups(with_texts=True))
-@settings(max_examples=150)
+@settings(max_examples=400)
 def test_no_rule_is_refused_that_some_event_meets(group: ConditionGroup) -> None:
     """A merchant's good rule could not be saved."""
     assert seen_in(group, EVENTS_WITH_TEXTS) <= outcomes(group)

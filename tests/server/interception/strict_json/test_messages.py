@@ -249,7 +249,7 @@ _ANY = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.dictionaries(_KEYS, _ANY, max_size=4))
 def test_whatever_is_read_is_read_as_everywhere(body: dict[str, Any]) -> None:
     """A body would mean one thing here and another wherever proto3 JSON is read."""
@@ -258,7 +258,7 @@ def test_whatever_is_read_is_read_as_everywhere(body: dict[str, Any]) -> None:
         assert shelf == json_format.ParseDict(body, Shelf())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
 def test_no_bytes_end_in_a_failure(data: bytes) -> None:
     """A caller's fault would be answered as ours."""
