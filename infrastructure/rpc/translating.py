@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -31,6 +32,8 @@ class EnumNames(Protocol[Number]):
     def keys(self) -> Sequence[str]:
         """The names of all values. The first one is what is unspecified."""
 
+    def __hash__(self) -> int: ...
+
 
 def word_of(
     number: Number, words: type[Word], names: EnumNames[Number], default: Word | None = None
@@ -48,10 +51,18 @@ def word_if_any(number: Number, words: type[Word], names: EnumNames[Number]) -> 
 
 def number_of(word: StrEnum | None, names: EnumNames[Number]) -> Number:
     """The contract's number for a word of the model; none, or an empty one, is unspecified."""
+    number: Number = _number_of(word, names)
+    return number
+
+
+# Each item of a list has some of them, and generated code is slow to find them. By type as well:
+# words of two enums may be spelled alike.
+@lru_cache(maxsize=None, typed=True)
+def _number_of(word: StrEnum | None, names: EnumNames[Any]) -> Any:
     return names.Value(_prefix(names) + (word.name if word else UNSPECIFIED))
 
 
-def _prefix(names: EnumNames[Number]) -> str:
+def _prefix(names: EnumNames[Any]) -> str:
     return names.keys()[0].removesuffix(UNSPECIFIED)
 
 
